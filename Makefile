@@ -1,0 +1,85 @@
+# One command a task. `make help` lists them; every target first brings .venv up to date.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+export PYTHONPATH := platform
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv comes from the lock like everything else, so nobody needs it beforehand.
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with PYTHON=/path/to/python make ..."; exit 1; }
+	@echo "Bringing .venv up to date ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/# via/p' requirements/dev.txt > .venv/uv.txt
+	@$(BIN)/uv --version 2>/dev/null | grep -qF "$$(sed -n 's/^uv==\([^ ]*\).*/uv \1/p' .venv/uv.txt)" || \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: run
+run: $(READY) ## bring the whole platform up on this machine (PORT=8000)
+	@$(BIN)/python -m local run
+
+.PHONY: stop
+stop: $(READY) ## end everything that `make run` started
+	@$(BIN)/python -m local stop
+
+.PHONY: clean
+clean: $(READY) ## stop, and delete the local data: next start begins anew
+	@$(BIN)/python -m local clean
+
+.PHONY: journey
+journey: $(READY) ## walk sign-up to renewal over HTTP against the running platform
+	@$(BIN)/python -m local journey
+
+.PHONY: test
+test: $(READY) ## run all tests (ARGS="tests/core -k outbox" for some)
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## every static check; zero findings
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/typos
+	@$(BIN)/python -m local with-servers bash -ec "\
+		$(BIN)/python manage.py makemigrations --check --dry-run && \
+		$(BIN)/python manage.py migrate --verbosity 0 && \
+		$(BIN)/python manage.py lintmigrations && \
+		$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null && \
+		DEPLOYMENT=production $(BIN)/python manage.py check"
+
+.PHONY: fmt
+fmt: $(READY) ## format, and mend what can be mended by itself
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(READY) ## print a benchmark's figures (NAME=...)
+	@test -n "$(NAME)" || { echo "Say which: make bench NAME=x, one of:" tests/benchmarks/bench_*.py; exit 2; }
+	@$(BIN)/python -m tests.benchmarks.bench_$(NAME)
+
+.PHONY: fuzz
+fuzz: $(READY) ## the long form of the tests that search the API for faults
+	@FUZZ_EXAMPLES=500 $(BIN)/pytest -n0 tests/test_api_schema.py --timeout=0 $(ARGS)
+
+.PHONY: shell
+shell: $(READY) ## a Python shell on the running platform
+	@$(BIN)/python manage.py shell
+
+# A release may age a week before we take it.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+	--custom-compile-command "make lock" --exclude-newer "7 days"
+.PHONY: lock
+lock: $(READY) ## compile requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer releases)
+	@$(COMPILE) $(ARGS) --output-file requirements/base.txt
+	@$(COMPILE) $(ARGS) --group dev --constraint requirements/base.txt --output-file requirements/dev.txt

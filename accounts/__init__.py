@@ -1,0 +1,1 @@
+"""Who somebody is: accounts and their sign-in, household profiles, devices."""

@@ -1,0 +1,1 @@
+"""What we show: titles, people, artwork, availability, publication, ingestion, search. It knows no money."""
