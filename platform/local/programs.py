@@ -9,19 +9,33 @@ import sys
 import psycopg
 
 from local import paths
+from local.environment import Ports
 
-PROGRAMS = {
-    "stripe": "{python} -m local.stripe_standin --port {ports.stripe} --state .local/stripe.sqlite3",
-    "inbox": "{python} -m local.inbox --port {ports.inbox} --smtp-port {ports.smtp}",
-    "web": "{python} -m gunicorn --bind 127.0.0.1:{ports.web} config.wsgi",
-    "worker": "{python} -m celery --app config worker --loglevel INFO --concurrency 2",
-    "beat": "{python} -m celery --app config beat --loglevel WARNING",
-    "demo": "{python} -m local demo",
-}
+QUEUES = "default,billing,ingest,mail,outbox"
 
 
 class DatabaseUnusable(Exception):
-    """The database cannot be reached or migrated; the message says why in one sentence."""
+    """The database cannot be reached; the message says why in one sentence."""
+
+
+def command_lines(ports: Ports, settings: dict[str, str]) -> dict[str, list[str]]:
+    """Answer each program's name in the log with its command line."""
+    python = [sys.executable, "-m"]
+    celery = [*python, "celery", "--quiet", "--app", "config"]
+    commands = {
+        "inbox": [*python, "local.inbox", "--port", f"{ports.inbox}", "--smtp-port", f"{ports.smtp}"],
+        "web": [*python, "gunicorn", "--bind", f"127.0.0.1:{ports.web}"],
+        "worker": [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", "--queues", QUEUES],
+        "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(paths.STATE / "celerybeat-schedule")],
+        "demo": [sys.executable, "manage.py", "demo"],
+    }
+    if "STRIPE_API_BASE" in settings:
+        webhook = f"http://127.0.0.1:{ports.web}/webhooks/stripe"
+        commands["stripe"] = [
+            *python, "local.stripe_standin", "--port", f"{ports.stripe}", "--state", str(paths.STATE / "stripe.sqlite3"),
+            "--webhook-url", webhook, "--webhook-secret", settings["STRIPE_WEBHOOK_SECRET"],
+        ]  # fmt: skip
+    return commands
 
 
 def prepare_database(settings: dict[str, str]) -> None:
@@ -32,17 +46,12 @@ def prepare_database(settings: dict[str, str]) -> None:
         reason = " ".join(str(error).split())
         raise DatabaseUnusable(f"The database at DATABASE_URL cannot be used: {reason}") from error
     print("Migrating the database ...", flush=True)
-    manage(settings, "migrate", "--verbosity", "0")
-    manage(settings, "collectstatic", "--verbosity", "0", "--no-input")
+    _manage(settings, "migrate", "--verbosity", "0")
+    _manage(settings, "collectstatic", "--verbosity", "0", "--no-input")
 
 
-def manage(settings: dict[str, str], *arguments: str) -> None:
-    """Run a management command in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, paths.ROOT / "manage.py", *arguments],
-        env={**os.environ, **settings},
-        cwd=paths.ROOT,
-        check=False,
-    )
+def _manage(settings: dict[str, str], *arguments: str) -> None:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, env={**os.environ, **settings}, cwd=paths.ROOT, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)

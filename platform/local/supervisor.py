@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -22,7 +22,7 @@ from honcho.manager import Manager
 from local import environment, paths
 from local.environment import Ports
 from local.postgres import Cluster, PostgresFailed, claim_home
-from local.programs import PROGRAMS, prepare_database
+from local.programs import command_lines, prepare_database
 from local.valkey import Valkey, ValkeyFailed
 
 MARK = "STREAMING_PLATFORM_RUN"
@@ -80,13 +80,9 @@ def clean() -> None:
 def _run_programs(settings: dict[str, str], ports: Ports) -> int:
     manager = Manager()
     child_environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
-    for name, command in PROGRAMS.items():
-        manager.add_process(
-            name,
-            f"exec {command.format(ports=ports, python=sys.executable)}",
-            env=child_environment,
-            cwd=str(paths.ROOT),
-        )
+    for name, command in command_lines(ports, settings).items():
+        # honcho starts a shell; exec leaves the program itself as its child.
+        manager.add_process(name, f"exec {shlex.join(command)}", env=child_environment, cwd=str(paths.ROOT))
     manager.loop()
     # 130 and 143 are how a person ends it.
     return 0 if manager.returncode in {0, 130, 143} else int(manager.returncode or 1)
@@ -129,10 +125,13 @@ def _valkey(ports: Ports) -> Valkey:
 
 @contextmanager
 def _only_one() -> Iterator[IO[str]]:
-    """Hold the run lock; the kernel frees it when its holder dies, however it dies."""
+    """Hold the run lock; the kernel frees it when its holder dies, however it dies.
+
+    A POSIX lock, because honcho forks: children that outlive us would keep a BSD lock.
+    """
     with (paths.STATE / "run.lock").open("a+") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CannotStart("The platform is already running here; `make stop` ends it.") from None
         yield lock
@@ -145,7 +144,7 @@ def _supervisor() -> psutil.Process | None:
         return None
     with lock_file.open("r+") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             try:
                 return psutil.Process(int(lock.read()))
