@@ -31,6 +31,23 @@ FAST = {
     "autovacuum_naptime": "5s",
 }
 
+SETTINGS = {
+    "DEPLOYMENT": "test",
+    "DATABASE_URL": "",
+    "REDIS_URL": "",
+    "MEDIA_ROOT": "",
+    "SECRET_KEY": "only-for-throwaway-servers-0123456789-abcdefghijklmnop",
+    "PUBLIC_URL": "http://testserver",
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "EMAIL_URL": "memorymail://",
+    "STRIPE_SECRET_KEY": "sk_test_throwaway",
+    "STRIPE_PUBLISHABLE_KEY": "pk_test_throwaway",
+    "STRIPE_WEBHOOK_SECRET": "whsec_throwaway",
+    # Nobody listens there: a test that needs Stripe starts a stand-in and names it.
+    "STRIPE_API_BASE": "http://127.0.0.1:9",
+}
+"""A platform in test deployment; the empty ones are each run's own."""
+
 
 @contextmanager
 def servers() -> Iterator[dict[str, str]]:
@@ -43,19 +60,10 @@ def servers() -> Iterator[dict[str, str]]:
         stack.callback(valkey.stop)
         postgres.start()
         valkey.start()
-        yield {
-            "DEPLOYMENT": "test",
+        yield SETTINGS | {
             "DATABASE_URL": postgres.url("postgres"),
             "REDIS_URL": valkey.url,
-            "SECRET_KEY": "only-for-throwaway-servers-0123456789-abcdefghijklmnop",
-            "PUBLIC_URL": "http://testserver",
-            "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
-            "EMAIL_URL": "memorymail://",
             "MEDIA_ROOT": str(folder / "media"),
-            "STRIPE_SECRET_KEY": "sk_test_throwaway",
-            "STRIPE_PUBLISHABLE_KEY": "pk_test_throwaway",
-            "STRIPE_WEBHOOK_SECRET": "whsec_throwaway",
-            "STRIPE_API_BASE": "http://127.0.0.1:9",
         }
 
 

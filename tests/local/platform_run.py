@@ -1,0 +1,96 @@
+"""`make run` in a folder and on ports of its own, as a person would start it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from local import paths
+from local.throwaway import SETTINGS, free_port
+
+READY_WITHIN = 240  # seconds: two loaded cores draw the demo's artwork
+
+
+@dataclass
+class PlatformRun:
+    """A platform under its own supervisor, with its log."""
+
+    state: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a person's shell has: none of the settings that tests run with."""
+        own = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+        return own | {"LOCAL_DIR": str(self.state), "PORT": str(self.port), "PYTHONPATH": "platform"}
+
+    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m local ...` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "local", *arguments],
+            cwd=paths.ROOT,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=READY_WITHIN,
+        )
+
+    def start(self) -> None:
+        """Start it and wait for the addresses that it prints when everything is up."""
+        self.log = self.state.with_suffix(".log")
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "local", "run"],
+                cwd=paths.ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        until = time.monotonic() + READY_WITHIN
+        while "Sign in" not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"The platform did not come up:\n{self.log.read_text()[-6000:]}")
+            time.sleep(0.2)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C and answer the exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+    def health(self) -> int:
+        """Answer the HTTP status of the readiness check."""
+        return httpx.get(f"{self.url}/health/ready").status_code
+
+    def survivors(self) -> list[str]:
+        """Answer the command lines of processes that still belong to this run."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                line = " ".join(process.cmdline())
+                if str(self.state) in line or process.environ().get("LOCAL_DIR") == str(self.state):
+                    found.append(line)
+            except psutil.Error:
+                continue
+        return found
+
+
+def claim_ports() -> int:
+    """Answer the first of six neighbouring free ports."""
+    while True:
+        port = free_port()
+        if port < 65_000:
+            return port
