@@ -1,0 +1,5 @@
+"""Tables of the floor, one module a noun. They hold ids of accounts and staff as plain values."""
+
+from core.models.outbox import OutboxDelivery, OutboxEvent
+
+__all__ = ["OutboxDelivery", "OutboxEvent"]
