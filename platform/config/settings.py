@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "core",
     "accounts",
+    "billing",
 ]
 if not PRODUCTION:
     INSTALLED_APPS += ["local", "django_migration_linter"]
@@ -135,6 +136,20 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = env.str("CELERY_BEAT_SCHEDULE_FILENAME", "celerybeat-schedule")
 # Names of tasks, so that the schedule imports no app.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+
+# ---------------------------------------------------------------- payments
+
+STRIPE_SECRET_KEY = required("STRIPE_SECRET_KEY", "the secret key of the Stripe account that takes the money")
+STRIPE_PUBLISHABLE_KEY = required("STRIPE_PUBLISHABLE_KEY", "the Stripe key that browsers and apps use to save cards")
+STRIPE_WEBHOOK_SECRETS: list[str] = [
+    secret.strip()
+    for secret in required(
+        "STRIPE_WEBHOOK_SECRET", "what Stripe signs webhooks with; several, separated by commas, while it is rotated"
+    ).split(",")
+    if secret.strip()
+]
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
+"""Another address than Stripe's own: the stand-in's. Never in production."""
 
 # ---------------------------------------------------------------- files
 

@@ -1,0 +1,98 @@
+"""What billing needs of a company that moves money, in billing's own words.
+
+`billing.stripe_gateway` speaks to Stripe; a benchmark may stand in with a gateway that answers at
+once. No method raises for what the other side does: each outcome is a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class OutcomeKind(StrEnum):
+    """What became of a charge."""
+
+    SUCCEEDED = "succeeded"
+    REQUIRES_ACTION = "requires_action"  # the customer must authenticate, present, on this same PaymentIntent
+    DECLINED = "declined"
+    CANCELED = "canceled"  # the PaymentIntent was canceled; it can never be charged
+    REJECTED = "rejected"  # the request was refused as wrong; nothing was charged
+    UNKNOWN = "unknown"  # may or may not have been charged: ask again, never give up on it
+    NOT_FOUND = "not_found"  # the gateway has no trace of it
+
+
+@dataclass(frozen=True)
+class ChargeOutcome:
+    """One answer about one charge. `code` is the decline or error code; `client_secret` is never stored."""
+
+    kind: OutcomeKind
+    payment_intent: str = ""
+    code: str = ""
+    client_secret: str = ""
+
+
+class GatewayUnavailable(Exception):
+    """The gateway gave no usable answer to something that moves no money; trying again is safe."""
+
+
+class GatewayRefused(Exception):
+    """The gateway refused something that moves no money; `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class SetupIntent:
+    """The saving of a card, as the gateway sees it. `client_secret` is for the customer's client alone."""
+
+    id: str
+    status: str
+    customer: str
+    payment_method: str
+    client_secret: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A saved card, as much of it as may be shown."""
+
+    id: str
+    customer: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    country: str
+    fingerprint: str
+
+
+class Gateway(Protocol):
+    """A company that saves cards and charges them.
+
+    The first four raise GatewayUnavailable and GatewayRefused; the others answer a ChargeOutcome
+    whatever happens.
+    """
+
+    def create_customer(self, *, account_id: str, email: str, idempotency_key: str) -> str: ...
+
+    def create_setup_intent(
+        self, *, customer: str, metadata: Mapping[str, str], idempotency_key: str
+    ) -> SetupIntent: ...
+
+    def setup_intent(self, setup_intent_id: str) -> SetupIntent | None: ...
+
+    def card(self, payment_method_id: str) -> Card: ...
+
+    def charge(self, *, params: Mapping[str, Any], idempotency_key: str) -> ChargeOutcome: ...
+
+    def charge_status(self, payment_intent: str) -> ChargeOutcome: ...
+
+    def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome: ...
+
+    def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome: ...

@@ -1,0 +1,27 @@
+"""Billing's tables.
+
+Amounts are integer minor units beside their ISO 4217 currency; instants are UTC; periods are
+`[start, end)`. What must never be false is a constraint or a trigger here, not a check in a service.
+"""
+
+from billing.models.invoices import Invoice, InvoiceLine, NumberSeries
+from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
+from billing.models.plans import Plan, PlanFamily, Price
+from billing.models.subscriptions import Period, Subscription, SubscriptionTransition
+
+__all__ = [
+    "CardSetup",
+    "Invoice",
+    "InvoiceLine",
+    "NumberSeries",
+    "PaymentAttempt",
+    "PaymentCustomer",
+    "PaymentMethod",
+    "Period",
+    "Plan",
+    "PlanFamily",
+    "Price",
+    "Subscription",
+    "SubscriptionTransition",
+    "WebhookEvent",
+]

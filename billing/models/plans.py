@@ -1,0 +1,138 @@
+"""What is sold.
+
+A price is an immutable version: subscriptions, lines and quotes point at the row they were made
+with, so an amount is changed by adding a version and never by an edit.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from billing import rules
+from core.ids import new_id
+
+
+class PlanFamily(models.Model):
+    """Plans a subscriber can move between."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    code = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    fallback_currency = models.CharField(
+        max_length=3, help_text="Offered where there are no prices in the local currency (ISO 4217)."
+    )
+
+    class Meta:
+        verbose_name_plural = "plan families"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(fallback_currency__regex=r"^[A-Z]{3}$"), name="plan_family_currency_is_iso"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlanQuerySet(models.QuerySet["Plan"]):
+    """Questions about plans."""
+
+    def on_sale(self) -> PlanQuerySet:
+        return self.filter(on_sale=True)
+
+
+class Plan(models.Model):
+    """A tier and what it permits. Withdrawn from sale by `on_sale`, never deleted while in use."""
+
+    class Resolution(models.TextChoices):
+        SD = "480p", "480p"
+        HD = "720p", "720p"
+        FULL_HD = "1080p", "1080p"
+        UHD = "2160p", "2160p"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    family = models.ForeignKey(PlanFamily, on_delete=models.PROTECT, related_name="plans")
+    code = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    tier = models.PositiveSmallIntegerField(help_text="Rank in the family; a higher tier is an upgrade.")
+    max_streams = models.PositiveSmallIntegerField(help_text="Screens that may play at the same time.")
+    max_resolution = models.CharField(max_length=5, choices=Resolution.choices)
+    download_devices = models.PositiveSmallIntegerField(default=0, help_text="Devices that may keep downloads.")
+    max_devices = models.PositiveSmallIntegerField(help_text="Devices that may be registered.")
+    with_ads = models.BooleanField(default=False)
+    on_sale = models.BooleanField(default=True)
+
+    objects = PlanQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # Two plans of one tier leave no answer to "is this an upgrade?".
+            models.UniqueConstraint(fields=["family", "tier"], name="plan_tier_unique_in_family"),
+            # A plan nobody can watch with is a typing mistake.
+            models.CheckConstraint(
+                condition=Q(max_streams__gte=1, max_devices__gte=1), name="plan_lets_somebody_watch"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceQuerySet(models.QuerySet["Price"]):
+    """Questions about prices."""
+
+    def current(self) -> PriceQuerySet:
+        return self.filter(superseded_at=None)
+
+
+class Price(models.Model):
+    """One version of what a plan costs in a currency, and in one country or everywhere.
+
+    The trigger `billing_price_immutable` refuses a change of anything but `superseded_at`.
+    """
+
+    class IntervalChoices(models.TextChoices):
+        MONTH = rules.Interval.MONTH, "month"
+        YEAR = rules.Interval.YEAR, "year"
+
+    class TaxBehavior(models.TextChoices):
+        INCLUSIVE = "inclusive", "tax included"
+        EXCLUSIVE = "exclusive", "tax added"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
+    currency = models.CharField(max_length=3)
+    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1; empty means everywhere.")
+    interval = models.CharField(max_length=5, choices=IntervalChoices.choices)
+    version = models.PositiveIntegerField()
+    amount = models.BigIntegerField(help_text="Minor units for one period.")
+    tax_behavior = models.CharField(max_length=9, choices=TaxBehavior.choices, default=TaxBehavior.INCLUSIVE)
+    created_at = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PriceQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plan", "currency", "country", "interval", "version"], name="price_version_unique"
+            ),
+            # Two staff adding a version at once must not leave two prices on offer.
+            models.UniqueConstraint(
+                fields=["plan", "currency", "country", "interval"],
+                condition=Q(superseded_at=None),
+                name="price_one_current",
+            ),
+            # Nothing is free by mistake.
+            models.CheckConstraint(condition=Q(amount__gt=0), name="price_amount_positive"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="price_currency_is_iso"),
+            models.CheckConstraint(condition=Q(country__regex=r"^([A-Z]{2})?$"), name="price_country_is_iso"),
+            models.CheckConstraint(
+                condition=Q(superseded_at=None) | Q(superseded_at__gte=F("created_at")),
+                name="price_superseded_after_creation",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id} {self.currency} {self.amount}/{self.interval} v{self.version}"

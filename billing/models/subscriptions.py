@@ -1,0 +1,196 @@
+"""Subscriptions and the periods they are billed for.
+
+The row says where a subscription stands and when somebody must look at it next. What was charged
+is in invoices; do not read money from here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
+from django.db import models
+from django.db.models import F, Func, Q
+
+from billing import rules
+from billing.models.plans import Price
+from core.ids import new_id
+
+LIVE = sorted(rules.LIVE)
+BILLABLE = sorted(rules.BILLABLE)
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    """Questions about subscriptions, and their lock."""
+
+    def live(self) -> SubscriptionQuerySet:
+        return self.filter(status__in=LIVE)
+
+    def due(self, now: datetime) -> SubscriptionQuerySet:
+        """Those the scheduler must look at, oldest first; `<=`, so that a lost day is caught up."""
+        return self.filter(
+            Q(claimed_until=None) | Q(claimed_until__lte=now),
+            next_bill_at__lte=now,
+            parked_at=None,
+        ).order_by("next_bill_at")
+
+    def locked(self) -> SubscriptionQuerySet:
+        """Lock in the agreed order: account, subscription, invoice, attempt, counter; each by key."""
+        return self.order_by("pk").select_for_update(of=("self",))
+
+
+class Subscription(models.Model):
+    """What an account bought.
+
+    `next_bill_at` with `next_step` is the scheduler's whole knowledge. `claimed_until` keeps a claimed
+    row out of the scan while its charge is under way; the unique period is the real guard.
+    """
+
+    class StatusChoices(models.TextChoices):
+        INCOMPLETE = rules.Status.INCOMPLETE, "incomplete"
+        TRIALING = rules.Status.TRIALING, "trialing"
+        ACTIVE = rules.Status.ACTIVE, "active"
+        PAST_DUE = rules.Status.PAST_DUE, "past due"
+        ON_HOLD = rules.Status.ON_HOLD, "on hold"
+        PAUSED = rules.Status.PAUSED, "paused"
+        CANCELED = rules.Status.CANCELED, "canceled"
+        ENDED = rules.Status.ENDED, "ended"
+
+    class StepChoices(models.TextChoices):
+        RENEW = rules.Step.RENEW, "renew"
+        RETRY = rules.Step.RETRY, "retry"
+        HOLD = rules.Step.HOLD, "put on hold"
+        CANCEL = rules.Step.CANCEL, "cancel"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="subscriptions")
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="subscriptions")
+    request_key = models.UUIDField(unique=True, null=True, editable=False)
+    status = models.CharField(max_length=10, choices=StatusChoices.choices)
+    country = models.CharField(max_length=2, blank=True, help_text="Where it was bought, ISO 3166-1.")
+    billing_tz = models.CharField(max_length=64, help_text="IANA zone, frozen at creation.")
+    anchor_date = models.DateField(help_text="Local date all boundaries are counted from; day 31 stays 31.")
+    anchor_time = models.TimeField(help_text="Local time of day of every boundary.")
+    cycle = models.PositiveIntegerField(default=0, help_text="Counts re-anchorings.")
+    period_index = models.PositiveIntegerField(default=0, help_text="Index of the next period to bill.")
+    paid_through = models.DateTimeField(null=True, blank=True, help_text="End of the last paid period.")
+    next_step = models.CharField(max_length=6, choices=StepChoices.choices, default=rules.Step.RENEW)
+    next_bill_at = models.DateTimeField(null=True, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    last_charged_at = models.DateTimeField(null=True, blank=True)
+    first_failed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the unpaid renewal was first declined; dunning counts from here."
+    )
+    cancel_at = models.DateTimeField(null=True, blank=True)
+    parked_at = models.DateTimeField(null=True, blank=True)
+    parked_reason = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # Two subscribe requests at once, with different keys, make one subscription.
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(status__in=LIVE), name="subscription_one_live_per_account"
+            ),
+            # A subscription that nobody looks at would be watched free for ever; one that is over
+            # must not be billed.
+            models.CheckConstraint(
+                condition=(Q(status__in=BILLABLE) & Q(next_bill_at__isnull=False))
+                | (~Q(status__in=BILLABLE) & Q(next_bill_at=None)),
+                name="subscription_is_scheduled_when_billable",
+            ),
+            # Grace and hold are counted from a date that must exist.
+            models.CheckConstraint(
+                condition=(
+                    Q(status__in=[rules.Status.PAST_DUE, rules.Status.ON_HOLD]) & Q(first_failed_at__isnull=False)
+                )
+                | (~Q(status__in=[rules.Status.PAST_DUE, rules.Status.ON_HOLD]) & Q(first_failed_at=None)),
+                name="subscription_dunning_has_its_start",
+            ),
+            models.CheckConstraint(
+                condition=(Q(status__in=LIVE) & Q(ended_at=None)) | (~Q(status__in=LIVE) & Q(ended_at__isnull=False)),
+                name="subscription_ended_at_when_over",
+            ),
+            # Access comes after payment.
+            models.CheckConstraint(
+                condition=~Q(status__in=[rules.Status.ACTIVE, rules.Status.PAST_DUE, rules.Status.ON_HOLD])
+                | Q(paid_through__isnull=False),
+                name="subscription_active_is_paid",
+            ),
+            models.CheckConstraint(
+                condition=Q(parked_at=None, parked_reason="") | (Q(parked_at__isnull=False) & ~Q(parked_reason="")),
+                name="subscription_parked_with_reason",
+            ),
+        ]
+        indexes = [
+            # The scheduler's scan; idle subscriptions lie behind `now` and cost nothing.
+            models.Index(
+                fields=["next_bill_at"],
+                condition=Q(next_bill_at__isnull=False, parked_at=None),
+                name="subscription_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    def anchor(self, interval: rules.Interval) -> rules.Anchor:
+        """Answer what the boundaries of the current cycle are computed from."""
+        return rules.Anchor(self.anchor_date, self.anchor_time, ZoneInfo(self.billing_tz), interval)
+
+
+class Period(models.Model):
+    """One stretch of service that is billed once: `[start, end)`. Written once, never changed."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="periods", db_index=False)
+    cycle = models.PositiveIntegerField()
+    index = models.PositiveIntegerField()
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Two workers that plan the same renewal: the second one fails here.
+            models.UniqueConstraint(fields=["subscription", "cycle", "index"], name="period_unique"),
+            models.CheckConstraint(condition=Q(start__lt=F("end")), name="period_not_empty"),
+            # Nobody pays twice for the same hour, whatever moved the boundaries.
+            ExclusionConstraint(
+                name="period_no_overlap",
+                expressions=[
+                    ("subscription", RangeOperators.EQUAL),
+                    (
+                        Func(
+                            F("start"),
+                            F("end"),
+                            RangeBoundary(inclusive_lower=True),
+                            function="TSTZRANGE",
+                            output_field=DateTimeRangeField(),
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
+
+
+class SubscriptionTransition(models.Model):
+    """A change of status: who, when and why. Append-only."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="transitions")
+    from_status = models.CharField(max_length=10)
+    to_status = models.CharField(max_length=10)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=100, help_text="account:<id>, staff:<id> or system.")
+    reason = models.CharField(max_length=100)
+
+    def __str__(self) -> str:
+        return f"{self.from_status} to {self.to_status}"

@@ -1,0 +1,286 @@
+"""Billing's thinking: calendars, transitions, retries, access. Pure functions of their arguments."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+# ---------------------------------------------------------------- periods
+
+
+class Interval(StrEnum):
+    """How long one period lasts."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+    @property
+    def months(self) -> int:
+        return 12 if self is Interval.YEAR else 1
+
+
+def boundary_date(anchor: date, interval: Interval, index: int) -> date:
+    """Answer the local date on which period `index` starts.
+
+    Counted from the anchor each time and clamped to the month's last day, so that day 31 stays 31:
+    stepping from the boundary before loses it for good (Kill Bill #127).
+    """
+    months = anchor.year * 12 + (anchor.month - 1) + index * interval.months
+    year, month = divmod(months, 12)
+    month += 1
+    return date(year, month, min(anchor.day, calendar.monthrange(year, month)[1]))
+
+
+def to_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """Answer the UTC instant of a local wall time.
+
+    A wall time that the clocks skip moves forward by the length of the gap; one that they repeat
+    means its first occurrence (PEP 495, fold 0).
+    """
+    return datetime.combine(day, at.replace(fold=0), zone).astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """What all boundaries of a cycle are computed from. Never changes within the cycle."""
+
+    date: date
+    time: time
+    zone: ZoneInfo
+    interval: Interval
+
+    @classmethod
+    def at(cls, now: datetime, zone: ZoneInfo, interval: Interval) -> Anchor:
+        """Answer the anchor of a cycle that begins now, by the calendar of `zone`."""
+        local = now.astimezone(zone)
+        return cls(local.date(), local.time().replace(microsecond=0, fold=0), zone, interval)
+
+    def boundary(self, index: int) -> datetime:
+        """Answer the UTC instant at which period `index` starts and the one before ends."""
+        return to_instant(boundary_date(self.date, self.interval, index), self.time, self.zone)
+
+
+# ---------------------------------------------------------------- states
+
+
+class Status(StrEnum):
+    """Where a subscription stands."""
+
+    INCOMPLETE = "incomplete"  # the first payment is not made yet: no access
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"  # a renewal failed, retries go on: access as grace
+    ON_HOLD = "on_hold"  # retries ran out: no access until paid
+    PAUSED = "paused"
+    CANCELED = "canceled"  # ended by the customer, by staff or for non-payment
+    ENDED = "ended"  # never began: the first payment was declined or abandoned
+
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.INCOMPLETE: frozenset({Status.TRIALING, Status.ACTIVE, Status.ENDED}),
+    Status.TRIALING: frozenset({Status.ACTIVE, Status.PAST_DUE, Status.PAUSED, Status.CANCELED}),
+    Status.ACTIVE: frozenset({Status.PAST_DUE, Status.PAUSED, Status.CANCELED}),
+    Status.PAST_DUE: frozenset({Status.ACTIVE, Status.ON_HOLD, Status.CANCELED}),
+    Status.ON_HOLD: frozenset({Status.ACTIVE, Status.CANCELED}),
+    Status.PAUSED: frozenset({Status.ACTIVE, Status.CANCELED}),
+    Status.CANCELED: frozenset(),
+    Status.ENDED: frozenset(),
+}
+LIVE = frozenset(status for status, following in TRANSITIONS.items() if following)
+"""An account has at most one subscription in these."""
+
+BILLABLE = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE, Status.ON_HOLD})
+"""What the scheduler looks at."""
+
+
+def may_become(current: Status, following: Status) -> bool:
+    """Answer whether the state machine has this step."""
+    return following in TRANSITIONS[current]
+
+
+# ---------------------------------------------------------------- declines and retries
+
+
+class DeclineClass(StrEnum):
+    """What a decline asks for."""
+
+    HARD = "hard"  # this card will not work again: ask for another
+    AUTHENTICATION = "authentication"  # only the customer, present, can complete it
+    SOFT = "soft"  # may work later
+
+
+HARD_DECLINES = frozenset(
+    {
+        "do_not_try_again",
+        "highest_risk_level",
+        "incorrect_number",
+        "invalid_account",
+        "lost_card",
+        "no_payment_method",
+        "pickup_card",
+        "restricted_card",
+        "revocation_of_all_authorizations",
+        "revocation_of_authorization",
+        "stolen_card",
+        "stop_payment_order",
+        "transaction_not_allowed",
+    }
+)
+
+
+def decline_class(code: str) -> DeclineClass:
+    """Sort a decline code of Stripe's (https://docs.stripe.com/declines/codes); unknown codes are soft."""
+    if code == "authentication_required":
+        return DeclineClass.AUTHENTICATION
+    return DeclineClass.HARD if code in HARD_DECLINES else DeclineClass.SOFT
+
+
+class Step(StrEnum):
+    """What the scheduler does with a subscription when its time comes."""
+
+    RENEW = "renew"
+    RETRY = "retry"
+    HOLD = "hold"
+    CANCEL = "cancel"
+
+
+RETRY_DAYS = (0, 1, 3, 5, 7, 10, 14)
+"""Days from the failed renewal on which its invoice is tried; the first is the renewal itself."""
+GRACE_DAYS = 14
+CANCEL_DAYS = 30
+ONE_DAY = timedelta(days=1)
+
+
+def after_failure(
+    *, first_failed_at: datetime, tries: int, declined: DeclineClass, now: datetime
+) -> tuple[Step, datetime]:
+    """Answer the next step and its time after a failed charge; `tries` counts the charges made.
+
+    A soft decline is tried again on the days of the schedule, never twice within a day however late
+    we are. Any other waits for the customer. Both end on hold when the grace is over.
+    """
+    grace_ends = first_failed_at + timedelta(days=GRACE_DAYS)
+    if declined is DeclineClass.SOFT and tries < len(RETRY_DAYS):
+        return Step.RETRY, max(first_failed_at + timedelta(days=RETRY_DAYS[tries]), now + ONE_DAY)
+    return Step.HOLD, max(grace_ends, now)
+
+
+def after_hold(*, first_failed_at: datetime) -> tuple[Step, datetime]:
+    """Answer the step that ends a hold nobody paid for."""
+    return Step.CANCEL, first_failed_at + timedelta(days=CANCEL_DAYS)
+
+
+def after_payment(*, paid_through: datetime, now: datetime) -> tuple[Step, datetime]:
+    """Answer the next renewal: the boundary, and at most one charge a day when we are behind."""
+    return Step.RENEW, max(paid_through, now + ONE_DAY)
+
+
+# ---------------------------------------------------------------- safety bounds
+
+CHARGE_GAP = timedelta(hours=20)
+INVOICES_A_DAY = 2
+LIST_PRICE_FACTOR = 3
+PERIOD_MONTHS = 13
+
+
+def bound_broken(
+    *,
+    amount: int,
+    list_price: int,
+    period_start: datetime,
+    period_end: datetime,
+    last_charged_at: datetime | None,
+    invoices_today: int,
+    now: datetime,
+) -> str:
+    """Answer why this charge must not be made, or an empty string.
+
+    These never hold back a right charge; a step that breaks one is a bug of ours or bad data, so
+    the subscription is parked for staff and nothing is charged.
+    """
+    if not period_start < period_end or (period_end - period_start) > timedelta(days=31 * PERIOD_MONTHS):
+        return "period_beyond_13_months"
+    if amount > LIST_PRICE_FACTOR * list_price:
+        return "amount_above_3x_list_price"
+    if last_charged_at is not None and now - last_charged_at < CHARGE_GAP:
+        return "second_charge_within_20_hours"
+    if invoices_today >= INVOICES_A_DAY:
+        return "more_than_2_invoices_a_day"
+    return ""
+
+
+# ---------------------------------------------------------------- access
+
+PENDING_LIMIT = timedelta(hours=72)
+
+
+class Access(StrEnum):
+    """Why an account may or may not watch."""
+
+    SUBSCRIBED = "subscribed"
+    RENEWAL_PENDING = "renewal_pending"  # our charge is late; the viewer is not locked out for it
+    GRACE = "grace"
+    ON_HOLD = "on_hold"
+    NONE = "none"
+
+
+def access(
+    *,
+    status: Status,
+    paid_through: datetime | None,
+    cancel_at: datetime | None,
+    first_failed_at: datetime | None,
+    now: datetime,
+) -> tuple[Access, datetime | None]:
+    """Answer the access a subscription gives now and until when that answer holds at the longest."""
+    if cancel_at is not None and cancel_at <= now:
+        return Access.NONE, None
+    if status is Status.PAST_DUE and first_failed_at is not None:
+        until = first_failed_at + timedelta(days=GRACE_DAYS)
+        until = min(until, cancel_at) if cancel_at else until
+        return (Access.GRACE, until) if now < until else (Access.ON_HOLD, None)
+    if status is Status.ON_HOLD:
+        return Access.ON_HOLD, None
+    if status in {Status.ACTIVE, Status.TRIALING} and paid_through is not None:
+        if now < paid_through:
+            return Access.SUBSCRIBED, paid_through
+        if now < paid_through + PENDING_LIMIT:
+            return Access.RENEWAL_PENDING, paid_through + PENDING_LIMIT
+    return Access.NONE, None
+
+
+# ---------------------------------------------------------------- prices
+
+
+class Offer(Protocol):
+    """What choosing a price needs to know of it."""
+
+    @property
+    def country(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+
+
+OfferT = TypeVar("OfferT", bound=Offer)
+
+
+def offered(prices: Iterable[OfferT], *, country: str, currency: str, fallback: str) -> list[OfferT]:
+    """Answer the prices of one plan that a person in `country` is offered.
+
+    The country's own prices; else those for everywhere in its currency; else those in `fallback`.
+    """
+    found = list(prices)
+    choices: tuple[Callable[[OfferT], bool], ...] = (
+        lambda price: bool(country) and price.country == country,
+        lambda price: not price.country and price.currency == currency,
+        lambda price: not price.country and price.currency == fallback,
+    )
+    for choice in choices:
+        if chosen := [price for price in found if choice(price)]:
+            return chosen
+    return []

@@ -1,0 +1,284 @@
+"""Stripe, and the only place that speaks to it.
+
+What leaves here is billing's own vocabulary (billing.gateway); no exception of the library's does.
+The library retries nothing by itself: its retries live in one process, ours in the attempt's row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+import stripe
+from django.conf import settings
+
+from billing.gateway import (
+    Card,
+    ChargeOutcome,
+    Gateway,
+    GatewayRefused,
+    GatewayUnavailable,
+    OutcomeKind,
+    SetupIntent,
+)
+
+API_BASE = "https://api.stripe.com"
+API_VERSION = "2026-10-28.endive"
+"""What our code was written against; raised on purpose, never by an upgrade of the library or of the account."""
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 30.0
+"""Seconds. A charge that takes longer has an unknown outcome and is asked for again by its key."""
+
+WEBHOOK_TOLERANCE = 300
+"""Seconds between a webhook's signature and its arrival."""
+
+# Stripe takes these as if they had two decimals (https://docs.stripe.com/currencies#special-cases).
+_AMOUNT_FACTOR = {"ISK": 100, "UGX": 100}
+
+Answer = TypeVar("Answer")
+
+
+def connect() -> Gateway:
+    """Answer the gateway that the settings name."""
+    return _connect(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE or API_BASE)
+
+
+def api_base() -> str:
+    """Answer where clients confirm what they are handed a secret for."""
+    return settings.STRIPE_API_BASE or API_BASE
+
+
+def is_standin() -> bool:
+    """Answer whether the gateway is a stand-in, where no money moves."""
+    return bool(settings.STRIPE_API_BASE)
+
+
+def livemode() -> bool:
+    """Answer whether our key moves real money."""
+    return settings.STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+
+
+def charge_params(
+    *,
+    amount: int,
+    currency: str,
+    customer: str,
+    payment_method: str,
+    invoice_id: str,
+    attempt_id: str,
+    off_session: bool,
+) -> dict[str, Any]:
+    """Answer the parameters of one charge, to be stored and sent unchanged as often as needed.
+
+    `amount` is in ISO minor units. Off-session means that the customer is not there to authenticate.
+    """
+    params: dict[str, Any] = {
+        "amount": amount * _AMOUNT_FACTOR.get(currency, 1),
+        "currency": currency.lower(),
+        "customer": customer,
+        "payment_method": payment_method,
+        "payment_method_types": ["card"],
+        "confirm": True,
+        "metadata": {"invoice": invoice_id, "attempt": attempt_id},
+    }
+    if off_session:
+        params["off_session"] = True
+    return params
+
+
+class InvalidWebhook(Exception):
+    """What arrived is not from Stripe, is too old, or is no event."""
+
+
+def verify_webhook(raw: bytes, signature: str | None) -> dict[str, Any]:
+    """Answer the event in a webhook's raw body; raises InvalidWebhook.
+
+    Any of the configured secrets will do, so that one can be rotated.
+    """
+    for secret in settings.STRIPE_WEBHOOK_SECRETS:
+        try:
+            stripe.WebhookSignature.verify_header(raw, signature, secret, WEBHOOK_TOLERANCE)
+            event = json.loads(raw)
+        # A signature in letters other than ASCII is a TypeError, a body that is not UTF-8 or JSON a ValueError.
+        except (stripe.SignatureVerificationError, TypeError, ValueError):
+            continue
+        if isinstance(event, dict) and event.get("object") == "event" and isinstance(event.get("id"), str):
+            return event
+    raise InvalidWebhook
+
+
+class StripeGateway:
+    """The Gateway protocol over Stripe's HTTP API. Shared by threads; connections are kept open per thread."""
+
+    def __init__(self, secret_key: str, base: str) -> None:
+        self._stripe = stripe.StripeClient(
+            secret_key,
+            stripe_version=API_VERSION,
+            base_addresses={"api": base},
+            max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)),
+        )
+
+    # ------------------------------------------------ what moves no money
+
+    def create_customer(self, *, account_id: str, email: str, idempotency_key: str) -> str:
+        made = self._ask(
+            lambda: self._stripe.v1.customers.create(
+                {"email": email, "metadata": {"account": account_id}},
+                {"idempotency_key": idempotency_key},
+            )
+        )
+        return made.id
+
+    def create_setup_intent(self, *, customer: str, metadata: Mapping[str, str], idempotency_key: str) -> SetupIntent:
+        made = self._ask(
+            lambda: self._stripe.v1.setup_intents.create(
+                {
+                    "customer": customer,
+                    "usage": "off_session",
+                    "payment_method_types": ["card"],
+                    "metadata": dict(metadata),
+                },
+                {"idempotency_key": idempotency_key},
+            )
+        )
+        return _setup_intent(made.to_dict())
+
+    def setup_intent(self, setup_intent_id: str) -> SetupIntent | None:
+        try:
+            return _setup_intent(self._ask(lambda: self._stripe.v1.setup_intents.retrieve(setup_intent_id)).to_dict())
+        except GatewayRefused as refusal:
+            if refusal.code == "resource_missing":
+                return None
+            raise
+
+    def card(self, payment_method_id: str) -> Card:
+        found = self._ask(lambda: self._stripe.v1.payment_methods.retrieve(payment_method_id)).to_dict()
+        card = found.get("card") or {}
+        return Card(
+            id=found["id"],
+            customer=found.get("customer") or "",
+            brand=card.get("brand") or "unknown",
+            last4=card.get("last4") or "",
+            exp_month=card.get("exp_month") or 0,
+            exp_year=card.get("exp_year") or 0,
+            country=card.get("country") or "",
+            fingerprint=card.get("fingerprint") or "",
+        )
+
+    # ------------------------------------------------ what moves money
+
+    def charge(self, *, params: Mapping[str, Any], idempotency_key: str) -> ChargeOutcome:
+        return self._outcome(
+            lambda: self._stripe.v1.payment_intents.create(
+                # The stored parameters, as they are: the library's type knows them one by one.
+                cast("Any", params),
+                {"idempotency_key": idempotency_key},
+            )
+        )
+
+    def charge_status(self, payment_intent: str) -> ChargeOutcome:
+        return self._outcome(lambda: self._stripe.v1.payment_intents.retrieve(payment_intent))
+
+    def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome:
+        """Look through the customer's PaymentIntents, by list: search lags behind the truth."""
+
+        def find() -> stripe.PaymentIntent | None:
+            listed = self._stripe.v1.payment_intents.list(
+                {"customer": customer, "created": {"gte": int(since.timestamp())}, "limit": 100}
+            )
+            for intent in listed.auto_paging_iter():
+                if (intent.to_dict().get("metadata") or {}).get("attempt") == attempt_id:
+                    return intent
+            return None
+
+        return self._outcome(find)
+
+    def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome:
+        return self._outcome(
+            lambda: self._stripe.v1.payment_intents.cancel(
+                payment_intent, {"cancellation_reason": "abandoned"}, {"idempotency_key": idempotency_key}
+            )
+        )
+
+    # ------------------------------------------------ answers
+
+    def _ask(self, call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        except (stripe.InvalidRequestError, stripe.CardError) as error:
+            raise GatewayRefused(error.code or "invalid_request") from error
+        except stripe.StripeError as error:
+            raise GatewayUnavailable from error
+
+    def _outcome(self, call: Callable[[], stripe.PaymentIntent | None]) -> ChargeOutcome:
+        try:
+            intent = call()
+        except (stripe.CardError, stripe.InvalidRequestError) as error:
+            return _refusal(error)
+        except stripe.RateLimitError:
+            return ChargeOutcome(OutcomeKind.UNKNOWN, code="rate_limited")
+        except stripe.APIConnectionError:
+            return ChargeOutcome(OutcomeKind.UNKNOWN, code="no_answer")
+        except stripe.StripeError as error:
+            # 409 while the key is in use, 5xx, refused keys, key reused with other parameters.
+            return ChargeOutcome(OutcomeKind.UNKNOWN, code=f"http_{error.http_status or 'garbled'}")
+        if intent is None:
+            return ChargeOutcome(OutcomeKind.NOT_FOUND)
+        return _read(intent.to_dict())
+
+
+@lru_cache(maxsize=4)
+def _connect(secret_key: str, base: str) -> StripeGateway:
+    return StripeGateway(secret_key, base)
+
+
+def _setup_intent(intent: Mapping[str, Any]) -> SetupIntent:
+    return SetupIntent(
+        id=intent["id"],
+        status=intent["status"],
+        customer=intent.get("customer") or "",
+        payment_method=intent.get("payment_method") or "",
+        client_secret=intent.get("client_secret") or "",
+    )
+
+
+def _read(intent: Mapping[str, Any]) -> ChargeOutcome:
+    payment_intent, secret = str(intent["id"]), str(intent.get("client_secret") or "")
+    match intent.get("status"):
+        case "succeeded":
+            return ChargeOutcome(OutcomeKind.SUCCEEDED, payment_intent)
+        case "canceled":
+            return ChargeOutcome(OutcomeKind.CANCELED, payment_intent, "canceled")
+        case "requires_action":
+            return ChargeOutcome(OutcomeKind.REQUIRES_ACTION, payment_intent, "authentication_required", secret)
+        case "requires_payment_method" if intent.get("last_payment_error"):
+            return _decline(intent["last_payment_error"], payment_intent, secret)
+        case status:
+            return ChargeOutcome(OutcomeKind.UNKNOWN, payment_intent, str(status))
+
+
+def _decline(error: Mapping[str, Any], payment_intent: str, secret: str) -> ChargeOutcome:
+    code = str(error.get("decline_code") or error.get("code") or "generic_decline")
+    if "authentication_required" in {code, error.get("code")}:
+        # The customer completes the same PaymentIntent; a new one would be a second charge.
+        return ChargeOutcome(OutcomeKind.REQUIRES_ACTION, payment_intent, "authentication_required", secret)
+    return ChargeOutcome(OutcomeKind.DECLINED, payment_intent, code)
+
+
+def _refusal(error: stripe.CardError | stripe.InvalidRequestError) -> ChargeOutcome:
+    body = cast("Mapping[str, Any]", error.json_body or {}).get("error") or {}
+    intent = body.get("payment_intent") or {}
+    payment_intent, secret = str(intent.get("id") or ""), str(intent.get("client_secret") or "")
+    if isinstance(error, stripe.CardError):
+        return _decline(body, payment_intent, secret)
+    if error.http_status == 404:
+        return ChargeOutcome(OutcomeKind.NOT_FOUND, code=error.code or "resource_missing")
+    if intent:
+        # Refused for the state the PaymentIntent is in: that state is the answer.
+        return _read(intent)
+    return ChargeOutcome(OutcomeKind.REJECTED, code=error.code or "invalid_request")
