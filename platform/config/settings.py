@@ -4,12 +4,15 @@ Production is the default deployment and assumes nothing: a missing secret stops
 sentence that names it. `make run` and `make test` set all of this themselves.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+
+from core import logs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +59,11 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.mfa",
+    "allauth.usersessions",
     "core",
     "accounts",
     "billing",
@@ -64,6 +72,8 @@ if not PRODUCTION:
     INSTALLED_APPS += ["local", "django_migration_linter"]
 
 MIDDLEWARE = [
+    # First of all, so that every answer has its id and every line of a request carries it.
+    "core.middleware.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -72,6 +82,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -114,6 +125,56 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 # ---------------------------------------------------------------- people and languages
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+# The first makes new hashes (argon2id, as OWASP advises); the second still reads imported ones.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["email"]},
+    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_COOKIE_AGE = 30 * 24 * 3600
+
+# Sign-in is django-allauth's, as an API alone: codes by mail, no pages, no links to follow.
+HEADLESS_ONLY = True
+HEADLESS_CLIENTS = ("app", "browser")
+HEADLESS_SERVE_SPECIFICATION = True
+HEADLESS_SPECIFICATION_TEMPLATE_NAME = None  # its page loads from a CDN; /api/docs shows the description
+FRONTEND_URL = env.str("FRONTEND_URL", "").rstrip("/")
+"""The operator's own web client, for links in mail; empty while there is none."""
+HEADLESS_FRONTEND_URLS = {
+    "account_signup": f"{FRONTEND_URL or PUBLIC_URL}/sign-up",
+    "account_reset_password": f"{FRONTEND_URL or PUBLIC_URL}/reset-password",
+}
+ACCOUNT_ADAPTER = "accounts.api.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.api.signup.SignupForm"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+# Long enough for a mail that is slow to come; three wrong tries end a code in any case.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = SITE_NAME
+MFA_TOTP_TOLERANCE = 1  # clocks of phones differ
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
@@ -135,7 +196,18 @@ CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = env.str("CELERY_BEAT_SCHEDULE_FILENAME", "celerybeat-schedule")
 # Names of tasks, so that the schedule imports no app.
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "relay-outbox": {"task": "core.tasks.relay_outbox", "schedule": 60},
+    "keep-partitions": {"task": "core.tasks.keep_partitions", "schedule": 24 * 3600},
+    "deliver-due-mail": {"task": "accounts.tasks.deliver_due_mail", "schedule": 60},
+    "purge-accounts": {"task": "accounts.tasks.purge", "schedule": 24 * 3600},
+}
+CELERY_TASK_ROUTES = {"core.tasks.relay_outbox": {"queue": "outbox"}}
+
+# How often a handler may fail at an event before staff have to decide.
+OUTBOX_MAX_FAILURES = env.int("OUTBOX_MAX_FAILURES", 8)
+# How long settled deliveries are kept, in whole months that lie behind it.
+OUTBOX_RETENTION_DAYS = env.int("OUTBOX_RETENTION_DAYS", 90)
 
 # ---------------------------------------------------------------- payments
 
@@ -168,10 +240,14 @@ STORAGES = {
     },
 }
 
+# Tests serve static files from where they lie; nobody has collected them.
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEPLOYMENT == "test"
+
 # ---------------------------------------------------------------- e-mail
 
 vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", f"{SITE_NAME} <no-reply@{environ.urlparse(PUBLIC_URL).hostname}>")
+EMAIL_TIMEOUT = 30
 INBOX_URL = env.str("INBOX_URL", "")
 """Where the local platform shows received mail; empty elsewhere."""
 
@@ -191,6 +267,10 @@ X_FRAME_OPTIONS = "DENY"
 # ---------------------------------------------------------------- API
 
 REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.SessionToken",
+        "accounts.api.authentication.SessionCookie",
+    ],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -199,6 +279,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
 }
+
+# ---------------------------------------------------------------- logs
+
+LOGGING = logs.configuration(json=PRODUCTION, level=env.str("LOG_LEVEL", "INFO"))
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+# The line at the end says all that the line at the start would.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+# A client's mistake is no concern of whoever watches ours.
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
 
 # ---------------------------------------------------------------- tests and checks
 

@@ -1,0 +1,1 @@
+"""How clients meet accounts: our endpoints, and django-allauth's set to our rules."""

@@ -1,0 +1,91 @@
+"""How django-allauth behaves here."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from allauth.account import app_settings
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal import flows
+from allauth.account.models import EmailAddress
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.headless.base.response import AuthenticationResponse
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.forms import BaseForm
+from django.http import HttpRequest
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from accounts import tasks
+from accounts.models import User
+from accounts.services import mails
+from core.clock import now
+
+NOTICE_USEFUL_FOR = timedelta(days=1)
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """One address is one account; mail goes through our queue; nobody learns which addresses we know."""
+
+    def clean_email(self, email: str) -> str:
+        """Refuse an address in an unusual spelling, and say the usual one.
+
+        Mail must go exactly where the person typed, so the spelling is theirs to change.
+        """
+        usual = unicodedata.normalize("NFKC", email).lower()
+        if usual != email:
+            raise ValidationError(
+                _("Write this address in plain characters: %(address)s"), "unusual_spelling", {"address": usual}
+            )
+        return email
+
+    def save_user(self, request: HttpRequest, user: Any, form: BaseForm, commit: bool = True) -> User:
+        """Store a new account with its country and the language it signed up in."""
+        user.country = form.cleaned_data["country"]
+        user.language = get_language() or settings.LANGUAGE_CODE
+        try:
+            with transaction.atomic():
+                return cast(User, super().save_user(request, user, form, commit))
+        except IntegrityError:
+            # Another sign-up with this address was quicker; answer as if it had been there before.
+            response = flows.signup.prevent_enumeration(request, email=form.cleaned_data["email"])
+            raise ImmediateHttpResponse(AuthenticationResponse.from_response(request, response)) from None
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Mark an address as verified; an address that another account took meanwhile stays theirs."""
+        try:
+            with transaction.atomic():
+                return bool(super().confirm_email(request, email_address))
+        except IntegrityError:
+            raise self.validation_error("email_taken") from None
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """Tell the owner of an address, and take as long as a new account would."""
+        make_password("what a new account's password would cost")
+        super().send_account_already_exists_mail(email)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Queue a mail in the language of the request."""
+        plain = {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in context.items()
+            if isinstance(value, str | int | datetime)
+        }
+        if not settings.FRONTEND_URL:
+            # Without a web client of the operator's own there is nothing behind these addresses.
+            plain = {name: value for name, value in plain.items() if not name.endswith("_url")}
+        seconds = app_settings.EMAIL_VERIFICATION_BY_CODE_TIMEOUT
+        mail_id = mails.enqueue(
+            template=template_prefix,
+            address=email,
+            language=get_language() or settings.LANGUAGE_CODE,
+            context=plain,
+            useful_for=timedelta(seconds=seconds) if "code" in plain else NOTICE_USEFUL_FOR,
+            now=now(),
+        )
+        tasks.deliver_mail.delay_on_commit(mail_id=str(mail_id))

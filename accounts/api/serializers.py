@@ -1,0 +1,102 @@
+"""Shapes of requests and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pycountry
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from accounts import rules
+from accounts.models import Profile, User
+
+
+def _cleaned_language(value: str) -> str:
+    tag = rules.language_tag(value)
+    if tag is None:
+        raise serializers.ValidationError(_("Give a language as a BCP 47 tag, such as en or pt-BR."))
+    return tag
+
+
+class AccountSerializer(serializers.ModelSerializer[User]):
+    """An account as its owner sees it."""
+
+    profile_id = serializers.SerializerMethodField(help_text="The profile this sign-in acts as.")
+
+    class Meta:
+        model = User
+        fields = ["id", "email", "country", "language", "created_at", "profile_id"]
+
+    def get_profile_id(self, _account: User) -> UUID | None:
+        """Answer it from the context's `profile`."""
+        profile: Profile | None = self.context["profile"]
+        return profile.pk if profile else None
+
+
+class AccountChangeSerializer(serializers.Serializer[Any]):
+    """What the owner may change here."""
+
+    country = serializers.CharField(required=False, max_length=2, help_text="ISO 3166-1 alpha-2.")
+    language = serializers.ChoiceField(
+        required=False, choices=settings.LANGUAGES, help_text="The language of our mail to you."
+    )
+
+    def validate_country(self, value: str) -> str:
+        """Accept countries that exist."""
+        if pycountry.countries.get(alpha_2=value) is None:
+            raise serializers.ValidationError(_("Give a country as its ISO 3166-1 code, such as DE."))
+        return value
+
+
+class ProfileSerializer(serializers.ModelSerializer[Profile]):
+    """A profile."""
+
+    class Meta:
+        model = Profile
+        fields = [
+            "id",
+            "name",
+            "avatar",
+            "language",
+            "is_kids",
+            "highest_age",
+            "allows_unrated",
+            "autoplay",
+            "created_at",
+        ]
+
+
+class ProfileChangeSerializer(serializers.Serializer[Any]):
+    """What may be said of a profile; in a change, every member is optional."""
+
+    name = serializers.CharField(max_length=200, trim_whitespace=True, help_text="1 to 40 characters as shown.")
+    avatar = serializers.SlugField(required=False, max_length=40, help_text="The key of a picture that clients have.")
+    language = serializers.CharField(required=False, max_length=12, help_text="BCP 47; the account's when absent.")
+    is_kids = serializers.BooleanField(required=False)
+    highest_age = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=rules.HIGHEST_AGE,
+        help_text=f"Highest minimum age, in years, of what may be watched; {rules.HIGHEST_AGE} is everything, "
+        f"and {rules.KIDS_HIGHEST_AGE} the most for kids.",
+    )
+    allows_unrated = serializers.BooleanField(
+        required=False, help_text="Whether titles without a rating may be watched."
+    )
+    autoplay = serializers.BooleanField(required=False)
+
+    def validate_name(self, value: str) -> str:
+        """Accept what can be shown as a name."""
+        name = rules.clean_name(value)
+        if name is None:
+            raise serializers.ValidationError(
+                _("Give a name of 1 to 40 visible characters, without control characters.")
+            )
+        return name
+
+    def validate_language(self, value: str) -> str:
+        """Accept languages that exist."""
+        return _cleaned_language(value)

@@ -1,0 +1,1 @@
+"""Writes, by topic: accounts, profiles, mail, staff groups."""
