@@ -1,8 +1,22 @@
 """Configuration of the core app."""
 
+from datetime import timedelta
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class CoreConfig(AppConfig):
     name = "core"
     verbose_name = "Platform"
+
+    def ready(self) -> None:
+        """Have the outbox's months kept."""
+        from core import partitions
+        from core.outbox import retention
+
+        days = timedelta(days=settings.OUTBOX_RETENTION_DAYS)
+        for table in ("core_outboxdelivery", "core_outboxevent"):
+            partitions.register(
+                partitions.PartitionedTable(table, "occurred_at", retention=days, in_use=retention.has_open_deliveries)
+            )

@@ -1,0 +1,32 @@
+"""The floor's jobs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import shared_task
+
+from core import clock, outbox, partitions
+
+logger = logging.getLogger(__name__)
+
+
+# A handler that hangs is interrupted, which counts as its failure; one that cannot be interrupted is killed.
+@shared_task(soft_time_limit=300, time_limit=330)
+def relay_outbox(*, after: list[str] | None = None, **_: Any) -> None:
+    """Deliver due events; go on in a next task, so that other tasks have their turn."""
+    report = outbox.relay(clock=clock.now, after=outbox.Lane(*after) if after else None)
+    logger.info(
+        "Events were relayed.", extra={"delivered": report.delivered, "failed": report.failed, "parked": report.parked}
+    )
+    if report.stopped_at:
+        relay_outbox.delay(after=list(report.stopped_at))
+
+
+@shared_task
+def keep_partitions(**_: Any) -> None:
+    """Make the coming months of partitioned tables and drop those past their retention."""
+    now = clock.now()
+    partitions.create_ahead(now=now)
+    partitions.drop_old(now=now)
