@@ -1,0 +1,32 @@
+"""What the catalogue tells the apps above it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CatalogBatchApplied:
+    """A batch of an ingest run is in the catalogue. `run_id` is the run; counts are of this batch."""
+
+    run_id: str
+    provider: str
+    created: int
+    updated: int
+    retired: int
+
+
+@dataclass(frozen=True)
+class TitlePublished:
+    """An editor made a title public."""
+
+    title_id: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class TitleWithdrawn:
+    """An editor took a title back."""
+
+    title_id: str
+    revision: int

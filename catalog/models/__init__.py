@@ -1,0 +1,53 @@
+"""Tables of the catalogue, by noun."""
+
+from catalog.models.artwork import Artwork
+from catalog.models.ingest import (
+    IngestProblem,
+    IngestRun,
+    IngestStaging,
+    PersonSource,
+    Provider,
+    SourceRecord,
+)
+from catalog.models.licences import AvailabilityWindow
+from catalog.models.people import Credit, Person
+from catalog.models.publication import PublicationEntry
+from catalog.models.search import SearchDocument, SearchWord
+from catalog.models.titles import (
+    AlternateTitle,
+    ContentRating,
+    ExternalId,
+    Genre,
+    Keyword,
+    Title,
+    TitleGenre,
+    TitleKeyword,
+    TitleNumber,
+    TitleText,
+)
+
+__all__ = [
+    "AlternateTitle",
+    "Artwork",
+    "AvailabilityWindow",
+    "ContentRating",
+    "Credit",
+    "ExternalId",
+    "Genre",
+    "IngestProblem",
+    "IngestRun",
+    "IngestStaging",
+    "Keyword",
+    "Person",
+    "PersonSource",
+    "Provider",
+    "PublicationEntry",
+    "SearchDocument",
+    "SearchWord",
+    "SourceRecord",
+    "Title",
+    "TitleGenre",
+    "TitleKeyword",
+    "TitleNumber",
+    "TitleText",
+]

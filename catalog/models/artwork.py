@@ -1,0 +1,56 @@
+"""Images of titles. The bytes lie in Django's default storage; rows say what they are."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.indexes import HashIndex
+from django.db import models
+from django.db.models import Q
+
+from catalog.models.titles import Title
+
+
+class Artwork(models.Model):
+    """One image of a title.
+
+    A row whose `file` is empty was announced by a feed (`source` is its address or its name in a
+    delivery) and has not arrived; it is not shown.
+    """
+
+    class Kind(models.TextChoices):
+        POSTER = "poster", "Poster, 2:3"
+        BACKDROP = "backdrop", "Backdrop, 16:9"
+        LOGO = "logo", "Logo, transparent"
+        STILL = "still", "Still, 16:9"
+
+    title = models.ForeignKey(Title, models.CASCADE, related_name="artwork", db_index=False)
+    kind = models.CharField(max_length=10, choices=Kind)
+    language = models.CharField(
+        max_length=20, blank=True, help_text="Of words in the image; empty: none, or the same everywhere."
+    )
+    position = models.PositiveSmallIntegerField(default=0, help_text="0 is shown first.")
+    source = models.CharField(max_length=2000, blank=True, editable=False)
+    file = models.ImageField(
+        upload_to="artwork/", blank=True, width_field="width", height_field="height", max_length=255
+    )
+    width = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    height = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    focal_x = models.FloatField(default=0.5)
+    focal_y = models.FloatField(default=0.5)
+
+    class Meta:
+        constraints = [
+            # Two first posters in one language: caches would show either.
+            models.UniqueConstraint(fields=["title", "kind", "language", "position"], name="artwork_once_per_position"),
+            # A crop around a point outside the image fails on every device.
+            models.CheckConstraint(
+                name="artwork_focal_point_inside",
+                condition=Q(focal_x__gte=0, focal_x__lte=1, focal_y__gte=0, focal_y__lte=1),
+            ),
+        ]
+        indexes = [
+            # What has been announced and has not arrived; hashed, since addresses may be longer than an index entry.
+            HashIndex("source", name="artwork_awaited", condition=Q(file="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.language}".strip()

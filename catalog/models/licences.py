@@ -1,0 +1,93 @@
+"""Licences: where, from when, until when and how a title may be offered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+
+from catalog import rules
+from catalog.models.titles import Title
+
+
+class LicenseType(models.TextChoices):
+    """MovieLabs Avails LicenseType."""
+
+    SVOD = "SVOD", "Subscription"
+    AVOD = "AVOD", "With advertising"
+    VOD = "VOD", "Rental"
+    EST = "EST", "Sale"
+    POEST = "POEST", "Sale before release"
+
+
+class AvailabilityWindowQuerySet(models.QuerySet["AvailabilityWindow"]):
+    def open_in(self, country: str, now: datetime) -> Self:
+        """Windows that let subscribers of `country` (ISO 3166-1 alpha-2) watch at `now`."""
+        first, last = rules.local_dates(country, now)
+        return self.filter(
+            Q(territories=[])
+            | Q(excluded=False, territories__contains=[country])
+            | (Q(excluded=True) & ~Q(territories__contains=[country])),
+            Q(starts_at__isnull=True) | Q(starts_at__lte=now),
+            Q(starts_on__isnull=True) | Q(starts_on__lte=first),
+            Q(ends_at__isnull=True) | Q(ends_at__gt=now),
+            Q(ends_on__isnull=True) | Q(ends_on__gt=last),
+            license_type__in=rules.SUBSCRIPTION_LICENCES,
+        )
+
+
+class AvailabilityWindow(models.Model):
+    """One grant. A title is available where and while at least one of its windows allows it.
+
+    The period is [start, end): an instant in `..._at`, or a day in `..._on`, which begins at each
+    territory's own midnight. No start: always been open. No end: open.
+    """
+
+    title = models.ForeignKey(Title, models.CASCADE, related_name="windows")
+    territories = ArrayField(
+        models.CharField(max_length=2), default=list, blank=True, help_text="ISO 3166-1 alpha-2; none means the world."
+    )
+    excluded = models.BooleanField(default=False, help_text="The territories are the exceptions, not the places.")
+    announce_at = models.DateTimeField(null=True, blank=True)
+    announce_on = models.DateField(null=True, blank=True)
+    starts_at = models.DateTimeField(null=True, blank=True)
+    starts_on = models.DateField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    ends_on = models.DateField(null=True, blank=True)
+    license_type = models.CharField(max_length=5, choices=LicenseType, default=LicenseType.SVOD)
+    languages = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    holdback_languages = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    formats = ArrayField(models.CharField(max_length=10), default=list, blank=True)
+    grant_id = models.CharField(max_length=255, blank=True, help_text="The provider's id of the grant (TransactionID).")
+    contract_id = models.CharField(max_length=255, blank=True)
+    reporting_id = models.CharField(max_length=255, blank=True)
+
+    objects = AvailabilityWindowQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # An end before its start is a typing error that would hide the title for ever.
+            models.CheckConstraint(
+                name="window_ends_after_it_starts",
+                condition=(Q(starts_at__isnull=True) | Q(ends_at__isnull=True) | Q(ends_at__gt=F("starts_at")))
+                & (Q(starts_on__isnull=True) | Q(ends_on__isnull=True) | Q(ends_on__gt=F("starts_on"))),
+            ),
+            # An instant and a day for one end: which of them holds?
+            models.CheckConstraint(
+                name="window_bounds_stated_once",
+                condition=(Q(starts_at__isnull=True) | Q(starts_on__isnull=True))
+                & (Q(ends_at__isnull=True) | Q(ends_on__isnull=True))
+                & (Q(announce_at__isnull=True) | Q(announce_on__isnull=True)),
+            ),
+            # "Everywhere except" without exceptions is a slip: the world is said by naming nothing.
+            models.CheckConstraint(
+                name="window_exclusion_names_territories",
+                condition=Q(excluded=False) | ~Q(territories=[]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.license_type} {', '.join(self.territories) or 'world'}"

@@ -1,0 +1,62 @@
+"""People and what they did in a title."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import MD5
+
+from catalog.models.titles import Title
+from core.ids import new_id
+
+
+class Person(models.Model):
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=500)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Job(models.TextChoices):
+    """What somebody did (after MovieLabs JobFunction)."""
+
+    DIRECTOR = "director", "Director"
+    CREATOR = "creator", "Creator"
+    WRITER = "writer", "Writer"
+    ORIGINAL_AUTHOR = "original_author", "Original author"
+    PRODUCER = "producer", "Producer"
+    EXECUTIVE_PRODUCER = "executive_producer", "Executive producer"
+    ACTOR = "actor", "Actor"
+    VOICE_ACTOR = "voice_actor", "Voice actor"
+    NARRATOR = "narrator", "Narrator"
+    PRESENTER = "presenter", "Presenter"
+    SELF = "self", "Self"
+    CINEMATOGRAPHER = "cinematographer", "Cinematographer"
+    EDITOR = "editor", "Editor"
+    COMPOSER = "composer", "Composer"
+    PRODUCTION_DESIGNER = "production_designer", "Production designer"
+    COSTUME_DESIGNER = "costume_designer", "Costume designer"
+    ANIMATOR = "animator", "Animator"
+    OTHER = "other", "Other"
+
+
+class Credit(models.Model):
+    """One job of one person in one title. `billing` 1 comes first; null comes after all that have one."""
+
+    title = models.ForeignKey(Title, models.CASCADE, related_name="credits", db_index=False)
+    person = models.ForeignKey(Person, models.PROTECT, related_name="credits")
+    job = models.CharField(max_length=20, choices=Job)
+    job_display = models.CharField(max_length=500, blank=True, help_text="The credit as shown, where it says more.")
+    character = models.CharField(max_length=500, blank=True)
+    billing = models.PositiveSmallIntegerField(null=True, blank=True)
+    guest = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            # The same credit twice shows a name twice in the cast.
+            # The character goes in as its hash, because an index entry has room for 2.7 kB alone.
+            models.UniqueConstraint("title", "person", "job", "job_display", MD5("character"), name="credit_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_job_display()}: {self.person_id}"

@@ -1,0 +1,373 @@
+"""Titles and what describes them.
+
+A title is anything with a name that a viewer may find: a film, a series and its parts, a special, a
+trailer, an extra. What is said in a language lies in `TitleText`; who may see it, where and when,
+lies in `AvailabilityWindow` and in the title's state. Ingestion writes these tables in sets, by
+COPY: a column with a Python-side default must be given a value there too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+
+from core.ids import new_id
+
+if TYPE_CHECKING:
+    from catalog.models.licences import AvailabilityWindow
+
+
+class Kind(models.TextChoices):
+    """What a title is (MovieLabs WorkType, in the words of the trade)."""
+
+    MOVIE = "movie", "Movie"
+    SERIES = "series", "Series"
+    SEASON = "season", "Season"
+    EPISODE = "episode", "Episode"
+    SPECIAL = "special", "Special"
+    TRAILER = "trailer", "Trailer"
+    EXTRA = "extra", "Extra"
+
+
+class State(models.TextChoices):
+    DRAFT = "draft", "Draft"
+    PUBLISHED = "published", "Published"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class Precision(models.TextChoices):
+    """How much of a date is known; the rest of it is the first day of the month or year."""
+
+    YEAR = "year", "Year"
+    MONTH = "month", "Month"
+    DAY = "day", "Day"
+
+
+class TitleQuerySet(models.QuerySet["Title"]):
+    def locked(self) -> Self:
+        """Lock the rows until the transaction ends, in the one order that everybody takes."""
+        return self.order_by("pk").select_for_update(of=("self",))
+
+    def published(self) -> Self:
+        return self.filter(state=State.PUBLISHED)
+
+    def standing_alone(self) -> Self:
+        """Films, series, and specials of no series: what lists and searches show."""
+        return self.filter(parent__isnull=True)
+
+    def available_in(self, country: str, now: datetime) -> Self:
+        """Titles with a subscription licence of their own for `country` (ISO 3166-1 alpha-2) at `now`.
+
+        Parts of a series may live on the licence of what they belong to; see selectors.titles.
+        """
+        from catalog.models.licences import AvailabilityWindow
+
+        windows = AvailabilityWindow.objects.open_in(country, now).filter(title=OuterRef("pk"))
+        return self.filter(Exists(windows))
+
+    def for_audience(self, max_age: int | None, country: str) -> Self:
+        """Titles that somebody of at most `max_age` may see; `None` is an adult, who may see all.
+
+        The rating of `country` counts, or else the strictest of the known ones. What nobody has
+        rated is for adults, unless it was made for children.
+        """
+        if max_age is None:
+            return self
+        ratings = ContentRating.objects.filter(title=OuterRef("pk"), minimum_age__isnull=False)
+        ages = ratings.order_by("-minimum_age").values("minimum_age")[:1]
+        own = ratings.filter(country=country).order_by("-minimum_age").values("minimum_age")[:1]
+        age = Coalesce(Subquery(own), Subquery(ages))
+        return self.annotate(_age=age).filter(Q(_age__lte=max_age) | Q(_age__isnull=True, made_for_kids=True))
+
+    def for_kids(self, kids: bool) -> Self:
+        return self.filter(made_for_kids=True) if kids else self
+
+
+class Title(models.Model):
+    """A work, or a part of one.
+
+    `parent` is what it belongs to: a season's series, an episode's season (or series), what a
+    trailer promotes. `series` is the series at the top of that chain, kept on every part so that
+    one query reads a whole series. `revision` grows by one with every change of what an answer
+    about this title contains, a series' also with its parts'.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    series = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="parts")
+    number = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Place in the order of release, in its parent."
+    )
+    original_title = models.CharField(max_length=500, blank=True)
+    original_language = models.CharField(max_length=20, blank=True, help_text="BCP 47, such as pt-BR.")
+    release_date = models.DateField(null=True, blank=True)
+    release_precision = models.CharField(max_length=5, choices=Precision, blank=True)
+    end_date = models.DateField(null=True, blank=True, help_text="Last first-run episode of what has ended.")
+    end_precision = models.CharField(max_length=5, choices=Precision, blank=True)
+    runtime_seconds = models.PositiveIntegerField(null=True, blank=True)
+    season_count = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="As the provider counts, where it does not list the seasons."
+    )
+    countries = ArrayField(
+        models.CharField(max_length=2), default=list, blank=True, help_text="Of production, ISO 3166-1, leading first."
+    )
+    made_for_kids = models.BooleanField(default=False)
+    companies = models.JSONField(
+        default=list, blank=True, help_text='[{"name": ..., "role": "production" | "distribution" | "broadcast"}]'
+    )
+    tracks = models.JSONField(
+        default=list, blank=True, help_text="Sound and subtitles that exist, as the feed format says."
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    edited = ArrayField(
+        models.CharField(max_length=30),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="What editors have changed, by field or part; later deliveries leave it alone.",
+    )
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+
+    objects = TitleQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # A part without its whole, or a film inside a series, would hang in no page or in two.
+            models.CheckConstraint(
+                name="title_parent_by_kind",
+                condition=(
+                    Q(kind__in=["movie", "series"], parent__isnull=True, series__isnull=True)
+                    | Q(kind__in=["season", "episode"], parent__isnull=False, series__isnull=False)
+                    | Q(kind="special")
+                    | Q(kind__in=["trailer", "extra"], parent__isnull=False)
+                ),
+            ),
+            # A title that contains itself sends every walk up the tree round for ever.
+            models.CheckConstraint(
+                name="title_not_its_own_parent",
+                condition=Q(parent__isnull=True) | ~Q(parent=F("id")),
+            ),
+            # Episodes and seasons without a number have no place in their order.
+            models.CheckConstraint(
+                name="title_number_by_kind",
+                condition=~Q(kind__in=["season", "episode"]) | Q(number__isnull=False),
+            ),
+            # A date of unknown precision would be shown as a day that nobody stated.
+            models.CheckConstraint(
+                name="title_release_date_with_precision",
+                condition=Q(release_date__isnull=True, release_precision="")
+                | Q(release_date__isnull=False, release_precision__in=["year", "month", "day"]),
+            ),
+            models.CheckConstraint(
+                name="title_end_date_with_precision",
+                condition=Q(end_date__isnull=True, end_precision="")
+                | Q(end_date__isnull=False, end_precision__in=["year", "month", "day"]),
+            ),
+            # "Published, nobody knows since when" and "a draft that was withdrawn" are lies.
+            models.CheckConstraint(
+                name="title_state_with_instant",
+                condition=(
+                    Q(state="draft", published_at__isnull=True, withdrawn_at__isnull=True)
+                    | Q(state="published", published_at__isnull=False, withdrawn_at__isnull=True)
+                    | Q(state="withdrawn", withdrawn_at__isnull=False)
+                ),
+            ),
+        ]
+        indexes = [
+            # Lists, newest first: all of them, and by kind.
+            models.Index(F("id").desc(), name="title_browse", condition=Q(state="published", parent__isnull=True)),
+            models.Index(
+                "kind", F("id").desc(), name="title_browse_kind", condition=Q(state="published", parent__isnull=True)
+            ),
+            # Lists by year, and the admin's date filters.
+            models.Index("release_date", name="title_release_date"),
+            # Lists by country of production.
+            GinIndex("countries", name="title_countries"),
+            # The admin's list of drafts and withdrawn titles.
+            models.Index("state", F("id").desc(), name="title_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.original_title or f"{self.get_kind_display()} {self.number or self.pk}"
+
+    @property
+    def release_year(self) -> int | None:
+        return self.release_date.year if self.release_date else None
+
+    def windows_or_inherited(
+        self, windows: dict[Any, list[AvailabilityWindow]], family: dict[Any, Title]
+    ) -> list[AvailabilityWindow]:
+        """Answer the windows that hold for this title: its own, or else those of what it belongs to.
+
+        `windows` are those of the family by title id, `family` the titles of it by id.
+        """
+        title: Title | None = self
+        while title is not None:
+            if own := windows.get(title.pk):
+                return own
+            title = family.get(title.parent_id)
+        return []
+
+
+class TitleText(models.Model):
+    """What a title is called and is about, in one language."""
+
+    title = models.ForeignKey(Title, models.CASCADE, related_name="texts")
+    language = models.CharField(max_length=20, help_text="BCP 47, with a region where the words differ: pt, pt-BR.")
+    name = models.CharField(max_length=500, blank=True)
+    synopsis_short = models.CharField(max_length=190, blank=True)
+    synopsis_medium = models.CharField(max_length=400, blank=True)
+    synopsis_long = models.CharField(max_length=4000, blank=True)
+
+    class Meta:
+        constraints = [
+            # Two German names of one title: which one is shown would depend on the day.
+            models.UniqueConstraint(fields=["title", "language"], name="title_text_once_per_language"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.language}: {self.name}"
+
+
+class AlternateTitle(models.Model):
+    """Another name that people may search for; never shown as the title."""
+
+    class Type(models.TextChoices):
+        ALTERNATIVE = "alternative", "Alternative"
+        WORKING = "working", "Working title"
+        ABBREVIATION = "abbreviation", "Abbreviation"
+        TRANSLITERATION = "transliteration", "Transliteration"
+        MISSPELLING = "misspelling", "Misspelling"
+
+    title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_titles")
+    name = models.CharField(max_length=500)
+    language = models.CharField(max_length=20, blank=True)
+    type = models.CharField(max_length=15, choices=Type, default=Type.ALTERNATIVE)
+
+    class Meta:
+        constraints = [
+            # The same name twice would count twice in the search.
+            models.UniqueConstraint(fields=["title", "name", "language"], name="alternate_title_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TitleNumber(models.Model):
+    """A title's place in an order other than that of release."""
+
+    class Order(models.TextChoices):
+        ABSOLUTE = "absolute", "Absolute"
+        PRODUCTION = "production", "Production"
+        CHRONOLOGICAL = "chronological", "Chronological"
+        DISC = "disc", "Disc"
+
+    title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_numbers")
+    order = models.CharField(max_length=15, choices=Order)
+    season_number = models.PositiveIntegerField(null=True, blank=True)
+    number = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            # Two places in one order are no order.
+            models.UniqueConstraint(fields=["title", "order"], name="title_number_once_per_order"),
+        ]
+
+
+class Genre(models.Model):
+    """A kind of story, known by its English name; `parent` makes a tree."""
+
+    slug = models.SlugField(max_length=100, unique=True)
+    name = models.CharField(max_length=100)
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TitleGenre(models.Model):
+    title = models.ForeignKey(Title, models.CASCADE, related_name="title_genres")
+    genre = models.ForeignKey(Genre, models.PROTECT, related_name="title_genres", db_index=False)
+    position = models.PositiveSmallIntegerField(help_text="0 fits best.")
+
+    class Meta:
+        constraints = [
+            # The same genre twice would show a title twice in a joined list.
+            models.UniqueConstraint(fields=["title", "genre"], name="title_genre_once"),
+        ]
+        indexes = [
+            # Lists by genre, newest first.
+            models.Index("genre", F("title").desc(), name="title_genre_browse"),
+        ]
+
+
+class Keyword(models.Model):
+    """A subject, in English, lower case."""
+
+    name = models.CharField(max_length=100, unique=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TitleKeyword(models.Model):
+    title = models.ForeignKey(Title, models.CASCADE, related_name="title_keywords")
+    keyword = models.ForeignKey(Keyword, models.PROTECT, related_name="title_keywords")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["title", "keyword"], name="title_keyword_once"),
+        ]
+
+
+class ContentRating(models.Model):
+    """What a country's board says about the age of viewers.
+
+    `minimum_age` is what `rules.minimum_age` makes of system and value when the row is written;
+    null where the scheme is not known to us.
+    """
+
+    title = models.ForeignKey(Title, models.CASCADE, related_name="ratings")
+    country = models.CharField(max_length=2)
+    system = models.CharField(max_length=30, help_text="The board or scheme: MPAA, TVPG, BBFC, FSK.")
+    value = models.CharField(max_length=20, help_text="As the board writes it: PG-13, 12A.")
+    reasons = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    minimum_age = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            # Two verdicts of one board would let the milder one through.
+            models.UniqueConstraint(fields=["title", "country", "system"], name="content_rating_once_per_system"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country} {self.system} {self.value}"
+
+
+class ExternalId(models.Model):
+    """The same title elsewhere: eidr, imdb, wikidata."""
+
+    title = models.ForeignKey(Title, models.CASCADE, related_name="external_ids")
+    namespace = models.CharField(max_length=50)
+    value = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [
+            # One film under two titles: the id would lead to either, by chance.
+            models.UniqueConstraint(fields=["namespace", "value"], name="external_id_names_one_title"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}:{self.value}"

@@ -1,0 +1,221 @@
+"""The catalogue's rules: pure, without database, clock or settings."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from babel.core import get_global
+
+T = TypeVar("T")
+
+SUBSCRIPTION_LICENCES = ("SVOD",)
+"""The licence types that let a subscriber watch; the others are kept for reports."""
+
+RANKS = {"movie": 0, "series": 0, "season": 1, "special": 2, "episode": 2, "trailer": 3, "extra": 3}
+"""The order in which kinds are written: wholes before their parts."""
+
+PARENT_KINDS: Mapping[str, frozenset[str]] = {
+    "season": frozenset({"series"}),
+    "episode": frozenset({"series", "season"}),
+    "special": frozenset({"series", "season"}),
+    "trailer": frozenset({"movie", "series", "season", "episode", "special"}),
+    "extra": frozenset({"movie", "series", "season", "episode", "special"}),
+}
+"""What each kind may belong to; a trailer of a trailer would be found by nobody."""
+
+
+# ---------------------------------------------------------------- who is looking
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may be watching. `max_age` None is an adult; `kids` shows only what was made for children."""
+
+    max_age: int | None = None
+    kids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """For whom an answer is made: ISO 3166-1 country, languages (BCP 47, best first), audience."""
+
+    country: str
+    languages: tuple[str, ...]
+    audience: Audience = Audience()
+
+    def key(self) -> str:
+        """Answer a text that is the same for viewers who get the same answers."""
+        age = "adult" if self.audience.max_age is None else str(self.audience.max_age)
+        return "|".join((self.country, ",".join(self.languages), age, "kids" if self.audience.kids else ""))
+
+
+# ---------------------------------------------------------------- ages
+
+_AGES: Mapping[tuple[str, str], Mapping[str, int]] = {
+    # Motion Picture Association: PG-13 "parents strongly cautioned", R under 17 with a parent,
+    # NC-17 "no one 17 and under". PG is the parents' choice; boards and stores read it as 8.
+    ("US", "MPAA"): {"G": 0, "PG": 8, "PG-13": 13, "R": 17, "NC-17": 18},
+    # TV Parental Guidelines.
+    ("US", "TVPG"): {
+        "TV-Y": 0, "TV-Y7": 7, "TV-Y7-FV": 7, "TV-G": 0, "TV-PG": 8, "TV-14": 14, "TV-MA": 17,
+    },
+    # British Board of Film Classification: PG "should not unsettle a child aged around eight".
+    ("GB", "BBFC"): {"U": 0, "PG": 8, "12": 12, "12A": 12, "15": 15, "18": 18, "R18": 18},
+    # Freiwillige Selbstkontrolle der Filmwirtschaft, § 14 JuSchG.
+    ("DE", "FSK"): {"0": 0, "6": 6, "12": 12, "16": 16, "18": 18},
+}  # fmt: skip
+_SYSTEM_NAMES = {"MPA": "MPAA", "TV": "TVPG", "TV PARENTAL GUIDELINES": "TVPG"}
+
+
+def minimum_age(country: str, system: str, value: str) -> int | None:
+    """Answer from which age a rating lets people watch; None when the scheme or value is not known."""
+    name = system.upper()
+    ages = _AGES.get((country, _SYSTEM_NAMES.get(name, name)), {})
+    text = value.upper().removeprefix("FSK").strip()
+    return ages.get(text)
+
+
+# ---------------------------------------------------------------- places and days
+
+
+@lru_cache(maxsize=512)
+def _zones(country: str) -> tuple[ZoneInfo, ...]:
+    names = sorted(name for name, territory in get_global("zone_territories").items() if territory == country)
+    return tuple(ZoneInfo(name) for name in names) or (ZoneInfo("UTC"),)
+
+
+def local_dates(country: str, now: datetime) -> tuple[date, date]:
+    """Answer the earliest and the latest date that `country`'s calendars show at `now`.
+
+    A licence dated by days holds in a country of several zones only while it holds in all of them:
+    it begins once the last zone has reached its first day and ends when the first zone leaves its
+    last one. So no viewer sees a title outside what the licensor granted, whichever zone was meant.
+    A country without zones of its own counts as UTC. Zones by country are CLDR's.
+    """
+    dates = [now.astimezone(zone).date() for zone in _zones(country)]
+    return min(dates), max(dates)
+
+
+class Window(Protocol):
+    """The parts of an availability window that say where and when it holds."""
+
+    territories: list[str]
+    excluded: bool
+    starts_at: datetime | None
+    starts_on: date | None
+    ends_at: datetime | None
+    ends_on: date | None
+    license_type: str
+
+
+def covers(window: Window, country: str) -> bool:
+    """Say whether a window lets subscribers of `country` watch at some time."""
+    if window.license_type not in SUBSCRIPTION_LICENCES:
+        return False
+    return not window.territories or (country in window.territories) is not window.excluded
+
+
+def is_open(window: Window, country: str, now: datetime) -> bool:
+    """Say whether a window lets subscribers of `country` watch at `now`."""
+    first, last = local_dates(country, now)
+    return (
+        covers(window, country)
+        and (window.starts_at is None or window.starts_at <= now)
+        and (window.starts_on is None or window.starts_on <= first)
+        and (window.ends_at is None or window.ends_at > now)
+        and (window.ends_on is None or window.ends_on > last)
+    )
+
+
+def end_of(window: Window, country: str) -> datetime | None:
+    """Answer the first instant after a window in `country`; None for an open end."""
+    if window.ends_on is not None:
+        return min(
+            datetime(window.ends_on.year, window.ends_on.month, window.ends_on.day, tzinfo=zone)
+            for zone in _zones(country)
+        )
+    return window.ends_at
+
+
+def available_until(windows: Iterable[Window], country: str, now: datetime) -> tuple[bool, datetime | None]:
+    """Say whether any window is open in `country` at `now`, and the latest end of those that are.
+
+    An open window without an end answers None; so does no open window, with False.
+    """
+    ends = [end_of(window, country) for window in windows if is_open(window, country, now)]
+    if not ends:
+        return False, None
+    known = [end for end in ends if end is not None]
+    return True, max(known) if len(known) == len(ends) else None
+
+
+# ---------------------------------------------------------------- languages
+
+
+def language_chain(wanted: Sequence[str], original: str) -> list[str]:
+    """Answer the languages to try in order: each wanted one, then without its region, then English, then the original.
+
+    Tags compare without regard to capitals.
+    """
+    chain: list[str] = []
+    for tag in [*wanted, "en", original]:
+        parts = tag.lower().split("-")
+        chain += ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return list(dict.fromkeys(tag for tag in chain if tag))
+
+
+def best_language(offered: Iterable[str], chain: Sequence[str]) -> str | None:
+    """Answer the offered tag that comes first in `chain`, else the first offered in order of its letters.
+
+    A wanted 'de' takes an offered 'de-AT' when there is nothing nearer.
+    """
+    tags = {tag.lower(): tag for tag in sorted(offered)}
+    for wanted in chain:
+        if wanted in tags:
+            return tags[wanted]
+        for tag in tags:
+            if tag.startswith(f"{wanted}-"):
+                return tags[tag]
+    return next(iter(tags.values()), None)
+
+
+# ---------------------------------------------------------------- words
+
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
+# Straight, typographic and modifier apostrophes, backtick, acute accent.
+_APOSTROPHES = dict.fromkeys(map(ord, "'`\u2019\u2018\u02bc\u00b4"))
+_ASCII = {code: None if code in _APOSTROPHES else " " for code in range(128) if not chr(code).isalnum()}
+# Soft hyphen, zero-width space, marks and overrides of writing direction, invisible operators, byte
+# order mark. Joiners (U+200C, U+200D) stay: Persian and Indic words and emoji need them.
+_INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF))
+
+
+def fold(text: str) -> str:
+    """Answer `text` as the search and the comparison of names see it.
+
+    Lower case without accents, ligatures taken apart (œ, ß), apostrophes gone, other punctuation
+    a space: "Été — Œuvres" becomes "ete oeuvres".
+    """
+    if text.isascii():
+        return " ".join(text.casefold().translate(_ASCII).split())
+    folded = unicodedata.normalize("NFKD", text.casefold().translate(_APOSTROPHES)).translate(_LIGATURES)
+    letters = (
+        character if character.isalnum() else " " for character in folded if unicodedata.category(character) != "Mn"
+    )
+    return " ".join("".join(letters).split())
+
+
+def clean(text: str) -> str:
+    """Answer `text` in NFC without invisible characters, with each run of white space made one space."""
+    return " ".join(unicodedata.normalize("NFC", text.translate(_INVISIBLE)).split())
+
+
+def person_key(name: str, external_id: str = "") -> str:
+    """Answer by what a provider's person is known again: its id where there is one, else the folded name."""
+    return f"id:{external_id}" if external_id else f"name:{fold(name) or name.casefold()}"
