@@ -11,12 +11,15 @@ class CoreConfig(AppConfig):
     verbose_name = "Platform"
 
     def ready(self) -> None:
-        """Have the outbox's months kept."""
+        """Have the outbox's months kept and its backlog counted."""
+        from prometheus_client import REGISTRY
+
         from core import partitions
-        from core.outbox import retention
+        from core.outbox import metrics, retention
 
         days = timedelta(days=settings.OUTBOX_RETENTION_DAYS)
         for table in ("core_outboxdelivery", "core_outboxevent"):
             partitions.register(
                 partitions.PartitionedTable(table, "occurred_at", retention=days, in_use=retention.has_open_deliveries)
             )
+        REGISTRY.register(metrics.Backlog())
