@@ -6,6 +6,7 @@ os.environ |= {
     "DEPLOYMENT": "test",
     "SECRET_KEY": "unused",
     "PUBLIC_URL": "http://testserver",
+    "DEFAULT_COUNTRY": "US",
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
     "REDIS_URL": "redis://127.0.0.1:9/0",
     "STRIPE_SECRET_KEY": "sk_test_unused",

@@ -62,6 +62,7 @@ def build(ports: Ports, *, database_url: str, redis_url: str) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "SECRET_KEY": _kept_secret("secret-key"),
         "PUBLIC_URL": f"http://localhost:{ports.web}",
+        "DEFAULT_COUNTRY": "US",
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "EMAIL_URL": f"smtp://127.0.0.1:{ports.smtp}",
         "INBOX_URL": f"http://localhost:{ports.inbox}",

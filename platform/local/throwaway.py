@@ -38,6 +38,7 @@ SETTINGS = {
     "MEDIA_ROOT": "",
     "SECRET_KEY": "only-for-throwaway-servers-0123456789-abcdefghijklmnop",
     "PUBLIC_URL": "http://testserver",
+    "DEFAULT_COUNTRY": "US",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
     "EMAIL_URL": "memorymail://",
     "STRIPE_SECRET_KEY": "sk_test_throwaway",
