@@ -57,7 +57,7 @@ def servers() -> Iterator[dict[str, str]]:
         folder = stack.enter_context(_claimed_folder())
         postgres = Cluster(claim_home(folder.name, beside=folder), free_port(), FAST)
         stack.callback(postgres.remove)
-        valkey = Valkey(folder / "valkey", free_port(), {"save": ""})
+        valkey = Valkey(folder / "valkey", free_port(), {"save": "", "databases": "256"})
         stack.callback(valkey.stop)
         postgres.start()
         valkey.start()
