@@ -191,9 +191,12 @@ _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": 
 # Straight, typographic and modifier apostrophes, backtick, acute accent.
 _APOSTROPHES = dict.fromkeys(map(ord, "'`\u2019\u2018\u02bc\u00b4"))
 _ASCII = {code: None if code in _APOSTROPHES else " " for code in range(128) if not chr(code).isalnum()}
-# Soft hyphen, zero-width space, marks and overrides of writing direction, invisible operators, byte
+# Control characters that are no white space, soft hyphen, zero-width space, marks and overrides of writing direction, invisible operators, byte
 # order mark. Joiners (U+200C, U+200D) stay: Persian and Indic words and emoji need them.
-_INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF))
+_CONTROLS = (*range(9), *range(14, 28), *range(127, 133), *range(134, 160))
+_INVISIBLE = dict.fromkeys(
+    (*_CONTROLS, 0x00AD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF)
+)
 
 
 def fold(text: str) -> str:
@@ -213,7 +216,14 @@ def fold(text: str) -> str:
 
 def clean(text: str) -> str:
     """Answer `text` in NFC without invisible characters, with each run of white space made one space."""
-    return " ".join(unicodedata.normalize("NFC", text.translate(_INVISIBLE)).split())
+    if text.isascii() and text.isprintable() and "  " not in text and text == text.strip():
+        return text
+    return " ".join(unicodedata.normalize("NFC", without_invisible(text)).split())
+
+
+def without_invisible(text: str) -> str:
+    """Answer `text` without the characters that nobody sees and that may hide what it says."""
+    return text.translate(_INVISIBLE)
 
 
 def person_key(name: str, external_id: str = "") -> str:

@@ -63,7 +63,7 @@ class Provider(models.Model):
         return self.name
 
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=1)
 """A run that has not been heard of for this long was killed; somebody else may take it over."""
 
 
@@ -164,9 +164,7 @@ class IngestProblem(models.Model):
         INFO = "info", "Note"
 
     run = models.ForeignKey(IngestRun, models.CASCADE, related_name="problems", db_index=False)
-    row_number = models.PositiveIntegerField(
-        help_text="The record's place in the delivery, from 1; 0: the delivery itself."
-    )
+    row_number = models.PositiveIntegerField(help_text="The line at which the record begins; 0: the delivery itself.")
     external_id = models.CharField(max_length=255, blank=True)
     field = models.CharField(max_length=200, blank=True)
     code = models.CharField(max_length=50)
@@ -231,19 +229,21 @@ class IngestStaging(models.Model):
     and the run begins again."""
 
     class Outcome(models.TextChoices):
-        CREATED = "c", "Created"
-        UPDATED = "u", "Updated"
-        UNCHANGED = "s", "Unchanged"
-        REJECTED = "x", "Rejected"
-        RETIRED = "r", "Retired"
-        PENDING = "p", "Pending"
+        """What is known about a record once it is staged; the names are IngestRun's counts."""
+
+        PENDING = "pending", "Pending"
+        CREATED = "created", "Created by this run before it was killed"
+        UPDATED = "updated", "Updated by this run before it was killed"
+        RETIRED = "retired", "Retired by this run before it was killed"
+        UNCHANGED = "unchanged", "Unchanged"
+        REJECTED = "rejected", "Rejected"
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(IngestRun, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     row_number = models.PositiveIntegerField()
     external_id = models.CharField(max_length=255)
     rank = models.PositiveSmallIntegerField(help_text="Wholes before their parts.")
-    outcome = models.CharField(max_length=1, choices=Outcome, default=Outcome.PENDING)
+    outcome = models.CharField(max_length=9, choices=Outcome)
     digest = models.BinaryField(max_length=16)
     likeness = models.TextField(blank=True, help_text="Folded name, kind and year, to notice doubles.")
     payload = models.BinaryField(help_text="The normalised record as JSON; empty where nothing is to be written.")
@@ -251,7 +251,7 @@ class IngestStaging(models.Model):
     class Meta:
         indexes = [
             # Batches in order.
-            models.Index("run", "rank", "row_number", name="ingest_staging_pending", condition=Q(outcome="p")),
+            models.Index("run", "rank", "row_number", name="ingest_staging_pending", condition=Q(outcome="pending")),
             # Doubles within a delivery, and what a full delivery lacks.
             models.Index("run", "external_id", name="ingest_staging_id"),
         ]

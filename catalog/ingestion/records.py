@@ -1,0 +1,220 @@
+"""What every reader turns a provider's words into.
+
+Values are clean and checked: languages BCP 47, countries ISO 3166-1 alpha-2, text plain and in NFC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+import orjson
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about a record that its provider should know; the message says what to do.
+
+    An error rejects the record. `row_number` is the line at which the record begins, 0 the
+    delivery itself.
+    """
+
+    row_number: int
+    external_id: str
+    field: str
+    code: str
+    severity: Severity
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a delivery says about itself. `delivery` full: what it does not name is gone."""
+
+    delivery: Literal["full", "partial"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record as it was delivered, not yet understood.
+
+    `content` is its bytes, by which an unchanged record is known without reading it; `data` what the
+    reader's `normalise` needs; `fault` says why it cannot be read at all.
+    """
+
+    row_number: int
+    external_id: str
+    content: bytes
+    data: Any = None
+    fault: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDate:
+    """A date of which only year, or year and month, may be known; the rest is 1."""
+
+    date: date
+    precision: Literal["year", "month", "day"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    language: str
+    name: str = ""
+    short: str = ""
+    medium: str = ""
+    long: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlternateName:
+    name: str
+    language: str = ""
+    type: str = "alternative"
+
+
+@dataclass(frozen=True, slots=True)
+class AlternateNumber:
+    order: str
+    number: int
+    season: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """`person_id` is the provider's id of the person, where it has one."""
+
+    name: str
+    job: str
+    job_display: str = ""
+    character: str = ""
+    billing: int | None = None
+    guest: bool = False
+    person_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    country: str
+    system: str
+    value: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    namespace: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A licence for [start, end): an instant, or a day that begins at each territory's midnight."""
+
+    license_type: str = "SVOD"
+    territories: tuple[str, ...] = ()
+    excluded: bool = False
+    announce: datetime | date | None = None
+    start: datetime | date | None = None
+    end: datetime | date | None = None
+    languages: tuple[str, ...] = ()
+    holdback_languages: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    grant_id: str = ""
+    contract_id: str = ""
+    reporting_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`source` is an address to fetch, or a name within the delivery."""
+
+    kind: str
+    source: str
+    language: str = ""
+    focal_x: float = 0.5
+    focal_y: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TitleRecord:
+    """One title as a provider describes it. `parent` is the provider's id of what it belongs to."""
+
+    external_id: str
+    kind: str
+    withdrawn: bool = False
+    parent: str = ""
+    number: int | None = None
+    alternate_numbers: tuple[AlternateNumber, ...] = ()
+    texts: tuple[Text, ...] = ()
+    original_title: str = ""
+    original_language: str = ""
+    alternate_names: tuple[AlternateName, ...] = ()
+    release_date: PartialDate | None = None
+    end_date: PartialDate | None = None
+    runtime_seconds: int | None = None
+    season_count: int | None = None
+    countries: tuple[str, ...] = ()
+    made_for_kids: bool = False
+    companies: tuple[dict[str, str], ...] = ()
+    tracks: tuple[dict[str, Any], ...] = ()
+    genres: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    credits: tuple[Credit, ...] = ()
+    ratings: tuple[Rating, ...] = ()
+    external_ids: tuple[Identifier, ...] = ()
+    windows: tuple[Window, ...] = ()
+    artwork: tuple[Image, ...] = ()
+    added_on: date | None = None
+
+
+def dump(record: TitleRecord) -> bytes:
+    """Answer a record as JSON, for `load`."""
+    return orjson.dumps(record)
+
+
+def load(payload: bytes) -> TitleRecord:
+    """Answer the record that `dump` was given."""
+    data = orjson.loads(payload)
+    for name, part in _PARTS.items():
+        data[name] = tuple(part(**item) for item in data[name])
+    for name in ("countries", "companies", "tracks", "genres", "keywords"):
+        data[name] = tuple(data[name])
+    for name in ("release_date", "end_date"):
+        if data[name]:
+            data[name] = PartialDate(date.fromisoformat(data[name]["date"]), data[name]["precision"])
+    if data["added_on"]:
+        data["added_on"] = date.fromisoformat(data["added_on"])
+    return TitleRecord(**data)
+
+
+def _rating(reasons: list[str], **fields: Any) -> Rating:
+    return Rating(reasons=tuple(reasons), **fields)
+
+
+def _window(**fields: Any) -> Window:
+    for name in ("territories", "languages", "holdback_languages", "formats"):
+        fields[name] = tuple(fields[name])
+    for name in ("announce", "start", "end"):
+        fields[name] = moment(fields[name]) if fields[name] else None
+    return Window(**fields)
+
+
+def moment(text: str) -> datetime | date:
+    """Read an ISO 8601 instant with its offset, or a day. Raises ValueError for what the calendar lacks."""
+    return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+
+
+_PARTS: dict[str, Any] = {
+    "alternate_numbers": AlternateNumber,
+    "texts": Text,
+    "alternate_names": AlternateName,
+    "credits": Credit,
+    "ratings": _rating,
+    "external_ids": Identifier,
+    "windows": _window,
+    "artwork": Image,
+}
