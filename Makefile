@@ -63,6 +63,19 @@ lint: $(READY) ## every static check; zero findings
 fmt: $(READY) ## format, and mend what can be mended by itself
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
+# LOCALE=fr begins another language.
+MESSAGES := platform/config/locale
+.PHONY: messages
+messages: $(READY) ## collect the text to translate, and compile what is translated
+	@mkdir -p .local
+	@$(BIN)/pybabel --quiet extract --mapping babel.cfg --no-location --sort-output \
+		--keywords gettext_lazy --keywords ngettext_lazy:1,2 --output .local/messages.pot .
+	@test -z "$(LOCALE)" || $(BIN)/pybabel --quiet init --domain django --input-file .local/messages.pot \
+		--output-dir $(MESSAGES) --locale $(LOCALE)
+	@$(BIN)/pybabel --quiet update --domain django --input-file .local/messages.pot --output-dir $(MESSAGES) \
+		--ignore-obsolete --ignore-pot-creation-date --no-fuzzy-matching --no-wrap
+	@$(BIN)/pybabel --quiet compile --domain django --directory $(MESSAGES)
+
 .PHONY: bench
 bench: $(READY) ## print a benchmark's figures (NAME=...)
 	@test -n "$(NAME)" || { echo "Say which: make bench NAME=x, one of:" tests/benchmarks/bench_*.py; exit 2; }

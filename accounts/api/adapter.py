@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -12,12 +13,15 @@ from allauth.account.internal import flows
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.base.response import AuthenticationResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.forms import BaseForm
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -27,6 +31,25 @@ from accounts.services import mails
 from core.clock import now
 
 NOTICE_USEFUL_FOR = timedelta(days=1)
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):
+    """Secrets of authenticator apps are no use to who reads the database alone."""
+
+    def encrypt(self, text: str) -> str:
+        """Encrypt under the present SECRET_KEY."""
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Decrypt what any SECRET_KEY encrypted that is still listed."""
+        return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+def _cipher() -> MultiFernet:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet(
+        [Fernet(urlsafe_b64encode(salted_hmac("second factor", "", key, algorithm="sha256").digest())) for key in keys]
+    )
 
 
 class AccountAdapter(DefaultAccountAdapter):

@@ -69,7 +69,7 @@ def suspend(*, account_id: UUID, reason: str, by: User, now: datetime) -> User:
         return account
 
 
-def unsuspend(*, account_id: UUID, by: User) -> User:
+def unsuspend(*, account_id: UUID) -> User:
     """Let an account in again; it signs in anew. Raises NotSuspended."""
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)

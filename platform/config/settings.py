@@ -48,9 +48,9 @@ SITE_NAME = env.str("SITE_NAME", "Streaming")
 
 INSTALLED_APPS = [
     # The admin's looks must precede the admin.
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "config.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "core",
     "accounts",
+    "catalog",
     "billing",
 ]
 if not PRODUCTION:
@@ -175,6 +176,9 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
+STAFF_SECOND_FACTOR_REQUIRED: bool = env.bool("STAFF_SECOND_FACTOR_REQUIRED", PRODUCTION)
+"""Whether the admin lets in only who signed in with a second factor."""
+MFA_ADAPTER = "accounts.api.adapter.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1  # clocks of phones differ

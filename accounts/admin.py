@@ -1,0 +1,146 @@
+"""Accounts in the admin: who they are, how they stand, what mail went out; changes go through services."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from accounts import rules
+from accounts.models import OutgoingEmail, Profile, User
+from accounts.services import accounts
+from core import clock
+from core.errors import DomainError
+
+
+class ReasonForm(ActionForm):
+    """An action and why it is taken."""
+
+    reason = forms.CharField(
+        label="",
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget({"placeholder": "Reason", "aria-label": "Reason", "x-show": "action"}),
+    )
+
+
+def _never(_admin: Any, *_: Any, **__: Any) -> bool:
+    return False
+
+
+class ProfileInline(TabularInline):
+    """The household; its profiles are its own to change."""
+
+    model = Profile
+    fields = ["name", "language", "is_kids", "highest_age", "allows_unrated", "created_at"]
+    extra = 0
+    ordering = ["created_at"]
+    has_add_permission = has_change_permission = has_delete_permission = _never
+
+
+class AddUserForm(UserCreationForm):
+    """A new member of staff; people who watch sign up by themselves."""
+
+    def clean_email(self) -> str:
+        """Store the address in the form that stands for the account."""
+        return rules.canonical_email(self.cleaned_data["email"])
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # Django's and unfold's classes disagree on types
+    """Accounts and staff. Rights are given by superusers alone."""
+
+    form = UserChangeForm
+    add_form = AddUserForm
+    change_password_form = AdminPasswordChangeForm
+    action_form = ReasonForm
+    actions = ["suspend", "unsuspend"]
+    inlines = [ProfileInline]
+    ordering = ["-created_at"]
+    list_display = ["email", "country", "language", "is_active", "is_staff", "created_at"]
+    list_filter = ["is_active", "is_staff", "groups"]
+    search_fields = ["email__startswith"]
+    search_help_text = "The beginning of an address"
+    show_full_result_count = False
+    readonly_fields = ["suspended_at", "suspension_reason", "created_at", "last_login", "is_active"]
+    fieldsets = (
+        (None, {"fields": ["email", "password", "country", "language"]}),
+        ("Standing", {"fields": ["is_active", "suspended_at", "suspension_reason", "created_at", "last_login"]}),
+        ("Rights", {"fields": ["is_staff", "is_superuser", "groups"]}),
+    )
+    add_fieldsets = ((None, {"classes": ["wide"], "fields": ["email", "password1", "password2"]}),)  # type: ignore[assignment]  # declared as empty
+    RIGHTS: ClassVar[set[str]] = {"is_staff", "is_superuser", "groups", "password"}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Let nobody but superusers give rights, to themselves or others."""
+        fixed = [*self.readonly_fields, *(["email"] if obj else [])]
+        return fixed if request.user.is_superuser else [*fixed, *sorted(self.RIGHTS)]
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Never: an account is erased by its owner's request, with what the law keeps kept."""
+        return False
+
+    def has_suspend_permission(self, request: HttpRequest) -> bool:
+        """Whether this member of staff may suspend."""
+        return request.user.has_perm("accounts.suspend_user")
+
+    @admin.action(description="Suspend, with a reason", permissions=["suspend"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Shut the chosen accounts out."""
+        reason = request.POST.get("reason", "").strip()[:200]
+        if not reason:
+            self.message_user(request, "Say why, beside the action.", messages.ERROR)
+            return
+        for account in queryset:
+            try:
+                accounts.suspend(account_id=account.pk, reason=reason, by=cast(User, request.user), now=clock.now())
+            except DomainError as error:
+                self.message_user(request, f"{account}: {error.detail}", messages.ERROR)
+            else:
+                self.log_change(request, account, f"Suspended: {reason}")
+                self.message_user(request, f"{account} is suspended.")
+
+    @admin.action(description="Unsuspend", permissions=["suspend"])
+    def unsuspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Let the chosen accounts in again."""
+        for account in queryset:
+            try:
+                accounts.unsuspend(account_id=account.pk)
+            except DomainError as error:
+                self.message_user(request, f"{account}: {error.detail}", messages.ERROR)
+            else:
+                self.log_change(request, account, "Unsuspended")
+                self.message_user(request, f"{account} may sign in again.")
+
+
+@admin.register(OutgoingEmail)
+class OutgoingEmailAdmin(ModelAdmin):
+    """What mail went out, and what did not; never what it said."""
+
+    list_display = ["address", "template", "language", "created_at", "sent_at", "given_up_at", "attempts", "last_error"]
+    list_filter = ["template"]
+    search_fields = ["address__startswith"]
+    search_help_text = "The beginning of an address"
+    show_full_result_count = False
+    exclude = ["context"]
+    ordering = ["-created_at"]
+    has_add_permission = has_change_permission = has_delete_permission = _never
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]  # Django's and unfold's classes disagree on types
+    """Groups are made by `manage.py sync_staff_groups`, so that they mean the same everywhere."""
+
+    has_add_permission = has_change_permission = has_delete_permission = _never

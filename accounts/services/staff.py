@@ -1,0 +1,128 @@
+"""Rights of staff, by group, and their second factors.
+
+Least privilege: a group holds what its work needs, and nobody edits what a ledger says. The groups
+are made from what the apps declare, by a command that is run after every migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+from accounts.models import User
+from core.errors import DomainError
+
+Right = tuple[str, str]
+"""An app's label and a permission's codename."""
+
+READ_ACCOUNTS = {
+    ("accounts", "view_user"),
+    ("accounts", "view_profile"),
+    ("accounts", "view_outgoingemail"),
+    ("usersessions", "view_usersession"),
+}
+
+
+def _support(right: Right) -> bool:
+    # Sees what a caller asks about, and can shut an account out; changes no money and no title.
+    label, codename = right
+    return (
+        right in READ_ACCOUNTS
+        or right == ("accounts", "suspend_user")
+        or (label in {"billing", "catalog"} and codename.startswith("view_"))
+    )
+
+
+def _content(right: Right) -> bool:
+    return right[0] == "catalog" or right == ("core", "preview_country")
+
+
+def _billing(right: Right) -> bool:
+    # Everything is seen; what changes money is an action with a permission of its own, and of the
+    # tables only the offers are edited by hand.
+    label, codename = right
+    action, _, model = codename.partition("_")
+    is_table = action in {"add", "change", "delete"}
+    offered = action in {"add", "change"} and model in {"plan", "price", "planprice"}
+    return (label == "billing" and (not is_table or offered)) or right in {
+        ("accounts", "view_user"),
+        ("accounts", "view_outgoingemail"),
+    }
+
+
+def _administrator(right: Right) -> bool:
+    return right[0] in {"accounts", "auth", "billing", "catalog", "core", "usersessions"}
+
+
+GROUPS: dict[str, Callable[[Right], bool]] = {
+    "support": _support,
+    "content": _content,
+    "billing": _billing,
+    "administrator": _administrator,
+}
+
+
+class NotStaff(DomainError):
+    """Second factors are handed out to staff alone."""
+
+    code = "not_staff"
+    title = "This person is not a member of staff."
+
+
+class SecondFactorExists(DomainError):
+    """The person has a second factor."""
+
+    code = "second_factor_exists"
+    title = "This person has a second factor already; replace it if it is lost."
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """What its owner must keep; it is shown once."""
+
+    url: str
+    """An otpauth:// address for an authenticator app."""
+    recovery_codes: list[str]
+
+
+def sync_groups() -> dict[str, int]:
+    """Give every group exactly its rights; answers how many each has.
+
+    Permissions of apps that are not migrated yet are missing then, and come with the next run.
+    """
+    with transaction.atomic():
+        permissions = list(Permission.objects.select_related("content_type").order_by("pk"))
+        sizes = {}
+        for name, wants in GROUPS.items():
+            group, _ = Group.objects.get_or_create(name=name)
+            wanted = [each for each in permissions if wants((each.content_type.app_label, each.codename))]
+            group.permissions.set(wanted)
+            sizes[name] = len(wanted)
+        return sizes
+
+
+def set_up_second_factor(*, email: str, replace: bool) -> SecondFactor:
+    """Give a member of staff an authenticator secret and recovery codes.
+
+    For the first member of staff, and for whoever lost the device. Raises NotStaff and, unless
+    `replace`, SecondFactorExists.
+    """
+    with transaction.atomic():
+        user = User.objects.for_email(email).filter(is_staff=True).locked().first()
+        if user is None:
+            raise NotStaff
+        existing = Authenticator.objects.filter(user=user)
+        if existing.exists() and not replace:
+            raise SecondFactorExists
+        existing.delete()
+        secret = generate_totp_secret()
+        TOTP.activate(user, secret)
+        codes = RecoveryCodes.activate(user).get_unused_codes()
+        return SecondFactor(get_adapter().build_totp_url(user, secret), codes)
