@@ -79,7 +79,7 @@ class Gateway(Protocol):
     whatever happens.
     """
 
-    def create_customer(self, *, account_id: str, email: str, idempotency_key: str) -> str: ...
+    def create_customer(self, *, account_id: str, idempotency_key: str) -> str: ...
 
     def create_setup_intent(
         self, *, customer: str, metadata: Mapping[str, str], idempotency_key: str

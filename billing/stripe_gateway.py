@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import stripe
 from django.conf import settings
@@ -24,6 +24,7 @@ from billing.gateway import (
     OutcomeKind,
     SetupIntent,
 )
+from core.errors import DomainError
 
 API_BASE = "https://api.stripe.com"
 API_VERSION = "2026-10-28.endive"
@@ -90,8 +91,12 @@ def charge_params(
     return params
 
 
-class InvalidWebhook(Exception):
+class InvalidWebhook(DomainError):
     """What arrived is not from Stripe, is too old, or is no event."""
+
+    code: ClassVar[str] = "invalid_signature"
+    title: ClassVar[str] = "This is no event that Stripe signed for us within the last five minutes."
+    status: ClassVar[int] = 400
 
 
 def verify_webhook(raw: bytes, signature: str | None) -> dict[str, Any]:
@@ -125,10 +130,10 @@ class StripeGateway:
 
     # ------------------------------------------------ what moves no money
 
-    def create_customer(self, *, account_id: str, email: str, idempotency_key: str) -> str:
+    def create_customer(self, *, account_id: str, idempotency_key: str) -> str:
         made = self._ask(
             lambda: self._stripe.v1.customers.create(
-                {"email": email, "metadata": {"account": account_id}},
+                {"metadata": {"account": account_id}},
                 {"idempotency_key": idempotency_key},
             )
         )
@@ -141,7 +146,7 @@ class StripeGateway:
                     "customer": customer,
                     "usage": "off_session",
                     "payment_method_types": ["card"],
-                    "metadata": dict(metadata),
+                    "metadata": {**metadata},
                 },
                 {"idempotency_key": idempotency_key},
             )

@@ -1,0 +1,185 @@
+"""What goes in and out. Amounts are integers in minor units beside their currency."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from rest_framework import serializers
+
+from billing import rules
+from billing.models import Invoice, InvoiceLine, PaymentMethod, Period, Plan, Price, Subscription
+from core import money
+
+
+class PriceSerializer(serializers.ModelSerializer[Price]):
+    """A price as offered."""
+
+    amount = serializers.IntegerField(help_text="Minor units of the currency for one interval.")
+    currency_exponent = serializers.SerializerMethodField(help_text="Digits after the point: USD 2, JPY 0.")
+
+    class Meta:
+        model = Price
+        fields = ["id", "amount", "currency", "currency_exponent", "interval", "tax_behavior"]
+
+    def get_currency_exponent(self, price: Price) -> int:
+        return money.exponent(price.currency)
+
+
+class PlanFeaturesSerializer(serializers.ModelSerializer[Plan]):
+    """What a plan permits."""
+
+    class Meta:
+        model = Plan
+        fields = ["max_streams", "max_resolution", "max_devices", "download_devices", "with_ads"]
+
+
+class PlanSerializer(serializers.ModelSerializer[Plan]):
+    """A plan by name."""
+
+    features = PlanFeaturesSerializer(source="*")
+
+    class Meta:
+        model = Plan
+        fields = ["code", "name", "tier", "features"]
+
+
+class OfferSerializer(serializers.Serializer[Any]):
+    """A plan with what it costs here."""
+
+    code = serializers.CharField(source="plan.code")
+    name = serializers.CharField(source="plan.name")
+    tier = serializers.IntegerField(source="plan.tier")
+    features = PlanFeaturesSerializer(source="plan")
+    prices = PriceSerializer(many=True)
+
+
+class PlansSerializer(serializers.Serializer[Any]):
+    """The plans on sale in a country."""
+
+    country = serializers.CharField()
+    plans = OfferSerializer(many=True)
+
+
+class CardSetupSerializer(serializers.Serializer[Any]):
+    """What the customer's client needs to confirm a card at Stripe."""
+
+    setup_intent = serializers.CharField()
+    client_secret = serializers.CharField()
+    publishable_key = serializers.CharField()
+    api_base = serializers.CharField(help_text="Where to confirm: Stripe, or its stand-in on a local platform.")
+
+
+class RegisterCardSerializer(serializers.Serializer[Any]):
+    """A SetupIntent that the customer has confirmed."""
+
+    setup_intent = serializers.RegexField(r"^seti_[A-Za-z0-9_]{1,240}$")
+
+
+class PaymentMethodSerializer(serializers.ModelSerializer[PaymentMethod]):
+    """A saved card, as much of it as may be shown."""
+
+    class Meta:
+        model = PaymentMethod
+        fields = ["id", "brand", "last4", "exp_month", "exp_year", "is_default", "created_at"]
+
+
+class SubscribeSerializer(serializers.Serializer[Any]):
+    """What to buy, and what the customer was shown that it costs."""
+
+    price = serializers.UUIDField()
+    quoted_amount = serializers.IntegerField(
+        min_value=1, max_value=2**53 - 1, help_text="The amount shown to the customer, in minor units."
+    )
+    time_zone = serializers.CharField(
+        default="UTC", max_length=64, help_text="IANA zone whose calendar the billing follows, such as Europe/Berlin."
+    )
+
+    def validate_time_zone(self, name: str) -> str:
+        if name not in available_timezones():
+            raise serializers.ValidationError("This is no IANA time zone, such as Europe/Berlin.", "unknown_time_zone")
+        return name
+
+
+class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
+    """A subscription and where it stands."""
+
+    plan = PlanSerializer(source="price.plan")
+    price = PriceSerializer()
+    status = serializers.ChoiceField(choices=[str(status) for status in rules.Status])
+
+    class Meta:
+        model = Subscription
+        fields = [
+            "id",
+            "status",
+            "plan",
+            "price",
+            "paid_through",
+            "next_bill_at",
+            "cancel_at",
+            "billing_tz",
+            "created_at",
+            "ended_at",
+        ]
+
+
+class PaymentSerializer(serializers.Serializer[Any]):
+    """Where the first payment stands."""
+
+    status = serializers.ChoiceField(choices=["succeeded", "requires_action", "unknown"])
+    client_secret = serializers.CharField(
+        allow_blank=True, help_text="With requires_action: confirm this PaymentIntent at Stripe."
+    )
+    publishable_key = serializers.CharField()
+    api_base = serializers.CharField()
+
+
+class SubscribedSerializer(serializers.Serializer[Any]):
+    """A subscription just bought. Access begins when the payment has succeeded."""
+
+    subscription = SubscriptionSerializer()
+    payment = PaymentSerializer()
+
+
+class PeriodSerializer(serializers.ModelSerializer[Period]):
+    """A stretch of service: from `start` up to, and without, `end`."""
+
+    class Meta:
+        model = Period
+        fields = ["start", "end"]
+
+
+class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
+    """One amount."""
+
+    class Meta:
+        model = InvoiceLine
+        fields = ["description", "amount"]
+
+
+class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
+    """An invoice. `total` is the sum of its lines, in minor units."""
+
+    period = PeriodSerializer(allow_null=True)
+    lines = serializers.SerializerMethodField()
+    status = serializers.ChoiceField(choices=["open", "paid", "void", "uncollectible"])
+    number = serializers.CharField()
+
+    class Meta:
+        model = Invoice
+        fields = ["id", "number", "status", "currency", "total", "period", "lines", "finalised_at", "paid_at"]
+
+    def get_lines(self, invoice: Invoice) -> list[dict[str, Any]]:
+        lines = sorted(invoice.lines.all(), key=lambda line: line.position)
+        return [dict(line) for line in InvoiceLineSerializer(lines, many=True).data]
+
+
+class EntitlementSerializer(serializers.Serializer[Any]):
+    """What the account may do now; ask again at `valid_until` at the latest."""
+
+    entitled = serializers.BooleanField()
+    access = serializers.ChoiceField(choices=[str(access) for access in rules.Access])
+    plan = serializers.CharField(source="plan.code", allow_null=True, default=None)
+    features = PlanFeaturesSerializer(source="plan", allow_null=True)
+    valid_until = serializers.DateTimeField(allow_null=True)

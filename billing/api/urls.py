@@ -1,0 +1,17 @@
+"""Addresses under /api/v1/."""
+
+from django.urls import path
+
+from billing.api import views
+
+urlpatterns = [
+    path("plans", views.PlansView.as_view(), name="plans"),
+    path("payment-methods", views.PaymentMethodsView.as_view(), name="payment-methods"),
+    path("payment-methods/setup", views.CardSetupView.as_view(), name="payment-methods-setup"),
+    path("subscriptions", views.SubscriptionsView.as_view(), name="subscriptions"),
+    path("subscription", views.SubscriptionView.as_view(), name="subscription"),
+    path("subscription/cancel", views.CancelSubscriptionView.as_view(), name="subscription-cancel"),
+    path("invoices", views.InvoicesView.as_view(), name="invoices"),
+    path("invoices/<uuid:invoice_id>", views.InvoiceView.as_view(), name="invoice"),
+    path("entitlement", views.EntitlementView.as_view(), name="entitlement"),
+]

@@ -1,0 +1,223 @@
+"""Endpoints of billing."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import User
+from billing import selectors, stripe_gateway, tasks
+from billing.api import serializers
+from billing.models import Invoice
+from billing.services import cards, subscriptions, webhooks
+from core.api.idempotency import IdempotentRequest, idempotent
+from core.clock import now
+from core.geo import viewer_country
+
+
+def _account(request: Request) -> User:
+    return cast("User", request.user)
+
+
+def _country(request: Request) -> str:
+    """Answer the country whose prices this request sees: the account's own, or where it comes from."""
+    own = request.user.country if isinstance(request.user, User) else ""
+    return own or viewer_country(request).code
+
+
+class PlansView(APIView):
+    """What is on sale."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="plans_list", responses=serializers.PlansSerializer)
+    def get(self, request: Request) -> Response:
+        """List the plans with their prices in your country, lowest tier first."""
+        country = _country(request)
+        offers = selectors.offers(country=country)
+        return Response(serializers.PlansSerializer({"country": country, "plans": offers}).data)
+
+
+class CardSetupView(APIView):
+    """The beginning of saving a card."""
+
+    @extend_schema(operation_id="payment_methods_setup", request=None, responses={201: serializers.CardSetupSerializer})
+    @idempotent
+    def post(self, request: IdempotentRequest) -> Response:
+        """Ask for a SetupIntent, to be confirmed with Stripe's client library."""
+        started = cards.start_setup(
+            account_id=_account(request).pk,
+            request_key=request.idempotency,
+            gateway=stripe_gateway.connect(),
+            now=now(),
+        )
+        return Response(
+            serializers.CardSetupSerializer(
+                {"setup_intent": started.setup_intent, "client_secret": started.client_secret, **_for_clients()}
+            ).data,
+            status.HTTP_201_CREATED,
+        )
+
+
+class PaymentMethodsView(APIView):
+    """Saved cards."""
+
+    @extend_schema(operation_id="payment_methods_list", responses=serializers.PaymentMethodSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List the cards, the default first."""
+        found = selectors.cards_of(account_id=_account(request).pk)
+        return Response(serializers.PaymentMethodSerializer(found, many=True).data)
+
+    @extend_schema(
+        operation_id="payment_methods_create",
+        request=serializers.RegisterCardSerializer,
+        responses={201: serializers.PaymentMethodSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Save the card of a confirmed SetupIntent and make it the default."""
+        wanted = serializers.RegisterCardSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        saved = cards.register(
+            account_id=_account(request).pk,
+            setup_intent=wanted.validated_data["setup_intent"],
+            gateway=stripe_gateway.connect(),
+            now=now(),
+        )
+        return Response(serializers.PaymentMethodSerializer(saved).data, status.HTTP_201_CREATED)
+
+
+class SubscriptionsView(APIView):
+    """Buying."""
+
+    @extend_schema(
+        operation_id="subscriptions_create",
+        request=serializers.SubscribeSerializer,
+        responses={201: serializers.SubscribedSerializer},
+    )
+    @idempotent
+    def post(self, request: IdempotentRequest) -> Response:
+        """Buy a plan with the default card and charge its first period."""
+        wanted = serializers.SubscribeSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        account = _account(request)
+        bought = subscriptions.subscribe(
+            account_id=account.pk,
+            price_id=wanted.validated_data["price"],
+            quoted_amount=wanted.validated_data["quoted_amount"],
+            country=_country(request),
+            billing_tz=wanted.validated_data["time_zone"],
+            request_key=request.idempotency,
+            gateway=stripe_gateway.connect(),
+            now=now(),
+            by=f"account:{account.pk}",
+        )
+        payment = {"status": bought.payment, "client_secret": bought.client_secret, **_for_clients()}
+        answer = serializers.SubscribedSerializer({"subscription": bought.subscription, "payment": payment})
+        return Response(answer.data, status.HTTP_201_CREATED)
+
+
+class SubscriptionView(APIView):
+    """The account's subscription."""
+
+    @extend_schema(operation_id="subscription_retrieve", responses=serializers.SubscriptionSerializer)
+    def get(self, request: Request) -> Response:
+        """Answer the live subscription, or else the one that ended last."""
+        found = selectors.current_subscription(account_id=_account(request).pk)
+        if found is None:
+            raise subscriptions.NoSubscription
+        return Response(serializers.SubscriptionSerializer(found).data)
+
+
+class CancelSubscriptionView(APIView):
+    """Cancelling, and taking it back."""
+
+    @extend_schema(operation_id="subscription_cancel", request=None, responses=serializers.SubscriptionSerializer)
+    def post(self, request: Request) -> Response:
+        """Cancel at the end of what is paid for."""
+        account = _account(request)
+        canceled = subscriptions.cancel(
+            account_id=account.pk, gateway=stripe_gateway.connect(), now=now(), by=f"account:{account.pk}"
+        )
+        return Response(serializers.SubscriptionSerializer(canceled).data)
+
+    @extend_schema(operation_id="subscription_undo_cancel", responses=serializers.SubscriptionSerializer)
+    def delete(self, request: Request) -> Response:
+        """Take the cancellation back, before it takes effect."""
+        account = _account(request)
+        kept = subscriptions.undo_cancel(account_id=account.pk, now=now(), by=f"account:{account.pk}")
+        return Response(serializers.SubscriptionSerializer(kept).data)
+
+
+class InvoicesView(generics.ListAPIView[Invoice]):
+    """The account's invoices."""
+
+    serializer_class = serializers.InvoiceSerializer
+    ordering: ClassVar[Any] = "-id"
+
+    def get_queryset(self) -> Any:
+        if getattr(self, "swagger_fake_view", False):
+            return Invoice.objects.none()
+        return selectors.invoices_of(account_id=_account(self.request).pk)
+
+    @extend_schema(operation_id="invoices_list")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the invoices, newest first."""
+        return super().get(request, *args, **kwargs)
+
+
+class InvoiceView(APIView):
+    """One invoice."""
+
+    @extend_schema(operation_id="invoices_retrieve", responses=serializers.InvoiceSerializer)
+    def get(self, request: Request, invoice_id: UUID) -> Response:
+        """Answer an invoice."""
+        found = selectors.invoices_of(account_id=_account(request).pk).filter(pk=invoice_id).first()
+        if found is None:
+            raise Http404
+        return Response(serializers.InvoiceSerializer(found).data)
+
+
+class EntitlementView(APIView):
+    """Access."""
+
+    @extend_schema(operation_id="entitlement_retrieve", responses=serializers.EntitlementSerializer)
+    def get(self, request: Request) -> Response:
+        """Answer what the account may do now, and until when that is certain."""
+        found = selectors.entitlement(account_id=_account(request).pk, now=now())
+        return Response(serializers.EntitlementSerializer(found).data)
+
+
+class StripeWebhookView(APIView):
+    """Where Stripe tells us things. Proved by its signature, so nobody signs in."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    throttle_classes = []
+
+    @extend_schema(exclude=True)
+    def post(self, request: Request) -> Response:
+        """Store the event and answer at once; a worker applies it."""
+        event = webhooks.receive(
+            event=stripe_gateway.verify_webhook(request.body, request.META.get("HTTP_STRIPE_SIGNATURE")),
+            livemode=stripe_gateway.livemode(),
+            now=now(),
+        )
+        # A broker that does not answer costs a minute: the event is stored, and beat looks for it.
+        wake = partial(tasks.process_webhook.apply_async, kwargs={"event_id": event}, retry=False)
+        transaction.on_commit(wake, robust=True)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _for_clients() -> dict[str, str]:
+    return {"publishable_key": settings.STRIPE_PUBLISHABLE_KEY, "api_base": stripe_gateway.api_base()}

@@ -1,0 +1,97 @@
+"""Billing's part in what the platform holds about a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from types import MappingProxyType
+from typing import ClassVar
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import selectors
+from billing.models import CardSetup, PaymentAttempt, PaymentMethod, Subscription
+from core.errors import DomainError
+from core.personal_data import Contributor, Stream
+
+FISCAL = "Tax law has invoices and what proves them kept for years; they hold ids, dates and amounts, no name."
+
+
+class SubscriptionLives(DomainError):
+    """An account that is still billed cannot be erased."""
+
+    code: ClassVar[str] = "subscription_lives"
+    title: ClassVar[str] = "The subscription has not ended, or a payment has no outcome yet."
+    status: ClassVar[int] = 409
+
+
+def export(*, account_id: UUID) -> Iterator[Stream]:
+    """Answer subscriptions, invoices and cards."""
+    yield Stream(
+        "subscriptions",
+        (
+            {
+                "id": str(row.pk),
+                "plan": row.price.plan.code,
+                "status": row.status,
+                "created_at": row.created_at,
+                "ended_at": row.ended_at,
+            }
+            for row in Subscription.objects.filter(account=account_id).select_related("price__plan").order_by("pk")
+        ),
+    )
+    yield Stream(
+        "invoices",
+        (
+            {
+                "number": row.number,
+                "status": row.status,
+                "total": row.total,
+                "currency": row.currency,
+                "finalised_at": row.finalised_at,
+                "lines": [line.description for line in row.lines.all()],
+            }
+            for row in selectors.invoices_of(account_id=account_id).order_by("pk")
+        ),
+    )
+    yield Stream(
+        "payment_methods",
+        (
+            {"brand": row.brand, "last4": row.last4, "expires": f"{row.exp_year}-{row.exp_month:02d}"}
+            for row in PaymentMethod.objects.filter(account=account_id).order_by("pk")
+        ),
+    )
+
+
+@transaction.atomic
+def erase(*, account_id: UUID, now: datetime) -> None:
+    """Strip cards of what tells them apart; what is fiscal stays. Raises SubscriptionLives."""
+    if (
+        Subscription.objects.live().filter(account=account_id).exists()
+        or PaymentAttempt.objects.filter(invoice__account=account_id, state__in=PaymentAttempt.OPEN).exists()
+    ):
+        raise SubscriptionLives
+    cards = PaymentMethod.objects.filter(account=account_id)
+    cards.filter(removed_at=None).update(removed_at=now, is_default=False)
+    cards.update(brand="", last4="", exp_month=0, exp_year=0, country="", fingerprint="")
+    CardSetup.objects.filter(account=account_id).delete()
+
+
+CONTRIBUTOR = Contributor(
+    name="billing",
+    export=export,
+    erase=erase,
+    covers=frozenset({"billing.PaymentMethod", "billing.CardSetup"}),
+    keeps=MappingProxyType(
+        {
+            "billing.Subscription": FISCAL,
+            "billing.SubscriptionTransition": FISCAL,
+            "billing.Period": FISCAL,
+            "billing.Invoice": FISCAL,
+            "billing.InvoiceLine": FISCAL,
+            "billing.PaymentAttempt": FISCAL,
+            "billing.PaymentCustomer": "Refunds and disputes of kept invoices reach the customer at Stripe by it.",
+        }
+    ),
+)

@@ -1,0 +1,161 @@
+"""Turning what is due into documents: period, numbered invoice, lines, first attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from billing import stripe_gateway
+from billing.models import (
+    Invoice,
+    InvoiceLine,
+    NumberSeries,
+    PaymentAttempt,
+    PaymentMethod,
+    Period,
+    Price,
+    Subscription,
+)
+from core.ids import new_id
+
+ENTITY = "main"
+INVOICES = "INV"
+
+CALL_LEASE = timedelta(seconds=60)
+"""How long a caller may take before the sweeper asks for the outcome instead; longer than one call can last."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """One period of one subscription about to be billed. Without a card there is an invoice and no attempt."""
+
+    subscription: Subscription
+    price: Price
+    start: datetime
+    end: datetime
+    card: PaymentMethod | None
+    customer: str
+    off_session: bool
+
+
+@dataclass(frozen=True)
+class Billed:
+    """What `bill` wrote for one charge."""
+
+    charge: Charge
+    invoice: Invoice
+    attempt: PaymentAttempt | None
+
+
+def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
+    """Write periods, finalised invoices and first attempts for all charges, in the caller's transaction.
+
+    The subscriptions are locked by the caller; the number series is locked last. A period that was
+    billed before violates `period_unique` or `invoice_one_per_period` and nothing is written.
+    """
+    periods = Period.objects.bulk_create(
+        Period(
+            subscription=charge.subscription,
+            cycle=charge.subscription.cycle,
+            index=charge.subscription.period_index,
+            start=charge.start,
+            end=charge.end,
+        )
+        for charge in charges
+    )
+    series, first = _reserve_numbers(len(charges), now=now)
+    invoices = Invoice.objects.bulk_create(
+        Invoice(
+            account_id=charge.subscription.account_id,
+            subscription=charge.subscription,
+            period=period,
+            kind=Invoice.Kind.PERIOD,
+            status=Invoice.Status.OPEN,
+            currency=charge.price.currency,
+            total=charge.price.amount,
+            line_count=1,
+            series=series,
+            sequence=sequence,
+            number=f"{series.code}-{series.year}-{sequence:07d}",
+            created_at=now,
+            finalised_at=now,
+        )
+        for sequence, (charge, period) in enumerate(zip(charges, periods, strict=True), first)
+    )
+    InvoiceLine.objects.bulk_create(
+        _plan_line(charge, invoice) for charge, invoice in zip(charges, invoices, strict=True)
+    )
+    attempts = {
+        attempt.invoice_id: attempt
+        for attempt in PaymentAttempt.objects.bulk_create(
+            new_attempt(
+                invoice, n=1, card=charge.card, customer=charge.customer, off_session=charge.off_session, now=now
+            )
+            for charge, invoice in zip(charges, invoices, strict=True)
+            if charge.card
+        )
+    }
+    return [
+        Billed(charge, invoice, attempts.get(invoice.pk)) for charge, invoice in zip(charges, invoices, strict=True)
+    ]
+
+
+def new_attempt(
+    invoice: Invoice, *, n: int, card: PaymentMethod, customer: str, off_session: bool, now: datetime
+) -> PaymentAttempt:
+    """Answer an unsaved attempt with the exact parameters and key that all its calls will carry."""
+    attempt_id = new_id()
+    return PaymentAttempt(
+        id=attempt_id,
+        invoice=invoice,
+        n=n,
+        payment_method=card,
+        idempotency_key=f"att_{attempt_id}",
+        params=stripe_gateway.charge_params(
+            amount=invoice.total,
+            currency=invoice.currency,
+            customer=customer,
+            payment_method=card.gateway_id,
+            invoice_id=str(invoice.pk),
+            attempt_id=str(attempt_id),
+            off_session=off_session,
+        ),
+        created_at=now,
+        claimed_until=now + CALL_LEASE,
+    )
+
+
+def _reserve_numbers(count: int, *, now: datetime) -> tuple[NumberSeries, int]:
+    """Take `count` numbers in a row; they are given back if the transaction does not commit."""
+    key = {"entity": ENTITY, "code": INVOICES, "year": now.year}
+    NumberSeries.objects.bulk_create([NumberSeries(**key)], ignore_conflicts=True)
+    series = NumberSeries.objects.locked().get(**key)
+    first = series.last + 1
+    series.last += count
+    series.save(update_fields=["last"])
+    return series, first
+
+
+def _plan_line(charge: Charge, invoice: Invoice) -> InvoiceLine:
+    zone = ZoneInfo(charge.subscription.billing_tz)
+    first_day, last_boundary = charge.start.astimezone(zone).date(), charge.end.astimezone(zone).date()
+    return InvoiceLine(
+        invoice=invoice,
+        position=1,
+        kind=InvoiceLine.Kind.PLAN,
+        price=charge.price,
+        description=f"{charge.price.plan.name}, {first_day} to {last_boundary}",
+        amount=charge.price.amount,
+        derivation={
+            "rule": "list_price",
+            "price": str(charge.price.pk),
+            "price_version": charge.price.version,
+            "list_price": charge.price.amount,
+            "interval": charge.price.interval,
+            "from": first_day.isoformat(),
+            "to": last_boundary.isoformat(),
+            "time_zone": charge.subscription.billing_tz,
+        },
+    )

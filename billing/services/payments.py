@@ -1,0 +1,169 @@
+"""Collecting what is owed: commit the attempt, call, settle.
+
+`send` calls with what the attempt's row holds; `sweep` asks again for whatever nobody is waiting for
+any more, after a kill, a lost reply or an error of the gateway.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max, Q
+
+from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
+from billing.models import Invoice, PaymentAttempt
+from billing.rules import Status
+from billing.services import _rows, invoicing, settlement
+from billing.services.invoicing import CALL_LEASE
+
+REPLAY_LIMIT = timedelta(hours=23)
+"""Stripe keeps a key for 24 h; after that the same call would be a new charge."""
+
+ABANDONED_AFTER = timedelta(hours=23)
+"""How long a customer may take to authenticate a first payment."""
+
+FIND_MARGIN = timedelta(hours=1)
+"""How far the gateway's clock may be behind ours."""
+
+SWEEP_SIZE = 100
+
+State = PaymentAttempt.State
+
+
+def send(
+    attempt_ids: Collection[UUID], *, gateway: Gateway, now: datetime, pool: Executor | None = None
+) -> dict[UUID, ChargeOutcome]:
+    """Charge attempts that are not final yet, and settle the outcomes; answers them by attempt.
+
+    Called again for the same attempt it repeats the same call, which charges nothing twice as long as
+    the gateway knows the key. What is final already is left out of the answer.
+    """
+    calls = _mark_sent(attempt_ids, now=now)
+    deadline = time.monotonic() + CALL_LEASE.total_seconds() / 2
+
+    def call(attempt: PaymentAttempt) -> ChargeOutcome:
+        # A call that begins late would outlive its lease and meet the sweeper's.
+        if time.monotonic() > deadline:
+            return ChargeOutcome(OutcomeKind.UNKNOWN, code="not_sent_in_time")
+        return gateway.charge(params=attempt.params, idempotency_key=attempt.idempotency_key)
+
+    replies = pool.map(call, calls) if pool else map(call, calls)
+    outcomes = {attempt.pk: outcome for attempt, outcome in zip(calls, replies, strict=True)}
+    settlement.settle(outcomes, now=now)
+    return outcomes
+
+
+@transaction.atomic
+def _mark_sent(attempt_ids: Collection[UUID], *, now: datetime) -> list[PaymentAttempt]:
+    attempts = list(PaymentAttempt.objects.locked().filter(pk__in=attempt_ids, state__in=[State.CREATED, State.SENT]))
+    for attempt in attempts:
+        attempt.state = State.SENT
+        attempt.sent_at = attempt.sent_at or now
+        attempt.claimed_until = now + CALL_LEASE
+    _rows.update(attempts, ["state", "sent_at", "claimed_until"])
+    return attempts
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What one sweep did, in attempts."""
+
+    replayed: int
+    looked_up: int
+    abandoned: int
+
+
+def sweep(*, gateway: Gateway, now: datetime) -> SweepReport:
+    """Settle attempts whose caller is gone, and withdraw those that the customer left lying.
+
+    Younger than 23 h: the same call again, with the same key. Older: look for the charge at the
+    gateway; only if there is none may another attempt be made. Safe at any time and any number of times.
+    """
+    replays, lookups = _claim_unsettled(now=now)
+    send([attempt.pk for attempt in replays], gateway=gateway, now=now)
+    for attempt in lookups:
+        _look_up(attempt, gateway=gateway, now=now)
+    abandoned = _abandoned(now=now)
+    for attempt in abandoned:
+        withdraw(attempt, gateway=gateway, now=now)
+    return SweepReport(len(replays), len(lookups), len(abandoned))
+
+
+@transaction.atomic
+def _claim_unsettled(*, now: datetime) -> tuple[list[PaymentAttempt], list[PaymentAttempt]]:
+    attempts = list(PaymentAttempt.objects.unsettled(now).select_for_update(skip_locked=True)[:SWEEP_SIZE])
+    for attempt in attempts:
+        attempt.claimed_until = now + CALL_LEASE
+    _rows.update(attempts, ["claimed_until"])
+    replays = [attempt for attempt in attempts if attempt.sent_at is None or now - attempt.sent_at < REPLAY_LIMIT]
+    return replays, [attempt for attempt in attempts if attempt not in replays]
+
+
+def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> None:
+    found = gateway.find_charge(
+        customer=attempt.params["customer"],
+        attempt_id=str(attempt.pk),
+        since=(attempt.sent_at or attempt.created_at) - FIND_MARGIN,
+    )
+    if found.kind is not OutcomeKind.NOT_FOUND:
+        settlement.settle({attempt.pk: found}, now=now)
+        return
+    replacement = _replace(attempt, now=now)
+    if replacement:
+        send([replacement], gateway=gateway, now=now)
+
+
+@transaction.atomic
+def _replace(attempt: PaymentAttempt, *, now: datetime) -> UUID | None:
+    """Close an attempt that never reached the gateway and make the next one; answers its id."""
+    invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
+    lost = PaymentAttempt.objects.locked().select_related("payment_method").get(pk=attempt.pk)
+    if lost.state != State.SENT:
+        return None
+    lost.state, lost.decline_code, lost.settled_at = State.FAILED, "never_arrived", now
+    lost.save(update_fields=["state", "decline_code", "settled_at"])
+    if invoice.status != Invoice.Status.OPEN:
+        return None
+    following = invoicing.new_attempt(
+        invoice,
+        n=next_number(invoice),
+        card=lost.payment_method,
+        customer=lost.params["customer"],
+        off_session=bool(lost.params.get("off_session")),
+        now=now,
+    )
+    following.save(force_insert=True)
+    return following.pk
+
+
+def next_number(invoice: Invoice) -> int:
+    """Answer the number of a locked invoice's next attempt."""
+    last = PaymentAttempt.objects.filter(invoice=invoice).aggregate(last=Max("n"))["last"]
+    return (last or 0) + 1
+
+
+def _abandoned(*, now: datetime) -> list[PaymentAttempt]:
+    return list(
+        PaymentAttempt.objects.filter(state=State.REQUIRES_ACTION)
+        .filter(
+            Q(invoice__status__in=[Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE])
+            | Q(invoice__subscription__status=Status.INCOMPLETE, created_at__lte=now - ABANDONED_AFTER)
+        )
+        .order_by("pk")[:SWEEP_SIZE]
+    )
+
+
+def withdraw(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> ChargeOutcome:
+    """Cancel at the gateway what waits for the customer, so that it can never be charged; settles the answer.
+
+    If the customer was quicker, the answer is their success.
+    """
+    outcome = gateway.cancel_charge(attempt.gateway_id, idempotency_key=f"cancel_{attempt.pk}")
+    settlement.settle({attempt.pk: outcome}, now=now)
+    return outcome

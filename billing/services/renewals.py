@@ -1,0 +1,394 @@
+"""Renewing what is due, row by row of the schedule and in batches.
+
+A batch is claimed, invoiced, numbered and given its attempts in one transaction; then charged with
+many calls in flight; then settled in one transaction. A worker killed anywhere in between leaves
+attempts that the sweeper settles, and nothing that another worker would bill again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Max
+
+from billing import rules
+from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
+from billing.models import (
+    Invoice,
+    PaymentAttempt,
+    PaymentCustomer,
+    PaymentMethod,
+    Price,
+    Subscription,
+)
+from billing.services import invoicing, payments, settlement
+from billing.services.invoicing import Charge
+from billing.services.settlement import SYSTEM, Changes
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+CALLS_IN_FLIGHT = 16
+CLAIM = timedelta(hours=1)
+"""How long a claimed subscription stays out of the scan; settling ends it, the sweeper outlasts it."""
+
+NO_CARD = ChargeOutcome(OutcomeKind.DECLINED, code="no_payment_method")
+
+
+@dataclass(frozen=True)
+class Handled:
+    """What was done, or would be done, about one due subscription.
+
+    `outcome` is the charge's (`succeeded`, `declined` and so on), or what was done without a charge
+    (`hold`, `canceled`, `uncollectible`, `wait`, `parked`), or `due` in a preview; `reason` says more.
+    """
+
+    subscription_id: UUID
+    account_id: UUID
+    period_start: datetime | None
+    period_end: datetime | None
+    amount: int
+    currency: str
+    outcome: str
+    reason: str = ""
+
+
+@contextmanager
+def caller_pool() -> Iterator[Executor]:
+    """Yield the threads that hold calls to the gateway; they touch no database."""
+    with ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix="charge") as pool:
+        yield pool
+
+
+def run(*, gateway: Gateway, now: datetime, limit: int) -> list[Handled]:
+    """Handle due subscriptions, oldest first, until none is left or `limit` were handled."""
+    handled: list[Handled] = []
+    with caller_pool() as pool:
+        while len(handled) < limit:
+            batch = run_batch(gateway=gateway, now=now, size=min(BATCH, limit - len(handled)), pool=pool)
+            if not batch:
+                break
+            handled += batch
+    return handled
+
+
+def run_batch(*, gateway: Gateway, now: datetime, size: int, pool: Executor) -> list[Handled]:
+    """Claim, charge and settle one batch; answers an empty list when nothing is due."""
+    claimed = _claim_or_park(now=now, size=size)
+    outcomes = payments.send(list(claimed.attempts), gateway=gateway, now=now, pool=pool)
+    return claimed.handled + [
+        _charged(charge, outcomes.get(attempt, ChargeOutcome(OutcomeKind.UNKNOWN)))
+        for attempt, charge in claimed.attempts.items()
+    ]
+
+
+def preview(*, now: datetime, limit: int) -> list[Handled]:
+    """Answer what a run at `now` would begin with, changing nothing."""
+    facts = _Facts(list(Subscription.objects.due(now)[:limit]), now=now)
+    handled = []
+    for subscription in facts.subscriptions:
+        decision = _decide(subscription, facts, now=now)
+        outcome = {"bill": "due", "retry": "due"}.get(decision.action, decision.action)
+        handled.append(_entry(subscription, facts, decision, outcome))
+    return handled
+
+
+# ---------------------------------------------------------------- deciding
+
+
+class _Facts:
+    """What decisions about a batch need to know, read set-wise."""
+
+    def __init__(self, subscriptions: list[Subscription], *, now: datetime) -> None:
+        self.subscriptions = subscriptions
+        ids = [subscription.pk for subscription in subscriptions]
+        accounts = [subscription.account_id for subscription in subscriptions]
+        self.prices = Price.objects.select_related("plan").in_bulk({each.price_id for each in subscriptions})
+        self.cards = {
+            card.account_id: card for card in PaymentMethod.objects.filter(account__in=accounts, is_default=True)
+        }
+        self.customers = dict(
+            PaymentCustomer.objects.filter(account__in=accounts).values_list("account_id", "gateway_id")
+        )
+        self.invoices_today = dict(
+            Invoice.objects.filter(subscription__in=ids, finalised_at__gt=now - timedelta(days=1), total__gt=0)
+            .values_list("subscription")
+            .annotate(Count("pk"))
+            .order_by()
+        )
+        # Only these can have something open; looking for the others would cost a query a batch for nothing.
+        unpaid = [each.pk for each in subscriptions if each.next_step != rules.Step.RENEW or each.claimed_until]
+        self.open_invoices: dict[UUID, Invoice] = {}
+        self.open_attempts: dict[UUID, PaymentAttempt] = {}
+        self.tries: dict[UUID, int] = {}
+        if unpaid:
+            self._read_unpaid(unpaid)
+
+    def _read_unpaid(self, unpaid: Sequence[UUID]) -> None:
+        self.open_invoices = {
+            invoice.subscription_id: invoice
+            for invoice in Invoice.objects.select_related("period").filter(
+                subscription__in=unpaid, status=Invoice.Status.OPEN
+            )
+        }
+        self.open_attempts = {
+            attempt.invoice.subscription_id: attempt
+            for attempt in PaymentAttempt.objects.select_related("invoice").filter(
+                invoice__in=[invoice.pk for invoice in self.open_invoices.values()],
+                state__in=PaymentAttempt.OPEN,
+            )
+        }
+        self.tries = dict(
+            PaymentAttempt.objects.filter(invoice__in=[invoice.pk for invoice in self.open_invoices.values()])
+            .values_list("invoice")
+            .annotate(Max("n"))
+            .order_by()
+        )
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """`action` is bill, retry, hold, canceled, uncollectible, wait or parked."""
+
+    action: str
+    start: datetime | None = None
+    end: datetime | None = None
+    reason: str = ""
+
+
+def _decide(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
+    attempt = facts.open_attempts.get(subscription.pk)
+    if attempt is not None and attempt.state != PaymentAttempt.State.REQUIRES_ACTION:
+        return _Decision("wait", reason="payment_in_flight")
+    if subscription.cancel_at is not None and subscription.cancel_at <= now:
+        return _Decision("canceled", reason="canceled_by_request")
+    match rules.Step(subscription.next_step):
+        case rules.Step.HOLD:
+            return _Decision("hold", reason="grace_over")
+        case rules.Step.CANCEL:
+            return _Decision("uncollectible", reason="unpaid")
+        case rules.Step.RETRY:
+            return _decide_retry(subscription, attempt, facts, now=now)
+        case rules.Step.RENEW:
+            return _decide_renewal(subscription, facts, now=now)
+
+
+def _decide_retry(
+    subscription: Subscription, attempt: PaymentAttempt | None, facts: _Facts, *, now: datetime
+) -> _Decision:
+    invoice = facts.open_invoices.get(subscription.pk)
+    if invoice is None or invoice.period is None:
+        return _Decision("parked", reason="retry_without_open_invoice")
+    if attempt is not None:
+        return _Decision("wait", reason="authentication_pending")
+    reason = rules.bound_broken(
+        amount=invoice.total,
+        list_price=facts.prices[subscription.price_id].amount,
+        period_start=invoice.period.start,
+        period_end=invoice.period.end,
+        last_charged_at=subscription.last_charged_at,
+        invoices_today=0,
+        now=now,
+    )
+    if reason:
+        return _Decision("parked", invoice.period.start, invoice.period.end, reason)
+    return _Decision("retry", invoice.period.start, invoice.period.end)
+
+
+def _decide_renewal(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
+    price = facts.prices[subscription.price_id]
+    start = subscription.paid_through
+    if start is None or start > now:
+        return _Decision("parked", reason="due_before_its_boundary")
+    end = subscription.anchor(rules.Interval(price.interval)).boundary(subscription.period_index + 1)
+    reason = rules.bound_broken(
+        amount=price.amount,
+        list_price=price.amount,
+        period_start=start,
+        period_end=end,
+        last_charged_at=subscription.last_charged_at,
+        invoices_today=facts.invoices_today.get(subscription.pk, 0),
+        now=now,
+    )
+    return _Decision("parked" if reason else "bill", start, end, reason)
+
+
+# ---------------------------------------------------------------- claiming
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """What a claim committed: attempts to send with their charges, and what needed no charge."""
+
+    attempts: dict[UUID, Charge]
+    handled: list[Handled]
+
+
+def _claim_or_park(*, now: datetime, size: int) -> _Claimed:
+    """Claim a batch; if the database refuses it, park the one that it refuses so that the others go on."""
+    try:
+        return _claim(now=now, size=size)
+    except IntegrityError:
+        logger.exception("A batch of renewals was refused; its subscriptions are claimed one by one.")
+    attempts: dict[UUID, Charge] = {}
+    handled: list[Handled] = []
+    for subscription_id in list(Subscription.objects.due(now).values_list("pk", flat=True)[:size]):
+        try:
+            claimed = _claim(now=now, size=1, only=subscription_id)
+        except IntegrityError as error:
+            handled += _park(subscription_id, _constraint(error), now=now)
+        else:
+            attempts |= claimed.attempts
+            handled += claimed.handled
+    return _Claimed(attempts, handled)
+
+
+def _constraint(error: IntegrityError) -> str:
+    diagnostics = getattr(error.__cause__, "diag", None)
+    return str(getattr(diagnostics, "constraint_name", None) or "integrity_error")
+
+
+@transaction.atomic
+def _park(subscription_id: UUID, reason: str, *, now: datetime) -> list[Handled]:
+    due = list(Subscription.objects.due(now).filter(pk=subscription_id).select_for_update(of=("self",)))
+    facts, changes = _Facts(due, now=now), Changes()
+    decision = _Decision("parked", reason=reason)
+    for subscription in due:
+        _carry_out(subscription, decision, facts, changes, now=now)
+    changes.write(now=now)
+    return [_entry(subscription, facts, decision, "parked") for subscription in due]
+
+
+@transaction.atomic
+def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
+    scan = Subscription.objects.due(now)
+    if only is not None:
+        scan = scan.filter(pk=only)
+    # Locked before it is looked at: what another worker has just done is seen or its row is skipped.
+    due = list(scan.select_for_update(of=("self",), skip_locked=True)[:size])
+    if not due:
+        return _Claimed({}, [])
+    facts = _Facts(due, now=now)
+    changes, handled = Changes(), []
+    to_bill: list[Charge] = []
+    to_retry: list[Charge] = []
+    for subscription in due:
+        decision = _decide(subscription, facts, now=now)
+        if decision.action in {"bill", "retry"} and decision.start and decision.end:
+            charge = Charge(
+                subscription=subscription,
+                price=facts.prices[subscription.price_id],
+                start=decision.start,
+                end=decision.end,
+                card=facts.cards.get(subscription.account_id),
+                customer=facts.customers.get(subscription.account_id, ""),
+                off_session=True,
+            )
+            (to_bill if decision.action == "bill" else to_retry).append(charge)
+            continue
+        handled.append(_entry(subscription, facts, decision, decision.action))
+        _carry_out(subscription, decision, facts, changes, now=now)
+    Subscription.objects.filter(pk__in=[charge.subscription.pk for charge in to_bill + to_retry]).update(
+        claimed_until=now + CLAIM
+    )
+    attempts = _retry(to_retry, facts, changes, handled, now=now)
+    for billed in invoicing.bill(to_bill, now=now) if to_bill else []:
+        if billed.attempt is None:
+            settlement.record_failure(billed.invoice, None, billed.charge.subscription, changes, now=now)
+            handled.append(_charged(billed.charge, NO_CARD))
+        else:
+            attempts[billed.attempt.pk] = billed.charge
+    changes.write(now=now)
+    return _Claimed(attempts, handled)
+
+
+def _carry_out(
+    subscription: Subscription, decision: _Decision, facts: _Facts, changes: Changes, *, now: datetime
+) -> None:
+    match decision.action:
+        case "wait":
+            subscription.claimed_until = now + CLAIM
+            changes.subscriptions[subscription.pk] = subscription
+        case "hold":
+            settlement.put_on_hold(subscription, changes, now=now)
+        case "parked":
+            settlement.park(subscription, decision.reason, changes, now=now)
+            logger.error(
+                "A subscription was parked.",
+                extra={"subscription": str(subscription.pk), "reason": decision.reason},
+            )
+        case _:
+            open_invoice = facts.open_invoices.get(subscription.pk)
+            settlement.cancel_unpaid(
+                Invoice.objects.locked().get(pk=open_invoice.pk) if open_invoice else None,
+                subscription,
+                changes,
+                close_as=Invoice.Status.VOID if decision.action == "canceled" else Invoice.Status.UNCOLLECTIBLE,
+                by=SYSTEM,
+                reason=decision.reason,
+                now=now,
+            )
+
+
+def _retry(
+    charges: Iterable[Charge], facts: _Facts, changes: Changes, handled: list[Handled], *, now: datetime
+) -> dict[UUID, Charge]:
+    """Make the next attempt of each open invoice; answers the charges by attempt."""
+    made: dict[UUID, Charge] = {}
+    rows = []
+    for charge in charges:
+        invoice = facts.open_invoices[charge.subscription.pk]
+        if charge.card is None:
+            settlement.record_failure(invoice, None, charge.subscription, changes, now=now)
+            handled.append(_charged(charge, NO_CARD))
+            continue
+        attempt = invoicing.new_attempt(
+            invoice,
+            n=facts.tries.get(invoice.pk, 0) + 1,
+            card=charge.card,
+            customer=charge.customer,
+            off_session=True,
+            now=now,
+        )
+        rows.append(attempt)
+        made[attempt.pk] = charge
+    PaymentAttempt.objects.bulk_create(rows)
+    return made
+
+
+# ---------------------------------------------------------------- telling
+
+
+def _charged(charge: Charge, outcome: ChargeOutcome) -> Handled:
+    return Handled(
+        subscription_id=charge.subscription.pk,
+        account_id=charge.subscription.account_id,
+        period_start=charge.start,
+        period_end=charge.end,
+        amount=charge.price.amount,
+        currency=charge.price.currency,
+        outcome=outcome.kind,
+        reason=outcome.code,
+    )
+
+
+def _entry(subscription: Subscription, facts: _Facts, decision: _Decision, outcome: str) -> Handled:
+    price = facts.prices[subscription.price_id]
+    charged = decision.action in {"bill", "retry"}
+    return Handled(
+        subscription_id=subscription.pk,
+        account_id=subscription.account_id,
+        period_start=decision.start,
+        period_end=decision.end,
+        amount=price.amount if charged else 0,
+        currency=price.currency,
+        outcome=outcome,
+        reason=decision.reason,
+    )

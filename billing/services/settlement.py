@@ -1,0 +1,306 @@
+"""Recording what became of a charge, with everything that follows from it.
+
+`settle` is the one place for it, whoever brings the outcome (the reply, a webhook, the sweeper), in any
+order and any number of times. The changes of one settlement are gathered and written set-wise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import events, rules
+from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.models import Invoice, PaymentAttempt, Plan, Subscription, SubscriptionTransition
+from billing.rules import Status
+from billing.services import _rows
+from core import outbox
+
+SYSTEM = "system"
+
+State = PaymentAttempt.State
+
+
+@dataclass
+class Changes:
+    """What one transaction changes in locked rows; whatever must be booked with it belongs here."""
+
+    subscriptions: dict[UUID, Subscription] = field(default_factory=dict)
+    invoices: dict[UUID, Invoice] = field(default_factory=dict)
+    attempts: dict[UUID, PaymentAttempt] = field(default_factory=dict)
+    transitions: list[SubscriptionTransition] = field(default_factory=list)
+    events: list[tuple[Subscription, Callable[[], object]]] = field(default_factory=list)
+
+    def write(self, *, now: datetime) -> None:
+        """Write it all, and publish the events."""
+        _rows.update(
+            list(self.attempts.values()), ["state", "gateway_id", "decline_code", "decline_class", "settled_at"]
+        )
+        _rows.update(list(self.invoices.values()), ["status", "paid_at"])
+        _save_states(self.subscriptions.values())
+        SubscriptionTransition.objects.bulk_create(self.transitions)
+        for subscription, event in self.events:
+            outbox.publish(event(), aggregate=f"account:{subscription.account_id}", now=now)
+
+
+def _save_states(subscriptions: Iterable[Subscription]) -> None:
+    _rows.update(
+        list(subscriptions),
+        [
+            "status",
+            "period_index",
+            "paid_through",
+            "next_step",
+            "next_bill_at",
+            "claimed_until",
+            "last_charged_at",
+            "first_failed_at",
+            "cancel_at",
+            "parked_at",
+            "parked_reason",
+            "ended_at",
+        ],
+    )
+
+
+def change_status(
+    subscription: Subscription, to: Status, *, by: str, reason: str, now: datetime
+) -> SubscriptionTransition:
+    """Move a locked subscription in memory; answers the unsaved record of it.
+
+    Raises ValueError for a step that the state machine does not have: a bug.
+    """
+    current = Status(subscription.status)
+    if not rules.may_become(current, to):
+        raise ValueError(f"A subscription cannot go from {current} to {to}.")
+    subscription.status = to
+    if to not in rules.BILLABLE:
+        subscription.next_bill_at = None
+        subscription.claimed_until = None
+    if to not in {Status.PAST_DUE, Status.ON_HOLD}:
+        subscription.first_failed_at = None
+    if to not in rules.LIVE:
+        subscription.ended_at = now
+    return SubscriptionTransition(
+        subscription=subscription, from_status=current, to_status=to, at=now, by=by, reason=reason
+    )
+
+
+def settle(outcomes: Mapping[UUID, ChargeOutcome], *, now: datetime) -> None:
+    """Record outcomes of attempts with all that follows from them, once each.
+
+    Monotone: a final state gives way only to a success, since money that moved is a fact. An unknown
+    outcome changes nothing. A success for an invoice that is not owed any more parks the subscription.
+    """
+    decided = {key: outcome for key, outcome in outcomes.items() if outcome.kind is not OutcomeKind.UNKNOWN}
+    if not decided:
+        return
+    with transaction.atomic():
+        parents = list(
+            PaymentAttempt.objects.filter(pk__in=decided).values_list("invoice_id", "invoice__subscription_id")
+        )
+        subscriptions = Subscription.objects.locked().in_bulk({subscription for _, subscription in parents})
+        invoices = Invoice.objects.select_related("period").locked().in_bulk({invoice for invoice, _ in parents})
+        changes = Changes()
+        for attempt in PaymentAttempt.objects.locked().filter(pk__in=decided):
+            invoice = invoices[attempt.invoice_id]
+            subscription = subscriptions[invoice.subscription_id]
+            _apply(decided[attempt.pk], attempt, invoice, subscription, changes, now=now)
+        changes.write(now=now)
+
+
+def _apply(
+    outcome: ChargeOutcome,
+    attempt: PaymentAttempt,
+    invoice: Invoice,
+    subscription: Subscription,
+    changes: Changes,
+    *,
+    now: datetime,
+) -> None:
+    if outcome.kind is OutcomeKind.SUCCEEDED:
+        if attempt.state == State.SUCCEEDED:
+            return
+        _close(attempt, State.SUCCEEDED, outcome, changes, now=now)
+        if invoice.status in {Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE}:
+            _mark_paid(invoice, subscription, changes, now=now)
+        else:
+            park(subscription, f"charged_for_{invoice.status}_invoice", changes, now=now)
+        return
+    if attempt.state not in PaymentAttempt.OPEN:
+        return
+    if outcome.kind is OutcomeKind.REQUIRES_ACTION:
+        if attempt.state == State.REQUIRES_ACTION:
+            return
+        attempt.state = State.REQUIRES_ACTION
+        attempt.gateway_id = outcome.payment_intent
+        attempt.decline_code = outcome.code
+        attempt.decline_class = rules.DeclineClass.AUTHENTICATION
+        changes.attempts[attempt.pk] = attempt
+        if subscription.status != Status.INCOMPLETE:
+            record_failure(invoice, attempt, subscription, changes, now=now)
+        return
+    final = State.CANCELED if outcome.kind is OutcomeKind.CANCELED else State.FAILED
+    _close(attempt, final, outcome, changes, now=now)
+    if subscription.status == Status.INCOMPLETE:
+        _end_unpaid(invoice, subscription, changes, reason=outcome.code, now=now)
+    elif outcome.kind is OutcomeKind.DECLINED:
+        record_failure(invoice, attempt, subscription, changes, now=now)
+    elif outcome.kind is not OutcomeKind.CANCELED:
+        # The request itself was wrong. That is ours to mend, not the customer's to hear of.
+        park(subscription, f"gateway_refused_{outcome.code}", changes, now=now)
+
+
+def _close(attempt: PaymentAttempt, state: State, outcome: ChargeOutcome, changes: Changes, *, now: datetime) -> None:
+    attempt.state = state
+    attempt.gateway_id = outcome.payment_intent or attempt.gateway_id
+    attempt.decline_code = outcome.code
+    attempt.decline_class = rules.decline_class(outcome.code) if outcome.kind is OutcomeKind.DECLINED else ""
+    attempt.settled_at = now
+    changes.attempts[attempt.pk] = attempt
+
+
+def park(subscription: Subscription, reason: str, changes: Changes, *, now: datetime) -> None:
+    """Take a locked subscription out of the schedule until staff have looked at it."""
+    subscription.parked_at = now
+    subscription.parked_reason = reason[:100]
+    subscription.claimed_until = None
+    changes.subscriptions[subscription.pk] = subscription
+
+
+def _mark_paid(invoice: Invoice, subscription: Subscription, changes: Changes, *, now: datetime) -> None:
+    invoice.status = Invoice.Status.PAID
+    invoice.paid_at = now
+    changes.invoices[invoice.pk] = invoice
+    changes.subscriptions[subscription.pk] = subscription
+    subscription.last_charged_at = now
+    before = Status(subscription.status)
+    if before not in rules.LIVE or invoice.period is None:
+        return
+    subscription.paid_through = invoice.period.end
+    subscription.period_index = invoice.period.index + 1
+    subscription.claimed_until = None
+    subscription.next_step, subscription.next_bill_at = rules.after_payment(paid_through=invoice.period.end, now=now)
+    if subscription.cancel_at is not None:
+        # What is paid for is delivered.
+        subscription.cancel_at = subscription.next_bill_at = subscription.paid_through
+    if before is not Status.ACTIVE:
+        changes.transitions.append(
+            change_status(subscription, Status.ACTIVE, by=SYSTEM, reason="invoice_paid", now=now)
+        )
+    if before in {Status.INCOMPLETE, Status.ON_HOLD}:
+        changes.events.append((subscription, lambda: _activated(subscription)))
+
+
+def _activated(subscription: Subscription) -> events.SubscriptionActivated:
+    plan = Plan.objects.get(prices=subscription.price_id)
+    return events.SubscriptionActivated(str(subscription.account_id), str(subscription.pk), plan.code)
+
+
+def _end_unpaid(invoice: Invoice, subscription: Subscription, changes: Changes, *, reason: str, now: datetime) -> None:
+    invoice.status = Invoice.Status.VOID
+    changes.invoices[invoice.pk] = invoice
+    changes.subscriptions[subscription.pk] = subscription
+    changes.transitions.append(change_status(subscription, Status.ENDED, by=SYSTEM, reason=reason, now=now))
+
+
+def record_failure(
+    invoice: Invoice,
+    attempt: PaymentAttempt | None,
+    subscription: Subscription,
+    changes: Changes,
+    *,
+    now: datetime,
+) -> None:
+    """Start or go on with dunning of a locked subscription; without an attempt there was no card to charge."""
+    if subscription.status not in rules.LIVE:
+        return
+    changes.subscriptions[subscription.pk] = subscription
+    subscription.claimed_until = None
+    declined = rules.DeclineClass(attempt.decline_class) if attempt else rules.DeclineClass.HARD
+    changes.events.append(
+        (
+            subscription,
+            lambda: events.InvoicePaymentFailed(
+                str(subscription.account_id),
+                str(subscription.pk),
+                str(invoice.pk),
+                attempt.n if attempt else 0,
+                attempt.decline_code if attempt else "no_payment_method",
+            ),
+        )
+    )
+    if subscription.cancel_at is not None:
+        cancel_unpaid(
+            invoice,
+            subscription,
+            changes,
+            close_as=Invoice.Status.VOID,
+            by=SYSTEM,
+            reason="canceled_unpaid",
+            now=now,
+        )
+        return
+    subscription.first_failed_at = subscription.first_failed_at or now
+    if subscription.status == Status.ON_HOLD:
+        subscription.next_step, subscription.next_bill_at = rules.after_hold(
+            first_failed_at=subscription.first_failed_at
+        )
+        return
+    subscription.next_step, subscription.next_bill_at = rules.after_failure(
+        first_failed_at=subscription.first_failed_at,
+        tries=attempt.n if attempt else 1,
+        declined=declined,
+        now=now,
+    )
+    if subscription.status != Status.PAST_DUE:
+        changes.transitions.append(
+            change_status(
+                subscription,
+                Status.PAST_DUE,
+                by=SYSTEM,
+                reason=attempt.decline_code if attempt else "no_payment_method",
+                now=now,
+            )
+        )
+
+
+def cancel_unpaid(
+    invoice: Invoice | None,
+    subscription: Subscription,
+    changes: Changes,
+    *,
+    close_as: Invoice.Status,
+    by: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """End a locked subscription now, and close its locked open invoice as `close_as`."""
+    if invoice is not None and invoice.status == Invoice.Status.OPEN:
+        invoice.status = close_as
+        changes.invoices[invoice.pk] = invoice
+    cancel(subscription, changes, by=by, reason=reason, now=now)
+
+
+def put_on_hold(subscription: Subscription, changes: Changes, *, now: datetime) -> None:
+    """End the grace of a locked subscription that nobody paid for."""
+    started = subscription.first_failed_at or now
+    changes.subscriptions[subscription.pk] = subscription
+    changes.transitions.append(change_status(subscription, Status.ON_HOLD, by=SYSTEM, reason="grace_over", now=now))
+    subscription.next_step, subscription.next_bill_at = rules.after_hold(first_failed_at=started)
+    changes.events.append((subscription, lambda: _lapsed(subscription, "on_hold")))
+
+
+def cancel(subscription: Subscription, changes: Changes, *, by: str, reason: str, now: datetime) -> None:
+    """End a locked subscription that owes nothing."""
+    changes.subscriptions[subscription.pk] = subscription
+    changes.transitions.append(change_status(subscription, Status.CANCELED, by=by, reason=reason, now=now))
+    changes.events.append((subscription, lambda: _lapsed(subscription, "canceled")))
+
+
+def _lapsed(subscription: Subscription, reason: str) -> events.SubscriptionLapsed:
+    return events.SubscriptionLapsed(str(subscription.account_id), str(subscription.pk), reason)

@@ -1,0 +1,340 @@
+"""Subscribing, cancelling, and taking a cancellation back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from billing import rules, selectors
+from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
+from billing.models import (
+    Invoice,
+    PaymentAttempt,
+    PaymentCustomer,
+    PaymentMethod,
+    Price,
+    Subscription,
+    SubscriptionTransition,
+)
+from billing.rules import Status
+from billing.services import invoicing, payments, settlement
+from billing.services.settlement import Changes
+from core import idempotency
+from core.errors import DomainError
+from core.idempotency import RequestKey
+
+
+class AlreadySubscribed(DomainError):
+    """The account has a live subscription, or one whose first payment is under way."""
+
+    code: ClassVar[str] = "already_subscribed"
+    title: ClassVar[str] = "This account has a subscription already, or one that waits for its first payment."
+    status: ClassVar[int] = 409
+
+
+class PriceNotOffered(DomainError):
+    """Unknown, superseded, not on sale, or made for another country."""
+
+    code: ClassVar[str] = "price_not_offered"
+    title: ClassVar[str] = "This price is not on offer here. Choose one from GET /api/v1/plans."
+    status: ClassVar[int] = 409
+
+
+class QuoteChanged(DomainError):
+    """The customer was shown another amount than would be charged."""
+
+    code: ClassVar[str] = "quote_changed"
+    title: ClassVar[str] = "The quoted amount is not what this price costs. Show the customer the present one."
+    status: ClassVar[int] = 409
+
+
+class PaymentMethodRequired(DomainError):
+    """There is no card to charge."""
+
+    code: ClassVar[str] = "payment_method_required"
+    title: ClassVar[str] = "Save a card first, with POST /api/v1/payment-methods/setup."
+    status: ClassVar[int] = 409
+
+
+class PaymentFailed(DomainError):
+    """The first charge was declined: there is no subscription, and nothing was charged."""
+
+    code: ClassVar[str] = "payment_failed"
+    title: ClassVar[str] = "The payment was declined. Nothing was charged; try another card."
+    status: ClassVar[int] = 402
+
+
+class NoSubscription(DomainError):
+    """The account has no live subscription."""
+
+    code: ClassVar[str] = "no_subscription"
+    title: ClassVar[str] = "This account has no subscription."
+    status: ClassVar[int] = 404
+
+
+class PaymentUnderWay(DomainError):
+    """A charge is in flight, so what would be cancelled is not known yet."""
+
+    code: ClassVar[str] = "payment_under_way"
+    title: ClassVar[str] = "A payment is under way. Try again in a minute."
+    status: ClassVar[int] = 409
+
+
+class NotCanceled(DomainError):
+    """There is no cancellation to take back."""
+
+    code: ClassVar[str] = "not_canceled"
+    title: ClassVar[str] = "This subscription is not cancelled, or it has ended."
+    status: ClassVar[int] = 409
+
+
+class NotParked(DomainError):
+    """The subscription is in the schedule already."""
+
+    code: ClassVar[str] = "not_parked"
+    title: ClassVar[str] = "This subscription is not parked."
+    status: ClassVar[int] = 409
+
+
+@dataclass(frozen=True)
+class Subscribed:
+    """Where the first payment stands: succeeded, requires_action (with the secret to confirm it) or unknown.
+
+    Unknown means that the answer is on its way: the subscription becomes active, or ends, by itself.
+    """
+
+    subscription: Subscription
+    payment: OutcomeKind
+    client_secret: str = ""
+
+
+# ---------------------------------------------------------------- subscribe
+
+
+def subscribe(
+    *,
+    account_id: UUID,
+    price_id: UUID,
+    quoted_amount: int,
+    country: str,
+    billing_tz: str,
+    request_key: RequestKey,
+    gateway: Gateway,
+    now: datetime,
+    by: str,
+) -> Subscribed:
+    """Buy a plan and charge its first period; access begins when the payment has succeeded.
+
+    `quoted_amount` is what the customer was shown, in minor units. The same request key again goes on
+    where a killed one stopped and never charges a second time. Raises AlreadySubscribed,
+    PriceNotOffered, QuoteChanged, PaymentMethodRequired, PaymentFailed.
+    """
+    attempt_id = _begin(
+        account_id=account_id,
+        price_id=price_id,
+        quoted_amount=quoted_amount,
+        country=country,
+        billing_tz=billing_tz,
+        request_key=request_key,
+        now=now,
+        by=by,
+    )
+    outcome = payments.send([attempt_id], gateway=gateway, now=now).get(attempt_id)
+    attempt = PaymentAttempt.objects.select_related("invoice__subscription__price__plan").get(pk=attempt_id)
+    return _answer(attempt, outcome, gateway=gateway)
+
+
+def _answer(attempt: PaymentAttempt, outcome: ChargeOutcome | None, *, gateway: Gateway) -> Subscribed:
+    subscription = attempt.invoice.subscription
+    match PaymentAttempt.State(attempt.state):
+        case PaymentAttempt.State.SUCCEEDED:
+            return Subscribed(subscription, OutcomeKind.SUCCEEDED)
+        case PaymentAttempt.State.REQUIRES_ACTION:
+            outcome = outcome or gateway.charge_status(attempt.gateway_id)
+            return Subscribed(subscription, OutcomeKind.REQUIRES_ACTION, outcome.client_secret)
+        case PaymentAttempt.State.FAILED | PaymentAttempt.State.CANCELED:
+            raise PaymentFailed(decline_code=attempt.decline_code)
+        case _:
+            return Subscribed(subscription, OutcomeKind.UNKNOWN)
+
+
+@transaction.atomic
+def _begin(
+    *,
+    account_id: UUID,
+    price_id: UUID,
+    quoted_amount: int,
+    country: str,
+    billing_tz: str,
+    request_key: RequestKey,
+    now: datetime,
+    by: str,
+) -> UUID:
+    """Commit subscription, period, invoice and attempt, or find those of the same request; answers the attempt."""
+    idempotency.claim(request_key, now=now)
+    # Two subscribe requests at once wait here, so that the second one gets a clear answer.
+    get_user_model().objects.select_for_update(no_key=True).get(pk=account_id)
+    begun = PaymentAttempt.objects.filter(
+        invoice__subscription__request_key=request_key.id, invoice__subscription__account=account_id
+    )
+    attempt = begun.order_by("n").first()
+    if attempt is not None:
+        return attempt.pk
+    if Subscription.objects.live().filter(account=account_id).exists():
+        raise AlreadySubscribed
+    price = _offered_price(price_id, country=country, quoted_amount=quoted_amount)
+    card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
+    customer = PaymentCustomer.objects.filter(account=account_id).first()
+    if card is None or customer is None:
+        raise PaymentMethodRequired
+    anchor = rules.Anchor.at(now, ZoneInfo(billing_tz), rules.Interval(price.interval))
+    subscription = Subscription.objects.create(
+        account_id=account_id,
+        price=price,
+        request_key=request_key.id,
+        status=Status.INCOMPLETE,
+        country=country,
+        billing_tz=billing_tz,
+        anchor_date=anchor.date,
+        anchor_time=anchor.time,
+        created_at=now,
+    )
+    SubscriptionTransition.objects.create(
+        subscription=subscription, from_status="", to_status=Status.INCOMPLETE, at=now, by=by, reason="subscribed"
+    )
+    charge = invoicing.Charge(
+        subscription=subscription,
+        price=price,
+        start=anchor.boundary(0),
+        end=anchor.boundary(1),
+        card=card,
+        customer=customer.gateway_id,
+        off_session=False,
+    )
+    (billed,) = invoicing.bill([charge], now=now)
+    if billed.attempt is None:
+        raise PaymentMethodRequired
+    return billed.attempt.pk
+
+
+def _offered_price(price_id: UUID, *, country: str, quoted_amount: int) -> Price:
+    for offer in selectors.offers(country=country):
+        for price in offer.prices:
+            if price.pk == price_id:
+                if price.amount != quoted_amount:
+                    raise QuoteChanged(amount=price.amount, currency=price.currency)
+                return price
+    raise PriceNotOffered
+
+
+# ---------------------------------------------------------------- cancel
+
+
+def cancel(*, account_id: UUID, gateway: Gateway, now: datetime, by: str) -> Subscription:
+    """End the account's subscription: at the end of what is paid for, or at once when nothing is.
+
+    Cancelled twice it stays as it is. A first payment that waits for the customer is withdrawn.
+    Raises NoSubscription, and PaymentUnderWay while a first charge has no outcome.
+    """
+    waiting = _cancel(account_id=account_id, now=now, by=by)
+    if waiting is not None:
+        payments.withdraw(waiting, gateway=gateway, now=now)
+    subscription = selectors.current_subscription(account_id=account_id)
+    if subscription is None:
+        raise NoSubscription
+    return subscription
+
+
+@transaction.atomic
+def _cancel(*, account_id: UUID, now: datetime, by: str) -> PaymentAttempt | None:
+    """Cancel under lock; answers the attempt that must be withdrawn at the gateway first."""
+    subscription = Subscription.objects.locked().live().filter(account=account_id).first()
+    if subscription is None:
+        raise NoSubscription
+    invoice = (
+        Invoice.objects.locked()
+        .select_related("period")
+        .filter(subscription=subscription, status=Invoice.Status.OPEN)
+        .first()
+    )
+    attempt = PaymentAttempt.objects.filter(invoice=invoice, state__in=PaymentAttempt.OPEN).first() if invoice else None
+    in_flight = attempt is not None and attempt.state != PaymentAttempt.State.REQUIRES_ACTION
+    if subscription.status == Status.INCOMPLETE:
+        if attempt is None or in_flight:
+            raise PaymentUnderWay
+        return attempt
+    if subscription.cancel_at is not None:
+        return None
+    changes = Changes()
+    if in_flight and invoice is not None and invoice.period is not None:
+        # Billed already: paid, it is delivered; declined, it ends there (settlement decides).
+        subscription.cancel_at = invoice.period.end
+        changes.subscriptions[subscription.pk] = subscription
+        _note(subscription, "cancel_requested", by=by, now=now)
+    elif (
+        subscription.status in {Status.ACTIVE, Status.TRIALING}
+        and subscription.paid_through is not None
+        and subscription.paid_through > now
+    ):
+        subscription.cancel_at = subscription.next_bill_at = subscription.paid_through
+        changes.subscriptions[subscription.pk] = subscription
+        _note(subscription, "cancel_requested", by=by, now=now)
+    else:
+        settlement.cancel_unpaid(
+            invoice,
+            subscription,
+            changes,
+            close_as=Invoice.Status.VOID,
+            by=by,
+            reason="canceled_by_request",
+            now=now,
+        )
+    changes.write(now=now)
+    return None
+
+
+@transaction.atomic
+def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
+    """Take a cancellation back before it takes effect; the anchor stays. Raises NoSubscription, NotCanceled."""
+    subscription = Subscription.objects.locked().live().filter(account=account_id).first()
+    if subscription is None:
+        raise NoSubscription
+    if subscription.cancel_at is None or subscription.cancel_at <= now:
+        raise NotCanceled
+    subscription.cancel_at = None
+    subscription.save(update_fields=["cancel_at"])
+    _note(subscription, "cancel_undone", by=by, now=now)
+    return subscription
+
+
+@transaction.atomic
+def unpark(*, subscription_id: UUID, now: datetime, by: str) -> Subscription:
+    """Put a parked subscription back into the schedule, to be looked at now. Raises NotParked."""
+    subscription = Subscription.objects.locked().get(pk=subscription_id)
+    if subscription.parked_at is None:
+        raise NotParked
+    reason = subscription.parked_reason
+    subscription.parked_at, subscription.parked_reason = None, ""
+    if subscription.next_bill_at is not None:
+        subscription.next_bill_at = max(subscription.next_bill_at, now)
+    subscription.save(update_fields=["parked_at", "parked_reason", "next_bill_at"])
+    _note(subscription, f"unparked: {reason}", by=by, now=now)
+    return subscription
+
+
+def _note(subscription: Subscription, reason: str, *, by: str, now: datetime) -> None:
+    """Record who did what to a subscription whose status did not change."""
+    SubscriptionTransition.objects.create(
+        subscription=subscription,
+        from_status=subscription.status,
+        to_status=subscription.status,
+        at=now,
+        by=by,
+        reason=reason[:100],
+    )

@@ -1,0 +1,126 @@
+"""What Stripe tells us: stored first, understood later, by a worker.
+
+Events come unordered, twice, a day late, or before the reply to our own call. So an event is only a
+hint that something happened: what is applied is the object as Stripe has it now.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from billing.gateway import Gateway, OutcomeKind
+from billing.models import PaymentAttempt, WebhookEvent
+from billing.services import settlement
+from core.errors import DomainError
+
+logger = logging.getLogger(__name__)
+
+TRIES = 12
+"""Doubling from a minute: given up after about three days, as long as Stripe itself goes on."""
+LEASE = timedelta(minutes=1)
+BATCH = 100
+
+Status = WebhookEvent.Status
+
+
+class WrongMode(DomainError):
+    """An event of live money arrived at a test deployment, or the other way round."""
+
+    code: ClassVar[str] = "livemode_mismatch"
+    title: ClassVar[str] = "This event is of another mode than this deployment's key."
+    status: ClassVar[int] = 400
+
+
+def receive(*, event: Mapping[str, Any], livemode: bool, now: datetime) -> str:
+    """Store a verified event once; answers its id. Raises WrongMode."""
+    if bool(event.get("livemode")) is not livemode:
+        raise WrongMode
+    WebhookEvent.objects.bulk_create(
+        [
+            WebhookEvent(
+                event_id=event["id"],
+                type=str(event.get("type", ""))[:100],
+                payload=dict(event),
+                livemode=livemode,
+                received_at=now,
+                next_try_at=now,
+            )
+        ],
+        # Delivered before, perhaps at this very moment.
+        ignore_conflicts=True,
+    )
+    return str(event["id"])
+
+
+def process(*, event_id: str, gateway: Gateway, now: datetime) -> None:
+    """Apply one stored event; does nothing if it was applied or somebody is at it."""
+    for event in _claim(Q(event_id=event_id), size=1, now=now):
+        _apply(event, gateway=gateway, now=now)
+
+
+def process_due(*, gateway: Gateway, now: datetime) -> int:
+    """Apply events that nobody has applied yet or whose object was not known; answers how many were tried."""
+    events = _claim(Q(), size=BATCH, now=now)
+    for event in events:
+        _apply(event, gateway=gateway, now=now)
+    return len(events)
+
+
+@transaction.atomic
+def _claim(which: Q, *, size: int, now: datetime) -> list[WebhookEvent]:
+    events = list(WebhookEvent.objects.due(now).filter(which).select_for_update(skip_locked=True)[:size])
+    WebhookEvent.objects.filter(pk__in=[event.pk for event in events]).update(next_try_at=now + LEASE)
+    return events
+
+
+def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
+    if not event.type.startswith("payment_intent."):
+        _finish(event, Status.IGNORED, now=now)
+        return
+    intent = event.payload.get("data", {}).get("object", {})
+    attempt = _attempt_of(intent)
+    if attempt is None:
+        _park(event, "its payment attempt is not known", now=now)
+        return
+    outcome = gateway.charge_status(str(intent.get("id", "")))
+    if outcome.kind in {OutcomeKind.UNKNOWN, OutcomeKind.NOT_FOUND}:
+        _park(event, f"asked again: {outcome.code}", now=now)
+        return
+    settlement.settle({attempt: outcome}, now=now)
+    _finish(event, Status.PROCESSED, now=now)
+
+
+def _attempt_of(intent: Mapping[str, Any]) -> UUID | None:
+    """Answer the attempt of a PaymentIntent, by what we recorded or by what we sent with it."""
+    known = Q(gateway_id=str(intent.get("id") or "none"))
+    try:
+        named = UUID(str((intent.get("metadata") or {}).get("attempt")))
+    except ValueError:
+        pass
+    else:
+        known |= Q(pk=named, gateway_id="")
+    return PaymentAttempt.objects.filter(known).values_list("pk", flat=True).first()
+
+
+def _finish(event: WebhookEvent, status: WebhookEvent.Status, *, now: datetime) -> None:
+    WebhookEvent.objects.filter(pk=event.pk).update(status=status, processed_at=now, next_try_at=None)
+
+
+def _park(event: WebhookEvent, note: str, *, now: datetime) -> None:
+    tries = event.tries + 1
+    waiting = tries < TRIES
+    if not waiting:
+        logger.error("A webhook event was given up.", extra={"event": event.event_id, "note": note})
+    WebhookEvent.objects.filter(pk=event.pk).update(
+        status=Status.PARKED if waiting else Status.FAILED,
+        tries=tries,
+        note=note[:200],
+        next_try_at=now + timedelta(minutes=2**event.tries) if waiting else None,
+    )

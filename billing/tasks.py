@@ -1,0 +1,48 @@
+"""Billing's jobs. Each may run twice, be delivered three times or be killed anywhere."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import shared_task
+
+from billing import stripe_gateway
+from billing.services import payments, renewals, webhooks
+from core import clock
+
+logger = logging.getLogger(__name__)
+
+RENEWALS_A_RUN = 20_000
+"""One run ends before the broker would deliver its task again; what is left is due in a minute too."""
+
+
+@shared_task
+def renew_due(**_: Any) -> None:
+    """Bill what is due."""
+    handled = renewals.run(gateway=stripe_gateway.connect(), now=clock.now(), limit=RENEWALS_A_RUN)
+    if handled:
+        logger.info("Subscriptions were billed.", extra={"count": len(handled)})
+
+
+@shared_task
+def sweep_payments(**_: Any) -> None:
+    """Settle charges whose caller is gone."""
+    report = payments.sweep(gateway=stripe_gateway.connect(), now=clock.now())
+    if report.replayed or report.looked_up or report.abandoned:
+        logger.info(
+            "Payments were swept.",
+            extra={"replayed": report.replayed, "looked_up": report.looked_up, "abandoned": report.abandoned},
+        )
+
+
+@shared_task
+def process_webhook(*, event_id: str, **_: Any) -> None:
+    """Apply one event of Stripe's."""
+    webhooks.process(event_id=event_id, gateway=stripe_gateway.connect(), now=clock.now())
+
+
+@shared_task
+def process_webhooks(**_: Any) -> None:
+    """Apply the events that wait: their message was lost, or their object was not known yet."""
+    webhooks.process_due(gateway=stripe_gateway.connect(), now=clock.now())
