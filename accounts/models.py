@@ -195,7 +195,7 @@ class OutgoingEmail(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     template = models.CharField(max_length=100)
     """Prefix of the templates: `<prefix>_subject.txt`, `_message.txt`, `_message.html`."""
-    address = models.EmailField()
+    address = models.EmailField(db_index=True)
     language = models.CharField(max_length=12)
     context = models.JSONField(default=dict)
     created_at = models.DateTimeField()

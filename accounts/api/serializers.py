@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import pycountry
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from accounts import rules
 from accounts.models import Profile, User
-
-
-def _cleaned_language(value: str) -> str:
-    tag = rules.language_tag(value)
-    if tag is None:
-        raise serializers.ValidationError(_("Give a language as a BCP 47 tag, such as en or pt-BR."))
-    return tag
+from core.geo import is_country
 
 
 class AccountSerializer(serializers.ModelSerializer[User]):
@@ -46,7 +39,7 @@ class AccountChangeSerializer(serializers.Serializer[Any]):
 
     def validate_country(self, value: str) -> str:
         """Accept countries that exist."""
-        if pycountry.countries.get(alpha_2=value) is None:
+        if not is_country(value):
             raise serializers.ValidationError(_("Give a country as its ISO 3166-1 code, such as DE."))
         return value
 
@@ -99,4 +92,7 @@ class ProfileChangeSerializer(serializers.Serializer[Any]):
 
     def validate_language(self, value: str) -> str:
         """Accept languages that exist."""
-        return _cleaned_language(value)
+        tag = rules.language_tag(value)
+        if tag is None:
+            raise serializers.ValidationError(_("Give a language as a BCP 47 tag, such as en or pt-BR."))
+        return tag

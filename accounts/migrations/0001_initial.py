@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=core.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('template', models.CharField(max_length=100)),
-                ('address', models.EmailField(max_length=254)),
+                ('address', models.EmailField(db_index=True, max_length=254)),
                 ('language', models.CharField(max_length=12)),
                 ('context', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField()),

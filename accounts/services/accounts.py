@@ -1,4 +1,4 @@
-"""An account itself: what it says of itself, and its suspension by staff."""
+"""An account itself: what it says of itself, its suspension by staff, its erasure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.db import transaction
 
-from accounts.models import User
+from accounts.models import OutgoingEmail, Profile, User
 from core.errors import DomainError
 
 CHANGEABLE = {"country", "language"}
@@ -64,8 +66,7 @@ def suspend(*, account_id: UUID, reason: str, by: User, now: datetime) -> User:
         account.is_active = False
         account.save(update_fields=["suspended_at", "suspension_reason", "is_active"])
         # Else they would come alive again when the suspension ends.
-        for session in UserSession.objects.filter(user=account):
-            session.end()
+        _end_sessions(account)
         return account
 
 
@@ -80,3 +81,40 @@ def unsuspend(*, account_id: UUID) -> User:
         account.is_active = True
         account.save(update_fields=["suspended_at", "suspension_reason", "is_active"])
         return account
+
+
+def addresses_of(account_id: UUID) -> set[str]:
+    """Answer every address of an account, verified or not."""
+    return {
+        *User.objects.filter(pk=account_id).values_list("email", flat=True),
+        *EmailAddress.objects.filter(user=account_id).values_list("email", flat=True),
+    }
+
+
+def erase(*, account_id: UUID, now: datetime) -> None:
+    """Take the person out of an account: what is left is a row that other tables refer to, and no name.
+
+    An account that is unknown or erased already is no error.
+    """
+    with transaction.atomic():
+        account = User.objects.locked().filter(pk=account_id).first()
+        if account is None:
+            return
+        OutgoingEmail.objects.filter(address__in=addresses_of(account_id)).delete()
+        _end_sessions(account)
+        Profile.objects.filter(account=account).delete()
+        EmailAddress.objects.filter(user=account).delete()
+        Authenticator.objects.filter(user=account).delete()
+        account.groups.clear()
+        account.user_permissions.clear()
+        account.email = f"{account.pk}@erased.invalid"
+        account.set_unusable_password()
+        account.country = account.suspension_reason = ""
+        account.suspended_at = account.last_login = None
+        account.is_active = account.is_staff = account.is_superuser = False
+        account.save()
+
+
+def _end_sessions(account: User) -> None:
+    for session in UserSession.objects.filter(user=account):
+        session.end()

@@ -1,0 +1,71 @@
+"""What accounts hold about a person, the tables of sign-in included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+
+from accounts.models import OutgoingEmail, Profile, SessionProfile, User
+from accounts.services import accounts
+from core.personal_data import Contributor, Stream
+
+
+def export(*, account_id: UUID) -> Iterable[Stream]:
+    """Answer the account, its addresses, profiles, sign-ins, second factors (not their secrets) and mail."""
+    yield Stream(
+        "account",
+        User.objects.filter(pk=account_id)
+        .values("id", "email", "country", "language", "created_at", "last_login", "suspended_at", "suspension_reason")
+        .iterator(),
+    )
+    yield Stream("addresses", EmailAddress.objects.filter(user=account_id).values("email", "verified", "primary"))
+    yield Stream(
+        "profiles",
+        Profile.objects.filter(account=account_id)
+        .order_by("created_at")
+        .values(
+            "id", "name", "avatar", "language", "is_kids", "highest_age", "allows_unrated", "autoplay", "created_at"
+        ),
+    )
+    yield Stream(
+        "sessions",
+        UserSession.objects.filter(user=account_id)
+        .order_by("created_at")
+        .values("ip", "user_agent", "created_at", "last_seen_at", "entered__profile"),
+    )
+    yield Stream(
+        "second_factors", Authenticator.objects.filter(user=account_id).values("type", "created_at", "last_used_at")
+    )
+    yield Stream(
+        "mail",
+        OutgoingEmail.objects.filter(address__in=accounts.addresses_of(account_id))
+        .order_by("created_at")
+        .values("address", "template", "language", "created_at", "sent_at"),
+    )
+
+
+CONTRIBUTOR = Contributor(
+    name="accounts",
+    export=export,
+    erase=accounts.erase,
+    covers=frozenset(
+        model._meta.label
+        for model in (
+            User,
+            User.groups.through,
+            User.user_permissions.through,
+            Profile,
+            SessionProfile,
+            OutgoingEmail,
+            EmailAddress,
+            UserSession,
+            Authenticator,
+        )
+    )
+    | {"account.EmailConfirmation"},
+    keeps={"admin.LogEntry": "what staff changed stays accountable; it names the member of staff by id"},
+)
