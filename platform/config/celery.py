@@ -7,6 +7,8 @@ from celery import Celery
 from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from core.heartbeat import Heartbeat
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("streaming")
@@ -14,6 +16,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # Log lines of a task carry its id and that of the request that started it.
 app.steps["worker"].add(DjangoStructLogInitStep)
+app.steps["worker"].add(Heartbeat)
 
 
 @setup_logging.connect

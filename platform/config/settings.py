@@ -77,6 +77,8 @@ if not PRODUCTION:
 MIDDLEWARE = [
     # First of all, so that every answer has its id and every line of a request carries it.
     "core.middleware.RequestLog",
+    # Before whatever looks at host or scheme: a probe calls by the address of the machine.
+    "core.health.HealthProbes",
     # Before whatever reads the client's address or the scheme.
     "core.middleware.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
@@ -202,6 +204,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+WORKER_HEARTBEAT_FILE = env.str("WORKER_HEARTBEAT_FILE", "")
+"""Touched every ten seconds by a worker that runs; an older file means one that hangs."""
 CELERY_BEAT_SCHEDULE_FILENAME = env.str("CELERY_BEAT_SCHEDULE_FILENAME", "celerybeat-schedule")
 # Names of tasks, so that the schedule imports no app.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -293,7 +297,6 @@ if not is_country(DEFAULT_COUNTRY):
 
 if PRODUCTION:
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^health/"]  # probes speak plain HTTP inside the cluster
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
