@@ -1,0 +1,64 @@
+"""The relay's look for work costs what is open, not what was ever delivered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from core.models import OutboxDelivery
+from core.outbox import lanes
+from tests.core.outbox import backlog
+
+pytestmark = pytest.mark.django_db
+
+DELIVERED = 1_000_000
+PENDING = 10_000
+
+
+def explain(query: str, parameters: dict[str, Any] | tuple[Any, ...]) -> dict[str, Any]:
+    """Answer the plan of a query that was run, with the blocks that it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", parameters)
+        (answer,) = cursor.fetchone()
+    plans = json.loads(answer) if isinstance(answer, str) else answer
+    plan: dict[str, Any] = plans[0]["Plan"]
+    return plan
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a plan's nodes."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def blocks(plan: dict[str, Any]) -> int:
+    """Answer how many blocks of 8 KB the plan looked at."""
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+class TestPlan:
+    def test_walks_the_index_of_what_is_open(self) -> None:
+        backlog.fill(delivered=DELIVERED, pending=PENDING, lanes=1_000)
+        heads = explain(lanes.HEADS, {"handler": "", "aggregate": "", "limit": 500})
+        assert heads["Actual Rows"] == 500
+        scans = {node["Node Type"] for node in nodes(heads) if "Relation Name" in node}
+        assert scans <= {"Index Scan", "Index Only Scan"}
+        # A million deliveries fill some 15,000 blocks and every partition's index is asked for every lane.
+        assert blocks(heads) < 500 * 20
+
+        head = OutboxDelivery.objects.open().in_lane("probe.record", "lane:500")[:2]
+        plan = explain(*head.query.sql_with_params())
+        assert plan["Actual Rows"] == 2
+        assert all(node["Node Type"] in {"Limit", "Append", "Merge Append", "Index Scan"} for node in nodes(plan))
+        assert blocks(plan) < 40
+
+    def test_steps_over_what_waits_behind_a_parked_head(self) -> None:
+        backlog.fill(delivered=0, pending=100_000, lanes=2)
+        plan = explain(lanes.HEADS, {"handler": "", "aggregate": "", "limit": 500})
+        assert plan["Actual Rows"] == 2
+        assert blocks(plan) < 200
