@@ -33,6 +33,8 @@ class Reader(Protocol):
     label: ClassVar[str]
     version: ClassVar[int]
     """Raised when the same bytes would give another record, so that everything is read anew."""
+    carries_licences: ClassVar[bool]
+    """Whether a record can say where and when it may be shown; else the provider's default licence holds."""
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         """Yield a delivery's records, unread; raises UnreadableDelivery."""
@@ -105,7 +107,5 @@ def partial_date(text: str) -> PartialDate:
             return PartialDate(date.fromisoformat(text), "day")
 
 
-COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries) | {"XK"}
-"""ISO 3166-1 alpha-2, and the code that is in use for Kosovo."""
 FORMER_COUNTRIES = frozenset(country.alpha_2 for country in pycountry.historic_countries)
 """ISO 3166-3: where older titles were made, such as SU or YU."""

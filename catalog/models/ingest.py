@@ -116,6 +116,9 @@ class IngestRun(models.Model):
     retired = models.PositiveIntegerField(default=0)
     absent = models.PositiveIntegerField(default=0)
     problem_count = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often it was begun: a killed run begins again."
+    )
     failure = models.TextField(blank=True, help_text="Why the run ended without finishing, and what to do.")
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)

@@ -289,7 +289,7 @@ class TitleNumber(models.Model):
 class Genre(models.Model):
     """A kind of story, known by its English name; `parent` makes a tree."""
 
-    slug = models.SlugField(max_length=100, unique=True)
+    slug = models.SlugField(max_length=100, unique=True, allow_unicode=True)
     name = models.CharField(max_length=100)
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
 

@@ -11,7 +11,6 @@ import jsonschema_rs
 import orjson
 
 from catalog.ingestion.reader import (
-    COUNTRIES,
     FORMER_COUNTRIES,
     MAX_LINE,
     Findings,
@@ -34,6 +33,7 @@ from catalog.ingestion.records import (
     Window,
     moment,
 )
+from core import geo
 
 _SCHEMA = Path(__file__).parent.parent / "schema" / "feed.schema.json"
 _VALIDATOR = jsonschema_rs.Draft202012Validator(orjson.loads(_SCHEMA.read_bytes()), validate_formats=True)
@@ -46,6 +46,7 @@ class JsonLinesReader:
     name: ClassVar[str] = "jsonl"
     label: ClassVar[str] = "Feed (JSON Lines)"
     version: ClassVar[int] = 1
+    carries_licences: ClassVar[bool] = True
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         for number, line, cut in lines(stream):
@@ -107,7 +108,7 @@ class _Reading:
             release_date=self.partial_date("release_date"),
             end_date=self.partial_date("end_date"),
             runtime_seconds=data.get("runtime_seconds"),
-            countries=self.countries("countries", data.get("countries", ()), COUNTRIES | FORMER_COUNTRIES),
+            countries=self.countries("countries", data.get("countries", ()), FORMER_COUNTRIES),
             made_for_kids=data.get("made_for_kids", False),
             companies=tuple(data.get("companies", ())),
             tracks=tuple(data.get("tracks", ())),
@@ -171,7 +172,7 @@ class _Reading:
             )  # fmt: skip
         return Window(
             license_type=item["license_type"],
-            territories=self.countries(f"{field}.territories", excluded or item.get("territories", ()), COUNTRIES),
+            territories=self.countries(f"{field}.territories", excluded or item.get("territories", ())),
             excluded=bool(excluded),
             announce=self.moment(f"{field}.announce", item),
             start=start,
@@ -184,9 +185,9 @@ class _Reading:
             reporting_id=item.get("reporting_id", ""),
         )
 
-    def countries(self, field: str, codes: Any, known: frozenset[str]) -> tuple[str, ...]:
+    def countries(self, field: str, codes: Any, also: frozenset[str] = frozenset()) -> tuple[str, ...]:
         for code in codes:
-            if code not in known:
+            if code not in also and not geo.is_country(code):
                 self.findings.add("error", field, "unknown_country", f"{code!r} is no code of ISO 3166-1: correct it.")
         return tuple(codes)
 

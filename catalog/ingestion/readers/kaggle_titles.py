@@ -51,6 +51,7 @@ class KaggleTitlesReader:
     name: ClassVar[str] = "kaggle-titles"
     label: ClassVar[str] = "Kaggle titles (CSV)"
     version: ClassVar[int] = 1
+    carries_licences: ClassVar[bool] = False
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         source = _Lines(stream)

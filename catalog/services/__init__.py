@@ -1,0 +1,1 @@
+"""Writes, by topic: ingestion, publication, editing, artwork, search."""

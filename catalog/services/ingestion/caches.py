@@ -1,0 +1,103 @@
+"""Ids that come up again and again in a run: people, genres, keywords. Bounded, so that any size fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from uuid import UUID
+
+from django.db import connection
+
+from catalog import rules
+from catalog.ingestion.records import TitleRecord
+from catalog.models import Genre, Keyword, Person, PersonSource
+from catalog.services.copying import copy_into
+from core.ids import new_id
+
+_LIMIT = 100_000
+
+
+class Caches:
+    """Knows ids once the batch that made them has committed.
+
+    What is found or made in a batch is `keep`ed after its commit and dropped by `forget` when it rolls back.
+    """
+
+    def __init__(self, provider_id: int) -> None:
+        self._provider_id = provider_id
+        self._people: dict[str, UUID] = {}
+        self._genres: dict[str, int] = {}
+        self._keywords: dict[str, int] = {}
+        self.words: set[str] = set()
+        self._fresh: list[Callable[[], None]] = []
+
+    def keep(self) -> None:
+        for store in self._fresh:
+            store()
+        self._fresh.clear()
+
+    def forget(self) -> None:
+        self._fresh.clear()
+
+    def keep_words(self, words: set[str]) -> None:
+        if len(self.words) > _LIMIT:
+            self._fresh.append(self.words.clear)
+        self._fresh.append(lambda: self.words.update(words))
+
+    def people(self, records: Iterable[TitleRecord]) -> Mapping[str, UUID]:
+        """Answer the people of some records by their key, made where they are new."""
+        names = {
+            rules.person_key(credit.name, credit.person_id): credit.name
+            for record in records
+            for credit in record.credits
+        }
+        found = {key: self._people[key] for key in names if key in self._people}
+        unknown = [key for key in names if key not in found]
+        if unknown:
+            sources = PersonSource.objects.filter(provider_id=self._provider_id, key__in=[key[:510] for key in unknown])
+            stored = dict(sources.values_list("key", "person_id"))
+            made = {}
+            for key in unknown:
+                if (person_id := stored.get(key[:510])) is None:
+                    person_id = made[key[:510]] = stored[key[:510]] = new_id()
+                    names[key[:510]] = names[key]
+                found[key] = person_id
+            with connection.cursor() as cursor:
+                copy_into(cursor, Person, ("id", "name"), ((person_id, names[key]) for key, person_id in made.items()))
+                copy_into(
+                    cursor,
+                    PersonSource,
+                    ("provider_id", "key", "person_id"),
+                    ((self._provider_id, key, person_id) for key, person_id in made.items()),
+                )
+            self._store(self._people, {key: found[key] for key in unknown})
+        return found
+
+    def genres(self, names: Collection[str]) -> Mapping[str, int]:
+        """Answer genres by name, made where they are new; a name without letter or digit has none."""
+        slugs = {name: rules.fold(name).replace(" ", "-")[:100] for name in names}
+        wanted = {slug: name for name, slug in slugs.items() if slug and slug not in self._genres}
+        if wanted:
+            # In order, so that two runs wait for each other instead of both for ever.
+            rows = [Genre(slug=slug, name=wanted[slug]) for slug in sorted(wanted)]
+            Genre.objects.bulk_create(rows, ignore_conflicts=True)
+            stored = dict(Genre.objects.filter(slug__in=wanted).values_list("slug", "pk"))
+            self._store(self._genres, stored)
+        else:
+            stored = {}
+        known = {**self._genres, **stored}
+        return {name: known[slug] for name, slug in slugs.items() if slug}
+
+    def keywords(self, names: Collection[str]) -> Mapping[str, int]:
+        """Answer keywords by name, made where they are new."""
+        wanted = sorted({name for name in names if name not in self._keywords})
+        if not wanted:
+            return self._keywords
+        Keyword.objects.bulk_create([Keyword(name=name) for name in wanted], ignore_conflicts=True)
+        stored = dict(Keyword.objects.filter(name__in=wanted).values_list("name", "pk"))
+        self._store(self._keywords, stored)
+        return {**self._keywords, **stored}
+
+    def _store(self, cache: dict[str, object] | dict[str, UUID] | dict[str, int], fresh: Mapping[str, object]) -> None:
+        if len(cache) > _LIMIT:
+            self._fresh.append(cache.clear)
+        self._fresh.append(lambda: cache.update(fresh))  # type: ignore[arg-type]  # both sides hold the same type

@@ -1,0 +1,67 @@
+"""A run from beginning to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import BinaryIO
+from uuid import UUID
+
+from django.db import transaction
+
+from catalog.ingestion.formats import READERS
+from catalog.ingestion.reader import UnreadableDelivery
+from catalog.models import IngestProblem, IngestRun, Provider
+from catalog.services.ingestion import applying, retiring, runs, staging
+
+
+def execute(
+    *, run_id: UUID, open_delivery: Callable[[IngestRun], BinaryIO], clock: Callable[[], datetime]
+) -> IngestRun | None:
+    """Ingest a delivery; answer the run, or None when it has ended or another process is at it.
+
+    `clock` answers the present instant: a run may last an hour, and says every thousand records
+    that it lives. Raises ProviderBusy, RunUnknown, LeaseLost. A delivery that cannot be read ends
+    the run as failed; so does an error of ours, which is raised again.
+    """
+    run = runs.begin(run_id=run_id, now=clock())
+    if run is None:
+        return None
+    try:
+        with open_delivery(run) as stream:
+            staging.stage(run, READERS[run.format], stream, clock=clock)
+        applying.apply(run, clock=clock)
+        retiring.retire_absent(run, clock=clock)
+        _note_unlicensed(run, clock=clock)
+    except UnreadableDelivery as error:
+        runs.end(run, now=clock(), failure=str(error))
+    except runs.LeaseLost:
+        raise
+    except Exception:
+        runs.end(
+            run,
+            now=clock(),
+            failure="An error of ours ended the run; the log says which. What is written is whole: ingest the file again.",
+        )
+        raise
+    else:
+        runs.end(run, now=clock())
+    run.refresh_from_db()
+    return run
+
+
+def _note_unlicensed(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
+    """Say once that a format without licences met a provider without a default one."""
+    provider = Provider.objects.get(pk=run.provider_id)
+    run.refresh_from_db(fields=["created", "updated"])
+    if READERS[run.format].carries_licences or provider.has_default_licence or not run.created + run.updated:
+        return
+    message = (
+        f"The format carries no licences and {provider.name} has no default one: what was ingested is available"
+        " nowhere. Give the provider a default licence, and deliver again."
+    )
+    with transaction.atomic():
+        IngestProblem.objects.create(
+            run=run, row_number=0, field="availability", code="no_licence", severity="warning", message=message
+        )
+        runs.beat(run, now=clock(), problem_count=1)

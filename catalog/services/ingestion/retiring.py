@@ -1,0 +1,78 @@
+"""After a full delivery: what it no longer names is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from catalog.events import CatalogBatchApplied
+from catalog.ingestion.records import Problem
+from catalog.models import IngestRun, Provider, SourceRecord, Title
+from catalog.models.titles import State
+from catalog.services.ingestion import applying, runs
+from catalog.services.ingestion.staging import write_problems
+from core import outbox
+
+
+def retire_absent(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
+    """After a full delivery: withdraw what it no longer names, unless that is suspiciously much."""
+    if run.delivery != IngestRun.Delivery.FULL:
+        return
+    provider = Provider.objects.get(pk=run.provider_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT source.external_id, source.title_id,
+                   source.last_run_id = %s AND source.digest = '' AS done
+            FROM catalog_sourcerecord AS source
+            WHERE source.provider_id = %s AND (source.retired_at IS NULL OR (source.last_run_id = %s AND source.digest = ''))
+              AND NOT EXISTS (
+                SELECT FROM catalog_ingeststaging AS staged
+                WHERE staged.run_id = %s AND staged.external_id = source.external_id)
+            ORDER BY source.title_id
+            """,
+            [run.pk, provider.pk, run.pk, run.pk],
+        )
+        absent = cursor.fetchall()
+    live = SourceRecord.objects.filter(provider=provider, retired_at__isnull=True).count()
+    # What this run retired before it was killed counts too, so that the guard decides as it did then.
+    done = [row for row in absent if row[2]]
+    if absent and len(absent) * 100 > (live + len(done)) * provider.max_retired_percent:
+        message = (
+            f"The delivery is full and lacks {len(absent):,} of {live + len(done):,} titles, more than the"
+            f" {provider.max_retired_percent}% that may go at once: none was retired. Deliver all titles, deliver as"
+            " partial, or raise the provider's limit."
+        )
+        with transaction.atomic():
+            write_problems(run, [Problem(0, "", "delivery", "too_many_absent", "error", message)])
+            runs.beat(run, now=clock(), problem_count=1)
+        return
+    if run.dry_run:
+        with transaction.atomic():
+            runs.beat(run, now=clock(), absent=len(absent))
+        return
+    with transaction.atomic():
+        runs.beat(run, now=clock(), absent=len(done))
+    remaining = [row for row in absent if not row[2]]
+    for start in range(0, len(remaining), applying.BATCH):
+        _retire_absent(run, provider, dict(row[:2] for row in remaining[start : start + applying.BATCH]), now=clock())
+
+
+def _retire_absent(run: IngestRun, provider: Provider, batch: Mapping[str, UUID], *, now: datetime) -> None:
+    with transaction.atomic():
+        locked = list(Title.objects.filter(pk__in=batch.values()).locked())
+        public = [title for title in locked if title.state != State.WITHDRAWN]
+        applying.withdraw([title.pk for title in public], now=now)
+        applying.touch({tie for title in locked for tie in (title.parent_id, title.series_id) if tie}, now=now)
+        applying.log_publication(
+            [], [(title.pk, title.revision + 1) for title in public], provider=provider, run=run, now=now
+        )
+        SourceRecord.objects.filter(provider=provider, external_id__in=batch).update(
+            retired_at=now, last_run=run, digest=b""
+        )
+        runs.beat(run, now=now, absent=len(batch))
+        event = CatalogBatchApplied(str(run.pk), provider.code, created=0, updated=0, retired=len(batch))
+        outbox.publish(event, aggregate=f"ingest_run:{run.pk}", now=now)

@@ -1,0 +1,180 @@
+"""What a record becomes: the rows of each table, in the order of their columns. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from catalog import rules
+from catalog.ingestion.records import TitleRecord, Window
+from catalog.models import (
+    AlternateTitle,
+    Artwork,
+    AvailabilityWindow,
+    ContentRating,
+    Credit,
+    ExternalId,
+    Provider,
+    TitleGenre,
+    TitleKeyword,
+    TitleNumber,
+    TitleText,
+)
+
+TITLE_COLUMNS = (
+    "id", "kind", "parent_id", "series_id", "number", "original_title", "original_language", "release_date",
+    "release_precision", "end_date", "end_precision", "runtime_seconds", "season_count", "countries", "made_for_kids",
+    "companies", "tracks", "state", "published_at", "withdrawn_at", "revision", "edited", "created_at", "updated_at",
+)  # fmt: skip
+FED_COLUMNS = TITLE_COLUMNS[2:17]
+"""The columns of a title that a later delivery may change, unless an editor has."""
+
+PARTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
+    "texts": (TitleText, ("title_id", "language", "name", "synopsis_short", "synopsis_medium", "synopsis_long")),
+    "alternate_titles": (AlternateTitle, ("title_id", "name", "language", "type")),
+    "alternate_numbers": (TitleNumber, ("title_id", "order", "season_number", "number")),
+    "genres": (TitleGenre, ("title_id", "genre_id", "position")),
+    "keywords": (TitleKeyword, ("title_id", "keyword_id")),
+    "credits": (Credit, ("title_id", "person_id", "job", "job_display", "character", "billing", "guest")),
+    "ratings": (ContentRating, ("title_id", "country", "system", "value", "reasons", "minimum_age")),
+    "external_ids": (ExternalId, ("title_id", "namespace", "value")),
+    "windows": (
+        AvailabilityWindow,
+        (
+            "title_id", "territories", "excluded", "announce_at", "announce_on", "starts_at", "starts_on", "ends_at",
+            "ends_on", "license_type", "languages", "holdback_languages", "formats", "grant_id", "contract_id",
+            "reporting_id",
+        ),
+    ),
+    "artwork": (
+        Artwork,
+        ("title_id", "kind", "language", "position", "source", "file", "width", "height", "focal_x", "focal_y"),
+    ),
+}  # fmt: skip
+"""The tables that hang on a title, by the name under which editors' changes are remembered."""
+
+
+def title_values(record: TitleRecord, *, parent_id: UUID | None, series_id: UUID | None) -> tuple[Any, ...]:
+    """Answer the values of FED_COLUMNS."""
+    released, ended = record.release_date, record.end_date
+    return (
+        parent_id,
+        series_id,
+        record.number,
+        record.original_title,
+        record.original_language,
+        released.date if released else None,
+        released.precision if released else "",
+        ended.date if ended else None,
+        ended.precision if ended else "",
+        record.runtime_seconds,
+        record.season_count,
+        list(record.countries),
+        record.made_for_kids,
+        orjson.dumps(record.companies).decode(),
+        orjson.dumps(record.tracks).decode(),
+    )
+
+
+def texts(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
+    return ((title_id, text.language, text.name, text.short, text.medium, text.long) for text in record.texts)
+
+
+def alternate_titles(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
+    distinct = {(name.name, name.language): name for name in record.alternate_names}
+    return ((title_id, name.name, name.language, name.type) for name in distinct.values())
+
+
+def alternate_numbers(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
+    distinct = {number.order: number for number in record.alternate_numbers}
+    return ((title_id, number.order, number.season, number.number) for number in distinct.values())
+
+
+def genres(title_id: UUID, record: TitleRecord, ids: Mapping[str, int]) -> Iterable[tuple[Any, ...]]:
+    distinct = dict.fromkeys(ids[name] for name in record.genres if name in ids)
+    return ((title_id, genre_id, position) for position, genre_id in enumerate(distinct))
+
+
+def keywords(title_id: UUID, record: TitleRecord, ids: Mapping[str, int]) -> Iterable[tuple[Any, ...]]:
+    return ((title_id, keyword_id) for keyword_id in dict.fromkeys(ids[name] for name in record.keywords))
+
+
+def credits(  # noqa: A001 - what they are
+    title_id: UUID, record: TitleRecord, people: Mapping[str, UUID]
+) -> Iterable[tuple[Any, ...]]:
+    distinct: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for credit in record.credits:
+        person_id = people[rules.person_key(credit.name, credit.person_id)]
+        distinct.setdefault(
+            (person_id, credit.job, credit.job_display, credit.character),
+            (title_id, person_id, credit.job, credit.job_display, credit.character, credit.billing, credit.guest),
+        )
+    return distinct.values()
+
+
+def ratings(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
+    distinct = {(rating.country, rating.system): rating for rating in record.ratings}
+    return (
+        (
+            title_id,
+            rating.country,
+            rating.system,
+            rating.value,
+            list(rating.reasons),
+            rules.minimum_age(rating.country, rating.system, rating.value),
+        )
+        for rating in distinct.values()
+    )
+
+
+def windows(title_id: UUID, record: TitleRecord, provider: Provider) -> Iterable[tuple[Any, ...]]:
+    """Answer the licences: the record's own, else the provider's default for what stands alone."""
+    given = record.windows
+    if not given and not record.parent and provider.has_default_licence:
+        given = (
+            Window(
+                license_type=provider.default_license_type,
+                territories=tuple(provider.default_territories),
+                start=provider.default_starts_on,
+                end=provider.default_ends_on,
+            ),
+        )
+    return (
+        (
+            title_id,
+            list(window.territories),
+            window.excluded,
+            *_moment(window.announce),
+            *_moment(window.start),
+            *_moment(window.end),
+            window.license_type,
+            list(window.languages),
+            list(window.holdback_languages),
+            list(window.formats),
+            window.grant_id,
+            window.contract_id,
+            window.reporting_id,
+        )
+        for window in given
+    )
+
+
+def artwork(
+    title_id: UUID, record: TitleRecord, arrived: Mapping[tuple[UUID, str], tuple[str, int | None, int | None]]
+) -> Iterable[tuple[Any, ...]]:
+    """Answer the announced images; those that have `arrived`, by title and source, keep their files."""
+    places: dict[tuple[str, str], int] = {}
+    for image in record.artwork:
+        position = places.get((image.kind, image.language), 0)
+        places[image.kind, image.language] = position + 1
+        file = arrived.get((title_id, image.source), ("", None, None))
+        yield (title_id, image.kind, image.language, position, image.source, *file, image.focal_x, image.focal_y)
+
+
+def _moment(value: datetime | date | None) -> tuple[datetime | None, date | None]:
+    """Answer an instant and a day, at most one of them stated."""
+    return (value, None) if isinstance(value, datetime) else (None, value)

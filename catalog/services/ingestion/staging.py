@@ -1,0 +1,216 @@
+"""The first half of a run: read the delivery once, and stage what must be written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from hashlib import blake2b
+from itertools import islice
+from typing import BinaryIO, TypeVar
+
+from django.db import connection, transaction
+
+from catalog import rules
+from catalog.ingestion import records
+from catalog.ingestion.reader import Findings, Reader
+from catalog.ingestion.records import Header, Problem, RawRecord, TitleRecord
+from catalog.models import IngestProblem, IngestRun, IngestStaging, Provider, SourceRecord
+from catalog.services.copying import copy_into
+from catalog.services.ingestion import runs
+
+BATCH = 1000
+_STAGING = ("run_id", "row_number", "external_id", "rank", "outcome", "digest", "likeness", "payload")
+_PROBLEM = ("run_id", "row_number", "external_id", "field", "code", "severity", "message")
+_Outcome = IngestStaging.Outcome
+
+T = TypeVar("T")
+
+
+def stage(run: IngestRun, reader: Reader, stream: BinaryIO, *, clock: Callable[[], datetime]) -> None:
+    """Read the delivery into staging: each record once, what is unchanged or unusable already decided."""
+    provider = Provider.objects.get(pk=run.provider_id)
+    stager = _Stager(run, reader, seed=_seed(reader, provider))
+    entries = _without_header(reader.split(stream), run)
+    for batch in _batches(entries, BATCH):
+        stager.stage(batch, now=clock())
+    _reject_repeated(run, now=clock())
+    _note_doubles(run, now=clock())
+    _count_decided(run, now=clock())
+
+
+def write_problems(run: IngestRun, problems: Iterable[Problem]) -> None:
+    """Add problems to the run's report, in the caller's transaction."""
+    with connection.cursor() as cursor:
+        copy_into(
+            cursor,
+            IngestProblem,
+            _PROBLEM,
+            (
+                (run.pk, item.row_number, item.external_id[:255], item.field[:200], item.code[:50], item.severity, item.message[:1000])
+                for item in problems
+            ),
+        )  # fmt: skip
+
+
+class _Stager:
+    def __init__(self, run: IngestRun, reader: Reader, seed: bytes) -> None:
+        self.run = run
+        self.reader = reader
+        self.seed = seed
+
+    def stage(self, batch: list[RawRecord], *, now: datetime) -> None:
+        digests = [blake2b(raw.content, digest_size=16, key=self.seed).digest() for raw in batch]
+        known = self._known([raw.external_id for raw in batch])
+        rows, problems = [], []
+        for raw, digest in zip(batch, digests, strict=True):
+            findings = Findings(raw.row_number, raw.external_id)
+            outcome, record = self._decide(raw, known.get(raw.external_id), digest, findings)
+            problems += findings.problems
+            rows.append(
+                (
+                    self.run.pk,
+                    raw.row_number,
+                    raw.external_id if len(raw.external_id) <= 255 else "",
+                    rules.RANKS[record.kind] if record else 0,
+                    outcome,
+                    digest,
+                    _likeness(record) if record else "",
+                    records.dump(record) if record else b"",
+                )
+            )
+        with transaction.atomic():
+            runs.beat(self.run, now=now, read=len(rows), problem_count=len(problems))
+            with connection.cursor() as cursor:
+                copy_into(cursor, IngestStaging, _STAGING, rows)
+            write_problems(self.run, problems)
+
+    def _known(self, external_ids: list[str]) -> dict[str, tuple[bytes, str]]:
+        """Answer the digest of what we know, and how this very run counted it before it was killed."""
+        found = SourceRecord.objects.filter(provider_id=self.run.provider_id, external_id__in=external_ids)
+        return {
+            external_id: (bytes(digest), self._counted(first_run, last_run, retired_at))
+            for external_id, digest, first_run, last_run, retired_at in found.values_list(
+                "external_id", "digest", "first_run_id", "last_run_id", "retired_at"
+            )
+        }
+
+    def _counted(self, first_run: object, last_run: object, retired_at: datetime | None) -> str:
+        if last_run != self.run.pk:
+            return _Outcome.UNCHANGED
+        if retired_at:
+            return _Outcome.RETIRED
+        return _Outcome.CREATED if first_run == self.run.pk else _Outcome.UPDATED
+
+    def _decide(
+        self, raw: RawRecord, known: tuple[bytes, str] | None, digest: bytes, findings: Findings
+    ) -> tuple[str, TitleRecord | None]:
+        if raw.fault:
+            findings.problems.append(raw.fault)
+            return _Outcome.REJECTED, None
+        if known and known[0] == digest:
+            return known[1], None
+        record = self.reader.normalise(raw, findings)
+        if not findings.rejected and (fault := _unusable_id(raw.external_id)):
+            findings.add("error", "id", *fault)
+        if record is None or findings.rejected:
+            return _Outcome.REJECTED, None
+        if record.withdrawn and known is None:
+            findings.add("warning", "id", "unknown_id", "Takes back a title that we never had: nothing to do.")
+            return _Outcome.UNCHANGED, None
+        return _Outcome.PENDING, record
+
+
+def _seed(reader: Reader, provider: Provider) -> bytes:
+    """Answer what changes every digest when the same bytes would now give something else."""
+    return f"{reader.name} {reader.version} {provider.policy_version}".encode()
+
+
+def _unusable_id(external_id: str) -> tuple[str, str] | None:
+    if not external_id:
+        return "missing", "Has no id: give it one that never changes."
+    if len(external_id) > 255:
+        return "too_long", "The id is longer than 255 characters: shorten it."
+    if not external_id.isprintable():
+        return "invisible_characters", "The id contains control or zero-width characters: remove them."
+    return None
+
+
+def _likeness(record: TitleRecord) -> str:
+    if record.parent or not record.texts:
+        return ""
+    year = record.release_date.date.year if record.release_date else ""
+    return f"{record.kind} {year} {rules.fold(record.texts[0].name)}"[:600]
+
+
+def _without_header(entries: Iterator[Header | RawRecord], run: IngestRun) -> Iterator[RawRecord]:
+    for entry in entries:
+        if isinstance(entry, RawRecord):
+            yield entry
+        elif not run.delivery:
+            run.delivery = entry.delivery
+            IngestRun.objects.filter(pk=run.pk, lease=run.lease).update(delivery=entry.delivery)
+
+
+def _reject_repeated(run: IngestRun, *, now: datetime) -> None:
+    """Reject all but the first of the records that share an id."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH placed AS (
+                SELECT id, row_number, external_id, first_value(row_number) OVER same AS first_row,
+                       row_number() OVER same AS place
+                FROM catalog_ingeststaging WHERE run_id = %s AND external_id <> ''
+                WINDOW same AS (PARTITION BY external_id ORDER BY row_number)
+            )
+            UPDATE catalog_ingeststaging AS staged SET outcome = %s, payload = ''
+            FROM placed WHERE placed.place > 1 AND staged.id = placed.id AND staged.outcome <> %s
+            RETURNING placed.row_number, placed.external_id, placed.first_row
+            """,
+            [run.pk, _Outcome.REJECTED, _Outcome.REJECTED],
+        )
+        problems = [
+            Problem(row, external_id, "id", "repeated_id", "error", f"The id is already that of line {first}: name each title once.")
+            for row, external_id, first in cursor.fetchall()
+        ]  # fmt: skip
+        write_problems(run, problems)
+        runs.beat(run, now=now, problem_count=len(problems))
+
+
+def _note_doubles(run: IngestRun, *, now: datetime) -> None:
+    """Note records that look like the same title under two ids; both are kept."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT row_number, external_id, first_id FROM (
+                SELECT row_number, external_id, first_value(external_id) OVER same AS first_id,
+                       row_number() OVER same AS place
+                FROM catalog_ingeststaging WHERE run_id = %s AND likeness <> '' AND outcome = %s
+                WINDOW same AS (PARTITION BY likeness ORDER BY row_number)
+            ) AS placed WHERE place > 1
+            """,
+            [run.pk, _Outcome.PENDING],
+        )
+        problems = [
+            Problem(
+                row, external_id, "title", "possible_duplicate", "warning",
+                f"Has the name, kind and year of {first!r}: if it is the same title, deliver it once.",
+            )
+            for row, external_id, first in cursor.fetchall()
+        ]  # fmt: skip
+        write_problems(run, problems)
+        runs.beat(run, now=now, problem_count=len(problems))
+
+
+def _count_decided(run: IngestRun, *, now: datetime) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT outcome, count(*) FROM catalog_ingeststaging WHERE run_id = %s AND outcome <> %s GROUP BY outcome",
+            [run.pk, _Outcome.PENDING],
+        )
+        runs.beat(run, now=now, **Counter(dict(cursor.fetchall())))
+
+
+def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while batch := list(islice(items, size)):
+        yield batch

@@ -1,0 +1,39 @@
+"""Jobs: thin shells around the services."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+from celery import shared_task
+from django.core.files.storage import default_storage
+
+from catalog.models import IngestRun
+from catalog.services import ingestion, search
+from core import clock
+
+
+@shared_task
+def run_ingest(*, run_id: str, **_: Any) -> None:
+    """Ingest the delivery of a run. While another one of the provider lives, this one stays queued."""
+    try:
+        ingestion.execute(run_id=UUID(run_id), open_delivery=_stored, clock=clock.now)
+    except ingestion.ProviderBusy:
+        return
+
+
+@shared_task
+def run_queued_ingests(**_: Any) -> None:
+    """Start what waits: runs whose process was killed, whose message was lost, whose provider was busy."""
+    for run_id in ingestion.release_abandoned(now=clock.now()):
+        run_ingest.delay(run_id=str(run_id))
+
+
+@shared_task
+def refresh_vocabulary(**_: Any) -> None:
+    """Count the words of the search anew."""
+    search.refresh_vocabulary()
+
+
+def _stored(run: IngestRun) -> BinaryIO:
+    return cast("BinaryIO", default_storage.open(run.file))
