@@ -1,0 +1,50 @@
+"""A gateway in this process that answers at once: for renewals by the thousand and for exact books."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from billing.gateway import Card, ChargeOutcome, OutcomeKind, SetupIntent
+
+
+class InstantGateway:
+    """Charges whatever it is asked, once a key; its books are `charges`, by key, and `calls`."""
+
+    def __init__(self, outcome: ChargeOutcome | None = None) -> None:
+        self.outcome = outcome
+        self.charges: dict[str, Mapping[str, Any]] = {}
+        self.calls: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def charge(self, *, params: Mapping[str, Any], idempotency_key: str) -> ChargeOutcome:
+        with self._lock:
+            self.calls[idempotency_key] += 1
+            if self.outcome is not None:
+                return self.outcome
+            self.charges.setdefault(idempotency_key, params)
+        return ChargeOutcome(OutcomeKind.SUCCEEDED, f"pi_{idempotency_key}")
+
+    def create_customer(self, *, account_id: str, idempotency_key: str) -> str:
+        raise NotImplementedError
+
+    def create_setup_intent(self, *, customer: str, metadata: Mapping[str, str], idempotency_key: str) -> SetupIntent:
+        raise NotImplementedError
+
+    def setup_intent(self, setup_intent_id: str) -> SetupIntent | None:
+        raise NotImplementedError
+
+    def card(self, payment_method_id: str) -> Card:
+        raise NotImplementedError
+
+    def charge_status(self, payment_intent: str) -> ChargeOutcome:
+        raise NotImplementedError
+
+    def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome:
+        raise NotImplementedError
+
+    def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome:
+        raise NotImplementedError
