@@ -42,9 +42,7 @@ def draw(
     if kind == "backdrop":
         canvas = _canvas(BACKDROP, OVERSIZE[kind], rng, palette, focus=(0.66, 0.45))
         scene(canvas)
-        image = canvas.image.resize(
-            BACKDROP, Image.Resampling.BOX if OVERSIZE[kind].is_integer() else Image.Resampling.BILINEAR
-        )
+        image = canvas.image.resize(BACKDROP, Image.Resampling.BILINEAR)
     elif year is not None and year < CLASSIC_UNTIL:
         canvas = _canvas(POSTER, OVERSIZE[kind], rng, palette, focus=(0.5, 0.36))
         scene(canvas)
