@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import stripe
 from django.conf import settings
+from stripe.params import SetupIntentCreateParams
 
 from billing.gateway import (
     Card,
@@ -140,17 +141,13 @@ class StripeGateway:
         return made.id
 
     def create_setup_intent(self, *, customer: str, metadata: Mapping[str, str], idempotency_key: str) -> SetupIntent:
-        made = self._ask(
-            lambda: self._stripe.v1.setup_intents.create(
-                {
-                    "customer": customer,
-                    "usage": "off_session",
-                    "payment_method_types": ["card"],
-                    "metadata": {**metadata},
-                },
-                {"idempotency_key": idempotency_key},
-            )
-        )
+        params: SetupIntentCreateParams = {
+            "customer": customer,
+            "usage": "off_session",
+            "payment_method_types": ["card"],
+            "metadata": dict(metadata),
+        }
+        made = self._ask(lambda: self._stripe.v1.setup_intents.create(params, {"idempotency_key": idempotency_key}))
         return _setup_intent(made.to_dict())
 
     def setup_intent(self, setup_intent_id: str) -> SetupIntent | None:

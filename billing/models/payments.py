@@ -170,6 +170,8 @@ class PaymentAttempt(models.Model):
             models.Index(
                 F("claimed_until"), condition=Q(state__in=["created", "sent"]), name="payment_attempt_unsettled"
             ),
+            # Its second scan: what customers left lying.
+            models.Index(F("id"), condition=Q(state="requires_action"), name="payment_attempt_waiting"),
         ]
 
     def __str__(self) -> str:

@@ -93,6 +93,10 @@ class Subscription(models.Model):
     objects = SubscriptionQuerySet.as_manager()
 
     class Meta:
+        permissions = [
+            ("unpark_subscription", "Can put a parked subscription back into the schedule"),
+            ("cancel_subscription", "Can cancel a subscription for its customer"),
+        ]
         constraints = [
             # Two subscribe requests at once, with different keys, make one subscription.
             models.UniqueConstraint(

@@ -213,8 +213,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "keep-partitions": {"task": "core.tasks.keep_partitions", "schedule": 24 * 3600},
     "deliver-due-mail": {"task": "accounts.tasks.deliver_due_mail", "schedule": 60},
     "purge-accounts": {"task": "accounts.tasks.purge", "schedule": 24 * 3600},
+    "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
+    "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
+    "process-webhooks": {"task": "billing.tasks.process_webhooks", "schedule": 60},
 }
-CELERY_TASK_ROUTES = {"core.tasks.relay_outbox": {"queue": "outbox"}}
+CELERY_TASK_ROUTES = {
+    "core.tasks.relay_outbox": {"queue": "outbox"},
+    "billing.tasks.*": {"queue": "billing"},
+}
 
 # How often a handler may fail at an event before staff have to decide.
 OUTBOX_MAX_FAILURES = env.int("OUTBOX_MAX_FAILURES", 8)

@@ -29,7 +29,7 @@ def refused(constraint: str) -> Iterator[None]:
 
 
 def bill_one(**changes: Any) -> Invoice:
-    (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+    (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
     charge = invoicing.Charge(
         subscription=subscription,
         price=subscription.price,
@@ -50,29 +50,29 @@ class TestPrice:
         [("amount", 1), ("currency", "EUR"), ("country", "DE"), ("interval", "year"), ("tax_behavior", "exclusive")],
     )
     def test_never_changes(self, field: str, value: object) -> None:
-        price = PriceFactory()
+        price = PriceFactory.create()
         with refused("billing_price_immutable"):
             Price.objects.filter(pk=price.pk).update(**{field: value})
 
     def test_is_superseded_once(self) -> None:
-        price = PriceFactory()
+        price = PriceFactory.create()
         Price.objects.filter(pk=price.pk).update(superseded_at=NOW)
         with refused("billing_price_immutable"):
             Price.objects.filter(pk=price.pk).update(superseded_at=None)
 
     def test_has_one_current_version(self) -> None:
-        price = PriceFactory()
+        price = PriceFactory.create()
         with refused("price_one_current"):
-            PriceFactory(plan=price.plan, version=2)
+            PriceFactory.create(plan=price.plan, version=2)
 
     def test_is_never_free(self) -> None:
         with refused("price_amount_positive"):
-            PriceFactory(amount=0)
+            PriceFactory.create(amount=0)
 
 
 class TestSubscription:
     def test_is_the_only_live_one_of_its_account(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         with refused("subscription_one_live_per_account"):
             Subscription.objects.create(
                 account=subscription.account,
@@ -96,30 +96,30 @@ class TestSubscription:
         ],
     )
     def test_cannot_contradict_itself(self, fields: dict[str, Any], constraint: str) -> None:
-        make_due(1, price=PriceFactory(), due_at=NOW)
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
         with refused(constraint):
             Subscription.objects.update(**fields)
 
 
 class TestPeriod:
     def test_does_not_overlap_another(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         with refused("period_no_overlap"):
             Period.objects.create(
                 subscription=subscription, cycle=1, index=0, start=NOW - timedelta(hours=1), end=NOW + timedelta(days=9)
             )
 
     def test_may_begin_where_the_last_one_ends(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         Period.objects.create(subscription=subscription, cycle=0, index=1, start=NOW, end=NOW + timedelta(days=28))
 
     def test_is_one_per_index(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         with refused("period_unique"):
             Period.objects.create(subscription=subscription, cycle=0, index=0, start=NOW, end=NOW + timedelta(days=9))
 
     def test_never_changes(self) -> None:
-        make_due(1, price=PriceFactory(), due_at=NOW)
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
         with refused("billing_append_only"):
             Period.objects.update(end=NOW)
         with refused("billing_append_only"):
@@ -256,14 +256,14 @@ class TestPaymentAttempt:
 
 class TestPaymentMethod:
     def test_has_one_default_per_account(self) -> None:
-        card = PaymentMethodFactory()
+        card = PaymentMethodFactory.create()
         with refused("payment_method_one_default"):
-            PaymentMethodFactory(account=card.account)
+            PaymentMethodFactory.create(account=card.account)
 
 
 class TestTransition:
     def test_is_append_only(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         SubscriptionTransition.objects.create(
             subscription=subscription, from_status="active", to_status="past_due", at=NOW, by="system", reason="test"
         )

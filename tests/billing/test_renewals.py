@@ -13,6 +13,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
+from billing import rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import (
     Invoice,
@@ -21,6 +22,7 @@ from billing.models import (
     PaymentAttempt,
     PaymentMethod,
     Period,
+    Price,
     Subscription,
     SubscriptionTransition,
 )
@@ -44,7 +46,7 @@ def events() -> list[str]:
 @pytest.mark.django_db
 class TestRenew:
     def test_charges_the_next_period_and_moves_on_by_the_anchor(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway()
         assert run(gateway) == ["succeeded"]
         subscription.refresh_from_db()
@@ -76,7 +78,7 @@ class TestRenew:
         }
 
     def test_writes_a_line_that_says_how_it_came_about(self) -> None:
-        price = PriceFactory()
+        price = PriceFactory.create()
         make_due(1, price=price, due_at=NOW)
         run(InstantGateway())
         line = InvoiceLine.objects.get()
@@ -93,7 +95,7 @@ class TestRenew:
         }
 
     def test_charges_once_when_called_twice(self) -> None:
-        make_due(3, price=PriceFactory(), due_at=NOW)
+        make_due(3, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway()
         assert run(gateway) == ["succeeded"] * 3
         assert run(gateway) == []
@@ -101,13 +103,13 @@ class TestRenew:
         assert Invoice.objects.count() == 3
 
     def test_leaves_what_is_not_due(self) -> None:
-        make_due(1, price=PriceFactory(), due_at=NOW + timedelta(seconds=1))
+        make_due(1, price=PriceFactory.create(), due_at=NOW + timedelta(seconds=1))
         gateway = InstantGateway()
         assert run(gateway, now=NOW) == []
         assert gateway.charges == {}
 
     def test_bills_what_fell_due_while_nobody_ran_and_a_day_apart(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway()
         late = NOW + timedelta(days=45)
         assert run(gateway, now=late) == ["succeeded"]
@@ -120,15 +122,15 @@ class TestRenew:
         assert subscription.paid_through == subscription.next_bill_at == datetime(2026, 3, 31, 10, 30, tzinfo=UTC)
 
     def test_charges_the_price_that_was_bought(self) -> None:
-        price = PriceFactory()
+        price = PriceFactory.create()
         make_due(1, price=price, due_at=NOW)
         plans.set_price(
             plan_id=price.plan_id,
             currency="USD",
             country="",
-            interval=price.interval,
+            interval=rules.Interval.MONTH,
             amount=9999,
-            tax_behavior=price.tax_behavior,
+            tax_behavior=Price.TaxBehavior.INCLUSIVE,
             now=NOW,
         )
         gateway = InstantGateway()
@@ -136,7 +138,7 @@ class TestRenew:
         assert [params["amount"] for params in gateway.charges.values()] == [1549]
 
     def test_locks_what_it_claims_and_skips_what_others_hold(self) -> None:
-        make_due(2, price=PriceFactory(), due_at=NOW)
+        make_due(2, price=PriceFactory.create(), due_at=NOW)
         with CaptureQueriesContext(
             connection,
         ) as queries:
@@ -146,7 +148,7 @@ class TestRenew:
         assert all('FOR UPDATE OF "billing_subscription" SKIP LOCKED' in scan for scan in scans)
 
     def test_costs_as_many_queries_for_a_hundred_as_for_one(self) -> None:
-        price = PriceFactory()
+        price = PriceFactory.create()
 
         def cost(count: int) -> int:
             make_due(count, price=price, due_at=NOW)
@@ -158,7 +160,7 @@ class TestRenew:
         assert cost(1) == cost(100)
 
     def test_publishes_nothing_when_all_goes_well(self) -> None:
-        make_due(1, price=PriceFactory(), due_at=NOW)
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
         run(InstantGateway())
         assert events() == []
         assert SubscriptionTransition.objects.count() == 0
@@ -167,7 +169,7 @@ class TestRenew:
 @pytest.mark.django_db
 class TestRenewUnpaid:
     def test_begins_dunning_with_access_as_grace(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         assert run(InstantGateway(DECLINED)) == ["declined"]
         subscription.refresh_from_db()
         assert (subscription.status, subscription.first_failed_at, subscription.paid_through) == (
@@ -182,7 +184,7 @@ class TestRenewUnpaid:
         assert events() == ["InvoicePaymentFailed"]
 
     def test_tries_seven_times_then_holds_then_cancels(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway(DECLINED)
         seen = []
         for _ in range(12):
@@ -213,7 +215,7 @@ class TestRenewUnpaid:
         assert events() == ["InvoicePaymentFailed"] * 7 + ["SubscriptionLapsed"] * 2
 
     def test_keeps_the_anchor_when_a_retry_is_paid(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         run(InstantGateway(DECLINED))
         gateway = InstantGateway()
         assert run(gateway, now=LATER + timedelta(days=1)) == ["succeeded"]
@@ -225,13 +227,13 @@ class TestRenewUnpaid:
         assert Invoice.objects.count() == 1
 
     def test_does_not_retry_a_lost_card(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         run(InstantGateway(ChargeOutcome(OutcomeKind.DECLINED, "pi_1", "lost_card")))
         subscription.refresh_from_db()
         assert (subscription.next_step, subscription.next_bill_at) == ("hold", LATER + timedelta(days=14))
 
     def test_asks_for_a_card_where_there_is_none(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         PaymentMethod.objects.all().update(is_default=False, removed_at=NOW)
         gateway = InstantGateway()
         assert run(gateway) == ["declined"]
@@ -244,7 +246,7 @@ class TestRenewUnpaid:
 @pytest.mark.django_db
 class TestCancelBeforeRenewal:
     def test_wins_at_the_same_instant(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         canceled = subscriptions.cancel(
             account_id=subscription.account_id, gateway=InstantGateway(), now=NOW - timedelta(days=3), by="test"
         )
@@ -258,7 +260,7 @@ class TestCancelBeforeRenewal:
         assert events() == ["SubscriptionLapsed"]
 
     def test_is_taken_back_without_a_trace_on_the_bill(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         before = NOW - timedelta(days=3)
         subscriptions.cancel(account_id=subscription.account_id, gateway=InstantGateway(), now=before, by="test")
         subscriptions.undo_cancel(account_id=subscription.account_id, now=before, by="test")
@@ -269,7 +271,7 @@ class TestCancelBeforeRenewal:
         ]
 
     def test_ends_an_unpaid_subscription_at_once(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         run(InstantGateway(DECLINED))
         subscriptions.cancel(account_id=subscription.account_id, gateway=InstantGateway(), now=LATER, by="test")
         subscription.refresh_from_db()
@@ -283,7 +285,7 @@ class TestCancelBeforeRenewal:
 @pytest.mark.django_db
 class TestBounds:
     def test_park_instead_of_a_second_charge_in_a_day(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         Subscription.objects.update(last_charged_at=LATER - timedelta(hours=19))
         gateway = InstantGateway()
         assert run(gateway) == ["parked"]
@@ -294,7 +296,7 @@ class TestBounds:
         assert run(gateway) == []
 
     def test_let_staff_put_it_back(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         Subscription.objects.update(last_charged_at=LATER - timedelta(hours=19))
         run(InstantGateway())
         later = LATER + timedelta(hours=2)
@@ -304,7 +306,7 @@ class TestBounds:
         assert (note.by, note.reason) == ("staff:1", "unparked: second_charge_within_20_hours")
 
     def test_park_the_one_that_the_database_refuses_and_bill_the_others(self) -> None:
-        price = PriceFactory()
+        price = PriceFactory.create()
         good, bad, other = make_due(3, price=price, due_at=NOW)
         Period.objects.create(subscription=bad, cycle=0, index=9, start=NOW, end=NOW + timedelta(days=1))
         gateway = InstantGateway()
@@ -318,7 +320,7 @@ class TestBounds:
         assert list(Invoice.objects.order_by("sequence").values_list("sequence", flat=True)) == [1, 2]
 
     def test_park_when_the_gateway_refuses_the_request_itself(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         run(InstantGateway(ChargeOutcome(OutcomeKind.REJECTED, code="parameter_invalid_integer")))
         subscription.refresh_from_db()
         assert (subscription.status, subscription.parked_reason) == (
@@ -331,7 +333,7 @@ class TestBounds:
 @pytest.mark.django_db
 class TestUnknownOutcome:
     def test_is_never_taken_for_a_failure_and_settles_by_the_same_key(self) -> None:
-        (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway(ChargeOutcome(OutcomeKind.UNKNOWN, code="no_answer"))
         assert run(gateway) == ["unknown"]
         subscription.refresh_from_db()
@@ -348,7 +350,7 @@ class TestUnknownOutcome:
         assert len(gateway.charges) == 1
 
     def test_keeps_the_subscription_from_being_billed_again_when_its_claim_runs_out(self) -> None:
-        make_due(1, price=PriceFactory(), due_at=NOW)
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway(ChargeOutcome(OutcomeKind.UNKNOWN, code="no_answer"))
         run(gateway)
         assert run(gateway, now=LATER + timedelta(hours=1)) == ["wait"]
@@ -359,7 +361,7 @@ class TestUnknownOutcome:
 @pytest.mark.django_db
 class TestPreview:
     def test_shows_what_a_run_would_do_and_changes_nothing(self) -> None:
-        make_due(2, price=PriceFactory(), due_at=NOW)
+        make_due(2, price=PriceFactory.create(), due_at=NOW)
         with CaptureQueriesContext(connection) as queries:
             shown = renewals.preview(now=LATER, limit=10)
         assert [(entry.outcome, entry.amount, entry.period_start) for entry in shown] == [("due", 1549, NOW)] * 2
@@ -392,7 +394,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 class TestTwoWorkers:
     def test_charge_each_subscription_once_and_number_without_gaps(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(renewals, "BATCH", 7)
-        make_due(60, price=PriceFactory(), due_at=NOW)
+        make_due(60, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway()
         outcomes = at_once(*[lambda: run(gateway)] * 3)
         assert sum(len(each) for each in outcomes) == 60
@@ -405,7 +407,7 @@ class TestTwoWorkers:
         assert Subscription.objects.filter(status="active", period_index=2).count() == 60
 
     def test_leave_no_gap_where_a_transaction_failed(self) -> None:
-        make_due(1, price=PriceFactory(), due_at=NOW)
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
         with transaction.atomic():
             renewals._claim(now=LATER, size=5)
             transaction.set_rollback(True)
@@ -414,7 +416,7 @@ class TestTwoWorkers:
 
     def test_decide_between_cancelling_and_renewing_under_one_lock(self) -> None:
         for _ in range(5):
-            (subscription,) = make_due(1, price=PriceFactory(), due_at=NOW)
+            (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
             gateway = InstantGateway()
             account = subscription.account_id
             at_once(

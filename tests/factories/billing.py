@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from zoneinfo import ZoneInfo
 
 import factory
 from django.contrib.auth import get_user_model
@@ -11,17 +11,9 @@ from django.contrib.auth import get_user_model
 from billing import rules
 from billing.models import PaymentCustomer, PaymentMethod, Period, Plan, PlanFamily, Price, Subscription
 from core.ids import new_id
+from tests.factories.accounts import AccountFactory
 
 NOW = datetime(2026, 1, 31, 10, 30, tzinfo=UTC)
-
-
-class AccountFactory(factory.django.DjangoModelFactory[Any]):
-    """An account that somebody pays with."""
-
-    class Meta:
-        model = get_user_model()
-
-    email = factory.Sequence(lambda n: f"payer{n}@example.com")
 
 
 class PlanFamilyFactory(factory.django.DjangoModelFactory[PlanFamily]):
@@ -134,7 +126,7 @@ def make_due(count: int, *, price: Price, due_at: datetime) -> list[Subscription
             subscription=subscription,
             cycle=0,
             index=0,
-            start=rules.to_instant(anchor_date, due_at.time(), rules.ZoneInfo("UTC")),
+            start=rules.to_instant(anchor_date, due_at.time(), ZoneInfo("UTC")),
             end=due_at,
         )
         for subscription in subscriptions

@@ -1,0 +1,386 @@
+"""Billing in the admin: offers are edited, everything that was charged is only looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.forms import Form
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from billing import rules, stripe_gateway
+from billing.models import (
+    Invoice,
+    InvoiceLine,
+    PaymentAttempt,
+    PaymentMethod,
+    Plan,
+    PlanFamily,
+    Price,
+    Subscription,
+    SubscriptionTransition,
+    WebhookEvent,
+)
+from billing.services import plans, subscriptions
+from core import clock
+from core.errors import DomainError
+from core.money import Money
+
+GOOD, WAITING, BAD, OVER = "success", "warning", "danger", "info"
+
+
+class ReadOnly(ModelAdmin):
+    """A table that only services write."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+class ReadOnlyInline(TabularInline):
+    """Rows that belong to the one shown."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+
+def _as_json(value: object) -> str:
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
+
+
+# ---------------------------------------------------------------- offers
+
+
+@admin.register(PlanFamily)
+class PlanFamilyAdmin(ModelAdmin):
+    """Families of plans."""
+
+    list_display = ("name", "code", "fallback_currency")
+
+
+@admin.register(Plan)
+class PlanAdmin(ModelAdmin):
+    """Plans and what they permit; withdrawn from sale, never deleted."""
+
+    list_display = ("name", "code", "tier", "max_streams", "max_resolution", "with_ads", "on_sale")
+    list_select_related = ("family",)
+    ordering = ("family__code", "tier")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Keep what other systems know a plan by."""
+        return ("family", "code", "tier") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: subscriptions and invoices point here."""
+        return False
+
+
+class CurrentFilter(admin.SimpleListFilter):
+    """Prices on offer unless the superseded ones are asked for."""
+
+    title = "version"
+    parameter_name = "version"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer the old ones."""
+        return [("all", "all versions")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Price]) -> QuerySet[Price]:
+        """Keep the current ones."""
+        return queryset if self.value() == "all" else queryset.filter(superseded_at=None)
+
+
+@admin.register(Price)
+class PriceAdmin(ModelAdmin):
+    """Prices. Adding one puts it in place of the present version; none is ever edited."""
+
+    list_display = ("plan", "amount_label", "interval", "place", "tax_behavior", "version", "superseded_at")
+    list_filter = (CurrentFilter, "plan", "currency")
+    list_select_related = ("plan",)
+    ordering = ("plan__tier", "currency", "country", "-version")
+    fields = ("plan", "currency", "country", "interval", "amount", "tax_behavior")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: a version is what customers were charged by."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
+        """Add a version."""
+        wanted = cast("Price", obj)
+        made = plans.set_price(
+            plan_id=wanted.plan_id,
+            currency=wanted.currency,
+            country=wanted.country,
+            interval=rules.Interval(wanted.interval),
+            amount=wanted.amount,
+            tax_behavior=Price.TaxBehavior(wanted.tax_behavior),
+            now=clock.now(),
+        )
+        wanted.pk = made.pk
+
+    @display(description="amount", ordering="amount")
+    def amount_label(self, price: Price) -> str:
+        """Show major units."""
+        return str(Money(price.amount, price.currency))
+
+    @display(description="country", ordering="country")
+    def place(self, price: Price) -> str:
+        """Name the country."""
+        return price.country or "everywhere"
+
+
+# ---------------------------------------------------------------- subscriptions
+
+
+class TransitionInline(ReadOnlyInline):
+    """Who changed what, when and why."""
+
+    model = SubscriptionTransition
+    fields = ("at", "from_status", "to_status", "by", "reason")
+    ordering = ("-pk",)
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnly):
+    """Subscriptions: where they stand, and what staff may do about it."""
+
+    list_display = ("account", "plan", "status_label", "paid_through", "next_step", "next_bill_at", "parked_reason")
+    list_filter = ("status", ("parked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("account", "price__plan")
+    search_fields = ("=account__email", "=id")
+    search_help_text = "A whole e-mail address or id."
+    ordering = ("-pk",)
+    inlines = (TransitionInline,)
+    actions = ("cancel_at_period_end", "unpark")
+    exclude = ("request_key",)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to cancel."""
+        return request.user.has_perm("billing.cancel_subscription")
+
+    def has_unpark_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to put back what was parked."""
+        return request.user.has_perm("billing.unpark_subscription")
+
+    @admin.action(description="Cancel at the end of what is paid for", permissions=["cancel"])
+    def cancel_at_period_end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
+        """Cancel for the customer."""
+
+        def cancel(subscription: Subscription, by: str) -> object:
+            return subscriptions.cancel(
+                account_id=subscription.account_id, gateway=stripe_gateway.connect(), now=clock.now(), by=by
+            )
+
+        self._each(request, queryset, cancel, "cancelled")
+
+    @admin.action(description="Put back into the schedule", permissions=["unpark"])
+    def unpark(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
+        """Bill again what was parked."""
+
+        def unpark(subscription: Subscription, by: str) -> object:
+            return subscriptions.unpark(subscription_id=subscription.pk, now=clock.now(), by=by)
+
+        self._each(request, queryset, unpark, "put back")
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Subscription],
+        act: Callable[[Subscription, str], object],
+        done: str,
+    ) -> None:
+        count = 0
+        for subscription in queryset:
+            try:
+                act(subscription, f"staff:{request.user.pk}")
+            except DomainError as error:
+                self.message_user(request, f"{subscription}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, subscription, done)
+                count += 1
+        if count:
+            self.message_user(request, f"{count} {done}.", messages.SUCCESS)
+
+    @display(description="plan")
+    def plan(self, subscription: Subscription) -> str:
+        """Name the plan and its price."""
+        price = subscription.price
+        return f"{price.plan.name}, {Money(price.amount, price.currency)} a {price.interval}"
+
+    @display(
+        description="status",
+        ordering="status",
+        label={
+            rules.Status.ACTIVE: GOOD,
+            rules.Status.TRIALING: GOOD,
+            rules.Status.INCOMPLETE: WAITING,
+            rules.Status.PAST_DUE: WAITING,
+            rules.Status.PAUSED: WAITING,
+            rules.Status.ON_HOLD: BAD,
+            rules.Status.CANCELED: OVER,
+            rules.Status.ENDED: OVER,
+        },
+    )
+    def status_label(self, subscription: Subscription) -> str:
+        """Colour the status."""
+        return subscription.status
+
+
+# ---------------------------------------------------------------- invoices and payments
+
+
+class LineInline(ReadOnlyInline):
+    """The lines, each with how it came about."""
+
+    model = InvoiceLine
+    fields = ("position", "description", "amount", "how")
+    readonly_fields = ("how",)
+    ordering = ("position",)
+
+    @display(description="derivation")
+    def how(self, line: InvoiceLine) -> str:
+        """Show what the amount was computed from."""
+        return _as_json(line.derivation)
+
+
+class AttemptInline(ReadOnlyInline):
+    """The tries to collect it."""
+
+    model = PaymentAttempt
+    fields = ("n", "state", "payment_method", "gateway_id", "decline_code", "sent_at", "settled_at")
+    ordering = ("n",)
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnly):
+    """Invoices, with their lines and the tries to collect them."""
+
+    list_display = ("number", "account", "total_label", "status_label", "kind", "finalised_at", "paid_at")
+    list_filter = ("status", "kind", "currency")
+    list_select_related = ("account",)
+    search_fields = ("=number", "=account__email")
+    search_help_text = "A whole number or e-mail address."
+    ordering = ("-pk",)
+    inlines: ClassVar[Any] = (LineInline, AttemptInline)
+
+    @display(description="total", ordering="total")
+    def total_label(self, invoice: Invoice) -> str:
+        """Show major units."""
+        return str(Money(invoice.total, invoice.currency))
+
+    @display(
+        description="status",
+        ordering="status",
+        label={
+            Invoice.Status.DRAFT: OVER,
+            Invoice.Status.OPEN: WAITING,
+            Invoice.Status.PAID: GOOD,
+            Invoice.Status.VOID: OVER,
+            Invoice.Status.UNCOLLECTIBLE: BAD,
+        },
+    )
+    def status_label(self, invoice: Invoice) -> str:
+        """Colour the status."""
+        return invoice.status
+
+
+@admin.register(PaymentAttempt)
+class PaymentAttemptAdmin(ReadOnly):
+    """Tries to charge, with what was sent."""
+
+    list_display = ("invoice", "n", "state_label", "payment_method", "decline_code", "gateway_id", "sent_at")
+    list_filter = ("state", "decline_class")
+    list_select_related = ("invoice", "payment_method")
+    search_fields = ("=gateway_id", "=invoice__number")
+    search_help_text = "A whole PaymentIntent id or invoice number."
+    ordering = ("-pk",)
+
+    @display(
+        description="state",
+        ordering="state",
+        label={
+            PaymentAttempt.State.CREATED: WAITING,
+            PaymentAttempt.State.SENT: WAITING,
+            PaymentAttempt.State.REQUIRES_ACTION: WAITING,
+            PaymentAttempt.State.SUCCEEDED: GOOD,
+            PaymentAttempt.State.FAILED: BAD,
+            PaymentAttempt.State.CANCELED: OVER,
+        },
+    )
+    def state_label(self, attempt: PaymentAttempt) -> str:
+        """Colour the state."""
+        return attempt.state
+
+
+@admin.register(PaymentMethod)
+class PaymentMethodAdmin(ReadOnly):
+    """Saved cards, as much of them as may be shown."""
+
+    list_display = ("account", "brand", "last4", "exp_month", "exp_year", "is_default", "removed_at")
+    list_select_related = ("account",)
+    search_fields = ("=account__email", "=gateway_id")
+    search_help_text = "A whole e-mail address or payment method id."
+    ordering = ("-pk",)
+    exclude = ("fingerprint",)
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnly):
+    """What Stripe told us, and what became of it."""
+
+    list_display = ("event_id", "type", "status_label", "tries", "note", "received_at", "processed_at")
+    list_filter = ("status", "type")
+    search_fields = ("=event_id",)
+    search_help_text = "A whole event id."
+    ordering = ("-pk",)
+    exclude = ("payload",)
+    readonly_fields = ("body",)
+
+    @display(description="payload")
+    def body(self, event: WebhookEvent) -> str:
+        """Show the event as it arrived."""
+        return _as_json(event.payload)
+
+    @display(
+        description="status",
+        ordering="status",
+        label={
+            WebhookEvent.Status.RECEIVED: WAITING,
+            WebhookEvent.Status.PARKED: WAITING,
+            WebhookEvent.Status.PROCESSED: GOOD,
+            WebhookEvent.Status.IGNORED: OVER,
+            WebhookEvent.Status.FAILED: BAD,
+        },
+    )
+    def status_label(self, event: WebhookEvent) -> str:
+        """Colour the status."""
+        return event.status
