@@ -1,0 +1,20 @@
+"""A stand-in for Stripe's HTTP API: for local running and for tests, never for money.
+
+    python -m local.stripe_standin --port 8002 --state stripe.sqlite3
+
+It has the endpoints that billing uses, with Stripe's field names, errors, test cards, idempotency
+keys and signed webhooks. Its state survives a restart. `/_control` drives it with JSON bodies:
+
+    POST faults    {"kind", "method", "path", "skip", "times", "probability", "seconds"}  (see faults.py)
+    POST webhooks  {"copies", "delay", "shuffle", "drop", "forge"}
+    POST rate      {"per_second"}: answer 429 beyond it
+    POST clear     forget all faults
+    GET  clock;  POST clock {"at": Unix seconds | null} or {"advance": seconds}
+    POST authenticate {"kind": "payment_intent" | "setup_intent", "id", "passed"}: what the customer tells the bank
+    POST dispute {"charge", "reason"};  POST fraud_warning {"charge"};  POST decide {"dispute", "won"}
+    GET  books     every charge that moved money, and the net by currency
+    GET  deliveries   how many webhooks wait
+    POST reset     forget everything
+
+`control.Control` is a client of it. One thread serves everything, so requests do not interleave.
+"""

@@ -1,0 +1,48 @@
+"""`python -m local.stripe_standin`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import uvicorn
+
+from local.stripe_standin.api import Api
+from local.stripe_standin.server import Server
+from local.stripe_standin.store import Store
+from local.stripe_standin.world import World
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m local.stripe_standin", description="A stand-in for Stripe's API.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--state", default=":memory:", help="SQLite file; in memory unless given")
+    parser.add_argument("--webhook-url", action="append", default=[], help="where events are sent; may be given again")
+    parser.add_argument("--webhook-secret", default="whsec_throwaway", help="signs webhooks; several with commas")
+    parser.add_argument(
+        "--record", type=Path, default=os.environ.get("STRIPE_STANDIN_RECORD"), help="append requests as JSON lines"
+    )
+    parser.add_argument("--secret-key", default=os.environ.get("STRIPE_SECRET_KEY", "sk_test_local"))
+    parser.add_argument("--publishable-key", default=os.environ.get("STRIPE_PUBLISHABLE_KEY", "pk_test_local"))
+    options = parser.parse_args()
+
+    world = World(Store(options.state))
+    world.endpoints = [
+        {"id": f"we_start_{position}", "url": url, "secret": options.webhook_secret, "enabled_events": ["*"]}
+        for position, url in enumerate(options.webhook_url)
+    ]
+    stripe = Api(world, secret_key=options.secret_key, publishable_key=options.publishable_key)
+    record = Path(options.record) if options.record else None
+    uvicorn.run(
+        Server(world, stripe, record=record).application(),
+        host="127.0.0.1",
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

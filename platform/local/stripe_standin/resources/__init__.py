@@ -1,0 +1,1 @@
+"""Stripe's resources, one module each: functions from a Call to the object they answer."""

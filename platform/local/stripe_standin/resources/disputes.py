@@ -1,0 +1,135 @@
+"""Disputes and early fraud warnings (docs.stripe.com/disputes)."""
+
+from __future__ import annotations
+
+from local.stripe_standin.call import Call
+from local.stripe_standin.store import Object
+from local.stripe_standin.wire import StripeError, boolean, merge_metadata
+from local.stripe_standin.world import World
+
+FEE = 1500
+ANSWER_WITHIN = 7 * 86_400
+"""Seconds the evidence may take."""
+
+# docs.stripe.com/testing#disputes: these words in uncategorized_text decide it.
+DECIDING = {"winning_evidence": True, "losing_evidence": False}
+
+
+def open_on(world: World, charge_id: str, *, reason: str = "fraudulent") -> Object:
+    """Dispute what is left of a charge; an inquiry moves no money."""
+    charge = world.get("charge", charge_id)
+    if charge["disputed"]:
+        raise StripeError(f"Charge {charge_id} is disputed already.")
+    inquiry = reason == "inquiry"
+    amount = charge["amount"] - charge["amount_refunded"]
+    dispute = {
+        "id": world.new_id("dp"),
+        "object": "dispute",
+        "amount": amount,
+        "balance_transactions": [],
+        "charge": charge_id,
+        "created": world.now(),
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": {},
+        "evidence_details": {"due_by": world.now() + ANSWER_WITHIN, "has_evidence": False, "past_due": False, "submission_count": 0},
+        "is_charge_refundable": inquiry,
+        "livemode": False,
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "payment_method_details": {
+            "card": {"brand": charge["payment_method_details"]["card"]["brand"], "case_type": "inquiry" if inquiry else "chargeback",
+                     "network_reason_code": "10.4"},
+            "type": "card",
+        },
+        "reason": "general" if inquiry else reason,
+        "status": "warning_needs_response" if inquiry else "needs_response",
+    }  # fmt: skip
+    if not inquiry:
+        world.store.save(charge | {"disputed": True})
+        _move(world, dispute, -amount, fee=FEE)
+    world.store.add(dispute, parent=charge_id)
+    world.tell("charge.dispute.created", dispute)
+    if not inquiry:
+        world.tell("charge.dispute.funds_withdrawn", dispute)
+    return dispute
+
+
+def warn(world: World, charge_id: str) -> Object:
+    """Make an early fraud warning: the bank says that its customer complains."""
+    charge = world.get("charge", charge_id)
+    warning = world.store.add(
+        {
+            "id": world.new_id("issfr"),
+            "object": "radar.early_fraud_warning",
+            "actionable": True,
+            "charge": charge_id,
+            "created": world.now(),
+            "fraud_type": "misc",
+            "livemode": False,
+            "payment_intent": charge["payment_intent"],
+        },
+        parent=charge_id,
+    )
+    world.tell("radar.early_fraud_warning.created", warning)
+    return warning
+
+
+def decide(world: World, dispute_id: str, *, won: bool) -> Object:
+    """Close a dispute; a won one returns the amount, not the fee."""
+    dispute = world.get("dispute", dispute_id)
+    if dispute["status"] in {"won", "lost", "warning_closed"}:
+        raise StripeError(f"This dispute is already {dispute['status']}.")
+    if dispute["status"].startswith("warning"):
+        dispute["status"] = "warning_closed"
+    else:
+        dispute["status"] = "won" if won else "lost"
+        if won:
+            _move(world, dispute, dispute["amount"], fee=0)
+            charge = world.get("charge", dispute["charge"])
+            world.store.save(charge | {"dispute_won": True})
+    world.store.save(dispute)
+    world.tell("charge.dispute.closed", dispute)
+    if dispute["status"] == "won":
+        world.tell("charge.dispute.funds_reinstated", dispute)
+    return dispute
+
+
+def retrieve(call: Call) -> Object:
+    """Answer a dispute."""
+    return call.world.get("dispute", call.id)
+
+
+def listing(call: Call) -> Object:
+    """Answer disputes, newest first."""
+    return call.listing("dispute", "/v1/disputes", parent=call.params.get("charge"))
+
+
+def update(call: Call) -> Object:
+    """Add evidence, and submit it unless told not to."""
+    dispute = call.world.get("dispute", call.id)
+    evidence = call.params.get("evidence") or {}
+    dispute["evidence"] |= evidence
+    dispute["metadata"] = merge_metadata(dispute["metadata"], call.params.get("metadata"))
+    dispute["evidence_details"]["has_evidence"] = bool(dispute["evidence"])
+    if "submit" not in call.params or boolean(call.params, "submit"):
+        dispute["evidence_details"]["submission_count"] += 1
+        dispute["status"] = "warning_under_review" if dispute["status"].startswith("warning") else "under_review"
+        if (won := DECIDING.get(evidence.get("uncategorized_text", ""))) is not None:
+            call.world.later("decide:won" if won else "decide:lost", dispute["id"], seconds=0)
+    call.world.store.save(dispute)
+    call.tell("charge.dispute.updated", dispute)
+    return dispute
+
+
+def close(call: Call) -> Object:
+    """Accept that it is lost."""
+    return decide(call.world, call.world.get("dispute", call.id)["id"], won=False)
+
+
+def _move(world: World, dispute: Object, amount: int, *, fee: int) -> None:
+    entry = world.book(
+        kind="adjustment", amount=amount, fee=fee, currency=dispute["currency"], source=dispute["id"],
+        category="dispute" if amount < 0 else "dispute_reversal",
+    )  # fmt: skip
+    dispute["balance_transactions"].append(entry)

@@ -1,0 +1,50 @@
+"""Webhook endpoints made over the API (docs.stripe.com/api/webhook_endpoints)."""
+
+from __future__ import annotations
+
+from local.stripe_standin.call import Call
+from local.stripe_standin.store import Object
+from local.stripe_standin.wire import merge_metadata, require
+
+
+def create(call: Call) -> Object:
+    """Register an address; its secret is answered this once."""
+    require(call.params, "url", "enabled_events")
+    return call.world.store.add(
+        {
+            "id": call.world.new_id("we"),
+            "object": "webhook_endpoint",
+            "api_version": None,
+            "application": None,
+            "created": call.world.now(),
+            "description": call.params.get("description"),
+            "enabled_events": call.params["enabled_events"],
+            "livemode": False,
+            "metadata": merge_metadata({}, call.params.get("metadata")),
+            "secret": call.world.new_id("whsec"),
+            "status": "enabled",
+            "url": call.params["url"],
+        }
+    )
+
+
+def retrieve(call: Call) -> Object:
+    """Answer an endpoint, without its secret."""
+    return _shown(call.world.get("webhook_endpoint", call.id))
+
+
+def delete(call: Call) -> Object:
+    """Forget an address."""
+    call.world.get("webhook_endpoint", call.id)
+    call.world.store.remove(call.id)
+    return {"id": call.id, "object": "webhook_endpoint", "deleted": True}
+
+
+def listing(call: Call) -> Object:
+    """Answer endpoints, newest first."""
+    page = call.listing("webhook_endpoint", "/v1/webhook_endpoints")
+    return page | {"data": [_shown(endpoint) for endpoint in page["data"]]}
+
+
+def _shown(endpoint: Object) -> Object:
+    return {name: value for name, value in endpoint.items() if name != "secret"}
