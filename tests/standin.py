@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from local import paths
-from local.stripe_standin.control import Control
+from local.standin.control import Control
 from local.throwaway import free_port
 
 SECRET_KEY = "sk_test_throwaway"
@@ -40,7 +40,7 @@ class Standin:
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.stripe_standin", *self._arguments],
+            [sys.executable, "-m", "local.standin", *self._arguments],
             cwd=paths.ROOT,
             env=os.environ | {"PYTHONPATH": "platform"},
         )

@@ -32,7 +32,7 @@ def command_lines(ports: Ports, settings: dict[str, str]) -> dict[str, list[str]
     if "STRIPE_API_BASE" in settings:
         webhook = f"http://127.0.0.1:{ports.web}/webhooks/stripe"
         commands["stripe"] = [
-            *python, "local.stripe_standin", "--port", f"{ports.stripe}", "--state", str(paths.STATE / "stripe.sqlite3"),
+            *python, "local.standin", "--port", f"{ports.stripe}", "--state", str(paths.STATE / "stripe.sqlite3"),
             "--webhook-url", webhook, "--webhook-secret", settings["STRIPE_WEBHOOK_SECRET"],
         ]  # fmt: skip
     return commands

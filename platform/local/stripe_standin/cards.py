@@ -1,162 +1,198 @@
-"""Stripe's test cards (docs.stripe.com/testing): what each number does."""
+"""Stripe's test cards (https://docs.stripe.com/testing) and what each of them does."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
+from enum import Enum
 
-from local.stripe_standin.wire import StripeError
+from local.stripe_standin.errors import CardError
 
 
 @dataclass(frozen=True)
 class Decline:
-    """How a card fails: `code` for the API, `decline_code` from its bank, and the advice that goes with it."""
+    """Why a card says no. Codes of the network are those of Visa's and Mastercard's replies."""
 
     code: str
+    message: str
     decline_code: str | None = None
-    message: str = "Your card was declined."
-    advice_code: str | None = "try_again_later"
-    network_decline_code: str | None = None
+    param: str | None = None
+    network_code: str | None = None
+    advice: str | None = None
+    """What the issuer advises: try_again_later, do_not_try_again or confirm_card_data."""
+
+    def error(self, **fields: object) -> CardError:
+        return CardError(
+            self.message,
+            code=self.code,
+            param=self.param,
+            decline_code=self.decline_code,
+            advice_code=self.advice,
+            network_decline_code=self.network_code,
+            **fields,
+        )
 
 
-GENERIC = Decline("card_declined", "generic_decline", network_decline_code="05")
-INSUFFICIENT = Decline(
-    "card_declined", "insufficient_funds", "Your card has insufficient funds.", network_decline_code="51"
+DECLINED = "Your card was declined."
+GENERIC = Decline("card_declined", DECLINED, "generic_decline", None, "05", "try_again_later")
+INSUFFICIENT_FUNDS = Decline(
+    "card_declined", "Your card has insufficient funds.", "insufficient_funds", None, "51", "try_again_later"
 )
-AUTHENTICATION = Decline(
-    "authentication_required",
+LOST = Decline("card_declined", DECLINED, "lost_card", None, "41", "do_not_try_again")
+STOLEN = Decline("card_declined", DECLINED, "stolen_card", None, "43", "do_not_try_again")
+EXPIRED = Decline("expired_card", "Your card has expired.", "expired_card", "exp_month", "54", "confirm_card_data")
+WRONG_CVC = Decline(
+    "incorrect_cvc", "Your card's security code is incorrect.", "incorrect_cvc", "cvc", "N7", "confirm_card_data"
+)
+PROCESSING_ERROR = Decline(
+    "processing_error",
+    "An error occurred while processing your card. Try again in a little bit.",
+    "processing_error",
+    None,
+    "96",
+    "try_again_later",
+)
+VELOCITY = Decline(
+    "card_declined",
+    "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+    "card_velocity_exceeded",
+    None,
+    "65",
+    "try_again_later",
+)
+AUTHENTICATION_REQUIRED = Decline(
     "authentication_required",
     "Your card was declined. This transaction requires authentication.",
-    advice_code=None,
+    "authentication_required",
+    None,
+    "1A",
 )
-BAD_NUMBER = Decline("incorrect_number", None, "Your card number is incorrect.", advice_code=None)
+WRONG_NUMBER = Decline("incorrect_number", "Your card number is incorrect.", None, "number")
+
+
+class Authentication(Enum):
+    """When the bank wants to see the customer."""
+
+    NEVER = "never"
+    UNLESS_SET_UP = "unless set up"
+    """Always while the customer is there; off-session unless the card was set up for that."""
+    ALREADY_SET_UP = "already set up"
+    """While the customer is there; never off-session."""
+    ALWAYS = "always"
+
+
+class RefundFate(Enum):
+    """What becomes of a refund."""
+
+    SUCCEEDS = "succeeds"
+    PENDING_FIRST = "pending, then succeeds"
+    FAILS_LATER = "succeeds, then fails"
 
 
 @dataclass(frozen=True)
 class TestCard:
-    """A number and its behaviour.
+    """A card number and its behaviour."""
 
-    `authentication`: "never"; "unless_set_up" (a SetupIntent with authentication settles it for later
-    charges); "on_session" (set up already); "always".
-    """
+    __test__ = False  # no test class, whatever pytest thinks of its name
 
     number: str
+    id: str
+    """Stripe's name for a PaymentMethod of this card; each use of it makes a new PaymentMethod."""
     brand: str = "visa"
     country: str = "US"
-    at_attach: Decline | None = None
-    at_charge: Decline | None = None
-    authentication: str = "never"
-    after_authentication: Decline | None = None
-    dispute: str | None = None
-    refund: str = "succeeded"
-    names: tuple[str, ...] = field(default=())
+    funding: str = "credit"
+    on_attach: Decline | None = None
+    """Raised when the card is attached, set up or charged."""
+    on_charge: Decline | None = None
+    """Raised when the card is charged, after authentication if that is asked for."""
+    authentication: Authentication = Authentication.NEVER
+    authentication_fails: bool = False
+    """The 3D Secure look-up itself fails, which declines the payment."""
+    dispute_reason: str | None = None
+    is_inquiry: bool = False
+    fraud_warning: bool = False
+    refund: RefundFate = RefundFate.SUCCEEDS
 
     @property
     def last4(self) -> str:
         return self.number[-4:]
 
-    @property
-    def fingerprint(self) -> str:
-        """The same for the same number, whoever enters it."""
-        return sha256(self.number.encode()).hexdigest()[:16]
 
-
-def _refused(number: str, decline: Decline, *names: str) -> TestCard:
-    """A card that fails when it is attached, and when it is charged without being attached."""
-    return TestCard(number, at_attach=decline, at_charge=decline, names=names)
-
-
-CARDS = (
-    TestCard("4242424242424242", names=("pm_card_visa",)),
-    TestCard("4000056655665556", names=("pm_card_visa_debit",)),
-    TestCard("5555555555554444", brand="mastercard", names=("pm_card_mastercard",)),
-    TestCard("378282246310005", brand="amex", names=("pm_card_amex",)),
-    TestCard("4000002760000016", country="DE", names=("pm_card_de",)),
-    TestCard("4000008260000000", country="GB", names=("pm_card_gb",)),
-    TestCard("4000003920000003", country="JP", names=("pm_card_jp",)),
-    _refused("4000000000000002", GENERIC, "pm_card_visa_chargeDeclined", "pm_card_chargeDeclined"),
-    _refused("4000000000009995", INSUFFICIENT, "pm_card_visa_chargeDeclinedInsufficientFunds"),
-    _refused(
-        "4000000000009987",
-        Decline("card_declined", "lost_card", advice_code="do_not_try_again", network_decline_code="41"),
-        "pm_card_visa_chargeDeclinedLostCard",
+_CARDS = [
+    TestCard("4242424242424242", "pm_card_visa"),
+    TestCard("4000056655665556", "pm_card_visa_debit", funding="debit"),
+    TestCard("5555555555554444", "pm_card_mastercard", "mastercard"),
+    TestCard("5200828282828210", "pm_card_mastercard_debit", "mastercard", funding="debit"),
+    TestCard("5105105105105100", "pm_card_mastercard_prepaid", "mastercard", funding="prepaid"),
+    TestCard("378282246310005", "pm_card_amex", "amex"),
+    TestCard("6011111111111117", "pm_card_discover", "discover"),
+    TestCard("3056930009020004", "pm_card_diners", "diners"),
+    TestCard("3566002020360505", "pm_card_jcb", "jcb"),
+    TestCard("6200000000000005", "pm_card_unionpay", "unionpay"),
+    TestCard("4000008260000000", "pm_card_gb", country="GB"),
+    TestCard("4000002760000016", "pm_card_de", country="DE"),
+    TestCard("4000002500000003", "pm_card_fr", country="FR"),
+    TestCard("4000003920000003", "pm_card_jp", country="JP"),
+    TestCard("4000000000000002", "pm_card_visa_chargeDeclined", on_attach=GENERIC),
+    TestCard("4000000000009995", "pm_card_visa_chargeDeclinedInsufficientFunds", on_attach=INSUFFICIENT_FUNDS),
+    TestCard("4000000000009987", "pm_card_visa_chargeDeclinedLostCard", on_attach=LOST),
+    TestCard("4000000000009979", "pm_card_visa_chargeDeclinedStolenCard", on_attach=STOLEN),
+    TestCard("4000000000000069", "pm_card_chargeDeclinedExpiredCard", on_attach=EXPIRED),
+    TestCard("4000000000000127", "pm_card_chargeDeclinedIncorrectCvc", on_attach=WRONG_CVC),
+    TestCard("4000000000000119", "pm_card_chargeDeclinedProcessingError", on_attach=PROCESSING_ERROR),
+    TestCard("4000000000006975", "pm_card_visa_chargeDeclinedVelocityLimitExceeded", on_attach=VELOCITY),
+    TestCard("4000000000000341", "pm_card_chargeCustomerFail", on_charge=GENERIC),
+    TestCard("4000002500003155", "pm_card_authenticationRequiredOnSetup", authentication=Authentication.UNLESS_SET_UP),
+    TestCard("4000002760003184", "pm_card_authenticationRequired", authentication=Authentication.ALWAYS),
+    TestCard(
+        "4000003800000446",
+        "pm_card_authenticationRequiredSetupForOffSession",
+        authentication=Authentication.ALREADY_SET_UP,
     ),
-    _refused(
-        "4000000000009979",
-        Decline("card_declined", "stolen_card", advice_code="do_not_try_again", network_decline_code="43"),
-        "pm_card_visa_chargeDeclinedStolenCard",
+    TestCard(
+        "4000008260003178",
+        "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",
+        country="GB",
+        authentication=Authentication.UNLESS_SET_UP,
+        on_charge=INSUFFICIENT_FUNDS,
     ),
-    _refused(
-        "4000000000000069",
-        Decline("expired_card", "expired_card", "Your card has expired.", "confirm_card_data", "54"),
-        "pm_card_chargeDeclinedExpiredCard",
+    TestCard("4000000000003220", "pm_card_threeDSecure2Required", authentication=Authentication.ALWAYS),
+    TestCard(
+        "4000008400001629",
+        "pm_card_threeDSecureRequiredChargeDeclined",
+        authentication=Authentication.ALWAYS,
+        on_charge=GENERIC,
     ),
-    _refused(
-        "4000000000000127",
-        Decline("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.", "confirm_card_data", "N7"),
-        "pm_card_chargeDeclinedIncorrectCvc",
-    ),
-    _refused(
-        "4000000000000119",
-        Decline("processing_error", "processing_error", "An error occurred while processing your card. Try again in a little bit."),
-        "pm_card_chargeDeclinedProcessingError",
-    ),
-    _refused(
-        "4000000000006975",
-        Decline("card_declined", "card_velocity_exceeded", network_decline_code="65"),
-        "pm_card_visa_chargeDeclinedVelocityLimitExceeded",
-    ),
-    TestCard("4000000000000341", at_charge=GENERIC, names=("pm_card_chargeCustomerFail",)),
-    TestCard("4000002500003155", authentication="unless_set_up", names=("pm_card_authenticationRequiredOnSetup",)),
-    TestCard("4000002760003184", authentication="always", names=("pm_card_authenticationRequired",)),
-    TestCard("4000003800000446", authentication="on_session", names=("pm_card_authenticationRequiredSetupForOffSession",)),
-    TestCard("4000000000003220", authentication="always", names=("pm_card_threeDSecure2Required",)),
-    TestCard("4000008400001629", authentication="always", after_authentication=GENERIC,
-             names=("pm_card_threeDSecureRequiredChargeDeclined",)),
-    TestCard("4000008400001280", authentication="always",
-             after_authentication=Decline("processing_error", "processing_error", "The authentication could not be completed."),
-             names=("pm_card_threeDSecureRequiredProcessingError",)),
-    TestCard("4000008260003178", authentication="unless_set_up", at_charge=INSUFFICIENT,
-             names=("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",)),
-    TestCard("4000000000000259", dispute="fraudulent", names=("pm_card_createDispute",)),
-    TestCard("4000000000002685", dispute="product_not_received", names=("pm_card_createDisputeProductNotReceived",)),
-    TestCard("4000000000001976", dispute="inquiry", names=("pm_card_createDisputeInquiry",)),
-    TestCard("4000000000005423", dispute="early_fraud_warning", names=("pm_card_createIssuerFraudRecord",)),
-    TestCard("4000000000007726", refund="pending_then_succeeded", names=("pm_card_pendingRefund",)),
-    TestCard("4000000000005126", refund="pending_then_failed", names=("pm_card_refundFail",)),
-)  # fmt: skip
+    TestCard("4000008400001280", "pm_card_threeDSecureRequiredProcessingError", authentication_fails=True),
+    TestCard("4000000000000259", "pm_card_createDispute", dispute_reason="fraudulent"),
+    TestCard("4000000000002685", "pm_card_createDisputeProductNotReceived", dispute_reason="product_not_received"),
+    TestCard("4000000000001976", "pm_card_createDisputeInquiry", dispute_reason="fraudulent", is_inquiry=True),
+    TestCard("4000000000005423", "pm_card_createIssuerFraudRecord", fraud_warning=True),
+    TestCard("4000000000007726", "pm_card_pendingRefund", refund=RefundFate.PENDING_FIRST),
+    TestCard("4000000000005126", "pm_card_refundFail", refund=RefundFate.FAILS_LATER),
+]
 
-BY_NUMBER = {card.number: card for card in CARDS}
-BY_NAME = {name: card for card in CARDS for name in card.names}
+BY_NUMBER = {card.number: card for card in _CARDS}
+BY_ID = {card.id: card for card in _CARDS}
 
 
-def card_of_number(number: str) -> TestCard:
-    """Answer the card of a number as typed; raises the error for a wrong one."""
-    digits = number.replace(" ", "").replace("-", "")
-    if not digits.isdecimal() or not 12 <= len(digits) <= 19 or not _luhn(digits):
-        raise decline_error(BAD_NUMBER, param="number")
-    return BY_NUMBER.get(digits) or TestCard(digits)
+def passes_luhn(number: str) -> bool:
+    """Answer whether the number's check digit is right."""
+    if not number.isdecimal() or not 12 <= len(number) <= 19:
+        return False
+    digits = [int(digit) for digit in reversed(number)]
+    return (sum(digits[::2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])) % 10 == 0
 
 
-def decline_error(decline: Decline, **members: object) -> StripeError:
-    """Answer the 402 for a declined card; its key remembers it, because the bank was asked."""
-    return StripeError(
-        decline.message,
-        status=402,
-        kind="card_error",
-        stored=True,
-        code=decline.code,
-        decline_code=decline.decline_code,
-        advice_code=decline.advice_code,
-        network_decline_code=decline.network_decline_code,
-        doc_url=f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
-        **members,
-    )
-
-
-def _luhn(digits: str) -> bool:
-    total = 0
-    for position, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + position % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
+def by_number(number: str) -> TestCard:
+    """Answer the test card of a number; raises CardError as Stripe does for others in test mode."""
+    number = number.replace(" ", "").replace("-", "")
+    if not passes_luhn(number):
+        raise WRONG_NUMBER.error()
+    if number not in BY_NUMBER:
+        raise CardError(
+            "Your card was declined. Your request was in test mode, but used a non test card. For a list of valid "
+            "test cards, visit: https://stripe.com/docs/testing.",
+            code="card_declined",
+            decline_code="test_mode_live_card",
+        )
+    return BY_NUMBER[number]

@@ -1,6 +1,6 @@
 """A stand-in for Stripe's HTTP API: for local running and for tests, never for money.
 
-    python -m local.stripe_standin --port 8002 --state stripe.sqlite3
+    python -m local.standin --port 8002 --state stripe.sqlite3
 
 It has the endpoints that billing uses, with Stripe's field names, errors, test cards, idempotency
 keys and signed webhooks. Its state survives a restart. `/_control` drives it with JSON bodies:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from local.stripe_standin.call import Call
-from local.stripe_standin.cards import AUTHENTICATION, Decline, TestCard, decline_error
-from local.stripe_standin.resources import payment_methods
-from local.stripe_standin.resources.setup_intents import next_action
-from local.stripe_standin.store import Object
-from local.stripe_standin.wire import StripeError, boolean, integer, merge_metadata, require
-from local.stripe_standin.world import World
+from local.standin.call import Call
+from local.standin.cards import AUTHENTICATION, Decline, TestCard, decline_error
+from local.standin.resources import payment_methods
+from local.standin.resources.setup_intents import next_action
+from local.standin.store import Object
+from local.standin.wire import StripeError, boolean, integer, merge_metadata, require
+from local.standin.world import World
 
 OPEN = {"requires_payment_method", "requires_confirmation", "requires_action"}
 

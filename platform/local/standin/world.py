@@ -6,8 +6,8 @@ import secrets
 import time
 from typing import Any
 
-from local.stripe_standin.store import Object, Store
-from local.stripe_standin.wire import missing
+from local.standin.store import Object, Store
+from local.standin.wire import missing
 
 API_VERSION = "2026-10-28.endive"
 

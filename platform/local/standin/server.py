@@ -18,14 +18,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from local.stripe_standin import api
-from local.stripe_standin.api import Answer, Api
-from local.stripe_standin.call import Call
-from local.stripe_standin.faults import Fault, Faults
-from local.stripe_standin.resources import disputes, payment_intents, setup_intents
-from local.stripe_standin.webhooks import Deliverer
-from local.stripe_standin.wire import StripeError
-from local.stripe_standin.world import API_VERSION, World
+from local.standin import api
+from local.standin.api import Answer, Api
+from local.standin.call import Call
+from local.standin.faults import Fault, Faults
+from local.standin.resources import disputes, payment_intents, setup_intents
+from local.standin.webhooks import Deliverer
+from local.standin.wire import StripeError
+from local.standin.world import API_VERSION, World
 
 LARGEST_BODY = 1_000_000
 

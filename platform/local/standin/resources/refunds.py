@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from local.stripe_standin.call import Call
-from local.stripe_standin.resources import payment_methods
-from local.stripe_standin.store import Object
-from local.stripe_standin.wire import StripeError, integer, merge_metadata
-from local.stripe_standin.world import World
+from local.standin.call import Call
+from local.standin.resources import payment_methods
+from local.standin.store import Object
+from local.standin.wire import StripeError, integer, merge_metadata
+from local.standin.world import World
 
 REASONS = {"duplicate", "fraudulent", "requested_by_customer"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from local.stripe_standin.call import PAGE, Handler
-from local.stripe_standin.resources import (
+from local.standin.call import PAGE, Handler
+from local.standin.resources import (
     books,
     customers,
     disputes,

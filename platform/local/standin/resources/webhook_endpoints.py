@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from local.stripe_standin.call import Call
-from local.stripe_standin.store import Object
-from local.stripe_standin.wire import merge_metadata, require
+from local.standin.call import Call
+from local.standin.store import Object
+from local.standin.wire import merge_metadata, require
 
 
 def create(call: Call) -> Object:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from local.stripe_standin.call import Call
-from local.stripe_standin.store import Object
-from local.stripe_standin.wire import StripeError, boolean, merge_metadata
-from local.stripe_standin.world import World
+from local.standin.call import Call
+from local.standin.store import Object
+from local.standin.wire import StripeError, boolean, merge_metadata
+from local.standin.world import World
 
 FEE = 1500
 ANSWER_WITHIN = 7 * 86_400

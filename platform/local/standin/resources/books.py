@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from local.stripe_standin.call import Call
-from local.stripe_standin.store import Object
+from local.standin.call import Call
+from local.standin.store import Object
 
 
 def charge(call: Call) -> Object:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from local.stripe_standin.store import Object
-from local.stripe_standin.wire import Params, StripeError, integer
-from local.stripe_standin.world import World
+from local.standin.store import Object
+from local.standin.wire import Params, StripeError, integer
+from local.standin.world import World
 
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 PAGE = frozenset({"limit", "starting_after", "ending_before"})

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import orjson
 
-from local.stripe_standin import routes
-from local.stripe_standin.call import Call
-from local.stripe_standin.resources import disputes, refunds
-from local.stripe_standin.store import Object
-from local.stripe_standin.wire import Params, StripeError, decode, refuse_unknown
-from local.stripe_standin.world import World
+from local.standin import routes
+from local.standin.call import Call
+from local.standin.resources import disputes, refunds
+from local.standin.store import Object
+from local.standin.wire import Params, StripeError, decode, refuse_unknown
+from local.standin.world import World
 
 KEPT = 24 * 3600
 """Seconds an idempotency key is remembered."""

@@ -11,9 +11,9 @@ import time
 import httpx
 import orjson
 
-from local.stripe_standin.faults import Faults
-from local.stripe_standin.store import Object
-from local.stripe_standin.world import World
+from local.standin.faults import Faults
+from local.standin.store import Object
+from local.standin.world import World
 
 LONGEST_WAIT = 3600.0
 MOST_ATTEMPTS = 16

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from local.stripe_standin.call import Call
-from local.stripe_standin.cards import Decline, decline_error
-from local.stripe_standin.resources import payment_methods
-from local.stripe_standin.store import Object
-from local.stripe_standin.wire import StripeError, boolean, merge_metadata
+from local.standin.call import Call
+from local.standin.cards import Decline, decline_error
+from local.standin.resources import payment_methods
+from local.standin.store import Object
+from local.standin.wire import StripeError, boolean, merge_metadata
 
 OPEN = {"requires_payment_method", "requires_confirmation", "requires_action"}
 

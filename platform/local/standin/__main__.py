@@ -1,4 +1,4 @@
-"""`python -m local.stripe_standin`."""
+"""`python -m local.standin`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import uvicorn
 
-from local.stripe_standin.api import Api
-from local.stripe_standin.server import Server
-from local.stripe_standin.store import Store
-from local.stripe_standin.world import World
+from local.standin.api import Api
+from local.standin.server import Server
+from local.standin.store import Store
+from local.standin.world import World
 
 
 def main() -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m local.stripe_standin", description="A stand-in for Stripe's API.")
+    parser = argparse.ArgumentParser(prog="python -m local.standin", description="A stand-in for Stripe's API.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", default=":memory:", help="SQLite file; in memory unless given")
     parser.add_argument("--webhook-url", action="append", default=[], help="where events are sent; may be given again")

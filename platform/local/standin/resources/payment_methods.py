@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.stripe_standin.call import Call
-from local.stripe_standin.cards import BY_NAME, CARDS, TestCard, card_of_number, decline_error
-from local.stripe_standin.store import Object
-from local.stripe_standin.wire import Params, StripeError, merge_metadata, missing, require
-from local.stripe_standin.world import World
+from local.standin.call import Call
+from local.standin.cards import BY_NAME, CARDS, TestCard, card_of_number, decline_error
+from local.standin.store import Object
+from local.standin.wire import Params, StripeError, merge_metadata, missing, require
+from local.standin.world import World
 
 BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}
 
