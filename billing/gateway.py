@@ -47,6 +47,9 @@ class GatewayRefused(Exception):
         self.code = code
 
 
+NOT_A_CARD = "not_a_card"
+
+
 @dataclass(frozen=True)
 class SetupIntent:
     """The saving of a card, as the gateway sees it. `client_secret` is for the customer's client alone."""
@@ -87,7 +90,7 @@ class Gateway(Protocol):
 
     def setup_intent(self, setup_intent_id: str) -> SetupIntent | None: ...
 
-    def card(self, payment_method_id: str) -> Card: ...
+    def card(self, payment_method_id: str) -> Card: ...  # refused with NOT_A_CARD if it is none
 
     def charge(self, *, params: Mapping[str, Any], idempotency_key: str) -> ChargeOutcome: ...
 

@@ -17,6 +17,7 @@ from django.conf import settings
 from stripe.params import SetupIntentCreateParams
 
 from billing.gateway import (
+    NOT_A_CARD,
     Card,
     ChargeOutcome,
     Gateway,
@@ -83,7 +84,8 @@ def charge_params(
         "currency": currency.lower(),
         "customer": customer,
         "payment_method": payment_method,
-        "payment_method_types": ["card"],
+        # Since version endive the types cannot be listed; without this, Stripe asks for a return address.
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
         "confirm": True,
         "metadata": {"invoice": invoice_id, "attempt": attempt_id},
     }
@@ -144,7 +146,7 @@ class StripeGateway:
         params: SetupIntentCreateParams = {
             "customer": customer,
             "usage": "off_session",
-            "payment_method_types": ["card"],
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
             "metadata": dict(metadata),
         }
         made = self._ask(lambda: self._stripe.v1.setup_intents.create(params, {"idempotency_key": idempotency_key}))
@@ -160,14 +162,17 @@ class StripeGateway:
 
     def card(self, payment_method_id: str) -> Card:
         found = self._ask(lambda: self._stripe.v1.payment_methods.retrieve(payment_method_id)).to_dict()
-        card = found.get("card") or {}
+        card = found.get("card")
+        if found.get("type") != "card" or not card:
+            # Which kinds clients offer is set in Stripe's dashboard; renewals are made for cards.
+            raise GatewayRefused(NOT_A_CARD)
         return Card(
             id=found["id"],
             customer=found.get("customer") or "",
-            brand=card.get("brand") or "unknown",
-            last4=card.get("last4") or "",
-            exp_month=card.get("exp_month") or 0,
-            exp_year=card.get("exp_year") or 0,
+            brand=card["brand"],
+            last4=card["last4"],
+            exp_month=card["exp_month"],
+            exp_year=card["exp_year"],
             country=card.get("country") or "",
             fingerprint=card.get("fingerprint") or "",
         )

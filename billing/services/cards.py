@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from billing import rules
-from billing.gateway import Card, Gateway, GatewayRefused, GatewayUnavailable, SetupIntent
+from billing.gateway import NOT_A_CARD, Card, Gateway, GatewayRefused, GatewayUnavailable, SetupIntent
 from billing.models import CardSetup, Invoice, PaymentAttempt, PaymentCustomer, PaymentMethod, Subscription
 from billing.rules import Status
 from billing.services import payments
@@ -44,6 +44,14 @@ class CardSetupIncomplete(DomainError):
 
     code: ClassVar[str] = "card_setup_incomplete"
     title: ClassVar[str] = "The card is not confirmed yet. Confirm the setup with Stripe, then register it."
+    status: ClassVar[int] = 409
+
+
+class CardRequired(DomainError):
+    """What was confirmed is a bank account or a wallet balance."""
+
+    code: ClassVar[str] = "card_required"
+    title: ClassVar[str] = "Only cards can be saved. Begin again with a card."
     status: ClassVar[int] = 409
 
 
@@ -97,7 +105,8 @@ def register(*, account_id: UUID, setup_intent: str, gateway: Gateway, now: date
     """Save the card of a confirmed SetupIntent as the account's default; the same again answers the same.
 
     What the client says is checked at Stripe. An unpaid renewal is tried with the new card at once, in
-    place of the queued retry. Raises CardSetupNotFound, CardSetupIncomplete, PaymentServiceUnavailable.
+    place of the queued retry. Raises CardSetupNotFound, CardSetupIncomplete,
+    CardRequired, PaymentServiceUnavailable.
     """
     if not CardSetup.objects.filter(account=account_id, gateway_id=setup_intent).exclude(gateway_id="").exists():
         raise CardSetupNotFound
@@ -118,7 +127,11 @@ def _confirmed(setup_intent: str, *, gateway: Gateway) -> tuple[SetupIntent, Car
         if intent.status != "succeeded" or not intent.payment_method:
             raise CardSetupIncomplete
         return intent, gateway.card(intent.payment_method)
-    except (GatewayUnavailable, GatewayRefused) as error:
+    except GatewayRefused as error:
+        if error.code == NOT_A_CARD:
+            raise CardRequired from error
+        raise PaymentServiceUnavailable from error
+    except GatewayUnavailable as error:
         raise PaymentServiceUnavailable from error
 
 

@@ -70,7 +70,7 @@ class TestRenew:
                 "currency": "usd",
                 "customer": f"cus_{subscription.account_id}",
                 "payment_method": f"pm_{subscription.account_id}",
-                "payment_method_types": ["card"],
+                "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
                 "confirm": True,
                 "off_session": True,
                 "metadata": {"invoice": str(invoice.pk), "attempt": str(attempt.pk)},
