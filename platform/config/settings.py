@@ -12,7 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from core import logs
+from core import logs, scrape
 from core.geo import is_country
 from core.proxies import TrustedProxies
 
@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "allauth.headless",
     "allauth.mfa",
     "allauth.usersessions",
+    "django_structlog",
     "core",
     "accounts",
     "catalog",
@@ -79,6 +80,7 @@ MIDDLEWARE = [
     "core.middleware.RequestLog",
     # Before whatever looks at host or scheme: a probe calls by the address of the machine.
     "core.health.HealthProbes",
+    "core.metrics.RequestMetrics",
     # Before whatever reads the client's address or the scheme.
     "core.middleware.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
@@ -89,6 +91,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.api.middleware.StrictJson",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -127,7 +130,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = required("REDIS_URL", "the Valkey or Redis server, redis://host:6379/0")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {"default": {"BACKEND": "core.metrics.MeasuredCache", "LOCATION": REDIS_URL}}
 
 # ---------------------------------------------------------------- people and languages
 
@@ -336,6 +339,14 @@ DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 # A client's mistake is no concern of whoever watches ours.
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+
+# ---------------------------------------------------------------- figures and traces
+
+METRICS_PORT: int = env.int("METRICS_PORT", 0)
+if METRICS_PORT:
+    scrape.share_figures(METRICS_PORT)
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", "streaming")
 
 # ---------------------------------------------------------------- tests and checks
 

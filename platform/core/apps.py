@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.backends.signals import connection_created
 
 
 class CoreConfig(AppConfig):
@@ -11,15 +12,15 @@ class CoreConfig(AppConfig):
     verbose_name = "Platform"
 
     def ready(self) -> None:
-        """Have the outbox's months kept and its backlog counted."""
-        from prometheus_client import REGISTRY
-
-        from core import partitions
-        from core.outbox import metrics, retention
+        """Have the outbox's months kept, its backlog counted and queries measured."""
+        from core import metrics, partitions
+        from core.outbox import retention
+        from core.outbox.metrics import Backlog
 
         days = timedelta(days=settings.OUTBOX_RETENTION_DAYS)
         for table in ("core_outboxdelivery", "core_outboxevent"):
             partitions.register(
                 partitions.PartitionedTable(table, "occurred_at", retention=days, in_use=retention.has_open_deliveries)
             )
-        REGISTRY.register(metrics.Backlog())
+        metrics.when_scraped(Backlog())
+        connection_created.connect(metrics.measure_queries)
