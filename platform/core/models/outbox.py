@@ -42,10 +42,6 @@ class OutboxDeliveryQuerySet(models.QuerySet["OutboxDelivery"]):
         """Keep those that are neither delivered nor skipped."""
         return self.filter(settled_at__isnull=True)
 
-    def in_lane(self, handler: str, aggregate: str) -> OutboxDeliveryQuerySet:
-        """Keep one handler's deliveries of one aggregate, in the order in which they must arrive."""
-        return self.filter(handler=handler, aggregate=aggregate).order_by("event_id")
-
 
 class OutboxDelivery(models.Model):
     """One event for one handler: the errand, later the receipt.

@@ -29,17 +29,18 @@ class Head:
     """The first open delivery of a lane, which holds back the rest."""
 
     lane: Lane
+    delivery_id: int
+    occurred_at: datetime
+    event_id: int
     state: str
     due_at: datetime | None
-
-    def is_due(self, now: datetime) -> bool:
-        """Answer whether a relay may try it."""
-        return is_due(self.state, self.due_at, now)
+    alone: bool
+    """Nothing waits behind it."""
 
 
-def is_due(state: str, due_at: datetime | None, now: datetime) -> bool:
-    """Answer whether a head in this state may be tried."""
-    return state == OutboxDelivery.State.PENDING and (due_at is None or due_at <= now)
+def is_due(delivery: Head | OutboxDelivery, now: datetime) -> bool:
+    """Answer whether a delivery may be tried, as far as its own state goes."""
+    return delivery.state == OutboxDelivery.State.PENDING and (delivery.due_at is None or delivery.due_at <= now)
 
 
 def try_lock(lane: Lane) -> bool:
@@ -59,7 +60,7 @@ def try_lock(lane: Lane) -> bool:
 HEADS = """
 WITH RECURSIVE head AS (
     (
-        SELECT handler, aggregate, state, due_at, 1 AS number
+        SELECT handler, aggregate, id, occurred_at, event_id, state, due_at, 1 AS number
         FROM core_outboxdelivery
         WHERE settled_at IS NULL AND (handler, aggregate) > (%(handler)s, %(aggregate)s)
         ORDER BY handler, aggregate, event_id
@@ -68,7 +69,7 @@ WITH RECURSIVE head AS (
     UNION ALL
     SELECT following.*, head.number + 1
     FROM head CROSS JOIN LATERAL (
-        SELECT handler, aggregate, state, due_at
+        SELECT handler, aggregate, id, occurred_at, event_id, state, due_at
         FROM core_outboxdelivery
         WHERE settled_at IS NULL AND (handler, aggregate) > (head.handler, head.aggregate)
         ORDER BY handler, aggregate, event_id
@@ -76,7 +77,12 @@ WITH RECURSIVE head AS (
     ) AS following
     WHERE head.number < %(limit)s
 )
-SELECT handler, aggregate, state, due_at FROM head
+SELECT handler, aggregate, id, occurred_at, event_id, state, due_at, NOT EXISTS (
+    SELECT FROM core_outboxdelivery AS behind
+    WHERE behind.settled_at IS NULL AND behind.handler = head.handler AND behind.aggregate = head.aggregate
+        AND behind.event_id > head.event_id
+) AS alone
+FROM head
 """
 _CHUNK = 500
 
@@ -91,8 +97,17 @@ def heads(*, after: Lane | None) -> Iterator[Head]:
         with connection.cursor() as cursor:
             cursor.execute(HEADS, {"handler": position.handler, "aggregate": position.aggregate, "limit": _CHUNK})
             rows = cursor.fetchall()
-        for handler, aggregate, state, due_at in rows:
-            yield Head(Lane(handler, aggregate), state, due_at)
+        for handler, aggregate, *rest in rows:
+            position = Lane(handler, aggregate)
+            yield Head(position, *rest)
         if len(rows) < _CHUNK:
             return
-        position = Lane(rows[-1][0], rows[-1][1])
+
+
+def behind(head: Head, *, limit: int) -> list[OutboxDelivery]:
+    """Answer the next open deliveries behind a head, in order; holds no lock either."""
+    return list(
+        OutboxDelivery.objects.open()
+        .filter(handler=head.lane.handler, aggregate=head.lane.aggregate, event_id__gt=head.event_id)
+        .order_by("event_id")[:limit]
+    )

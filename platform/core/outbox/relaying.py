@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
+from enum import Enum
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -20,7 +20,7 @@ from prometheus_client import Counter
 
 from core.models.outbox import OutboxDelivery, OutboxEvent
 from core.outbox import backoff, encoding, lanes, nudge, subscriptions
-from core.outbox.lanes import Lane
+from core.outbox.lanes import Head, Lane
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,15 @@ BUDGET = timedelta(seconds=20)
 # So many deliveries of one lane before the next lane has its turn.
 _BURST = 100
 _ERROR_LENGTH = 2000
+
+
+class _Outcome(Enum):
+    BUSY = "busy"
+    SETTLED_BEFORE = "settled before"
+    NOT_DUE = "not due"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    PARKED = "parked"
 
 
 @dataclass
@@ -45,14 +54,11 @@ class Report:
     stopped_at: Lane | None = None
     """The lane where the time ended; None when nothing was due any more."""
 
-
-class _Outcome(Enum):
-    BUSY = auto()
-    NOTHING_DUE = auto()
-    DELIVERED_LAST = auto()
-    DELIVERED = auto()
-    FAILED = auto()
-    PARKED = auto()
+    def count(self, outcome: _Outcome) -> None:
+        """Count an attempt."""
+        self.delivered += outcome is _Outcome.DELIVERED
+        self.failed += outcome is _Outcome.FAILED
+        self.parked += outcome is _Outcome.PARKED
 
 
 def relay(*, clock: Callable[[], datetime], budget: timedelta = BUDGET, after: Lane | None = None) -> Report:
@@ -67,9 +73,9 @@ def relay(*, clock: Callable[[], datetime], budget: timedelta = BUDGET, after: L
     while True:
         held_a_lane = False
         for head in lanes.heads(after=after):
-            if not head.is_due(clock()):
+            if not lanes.is_due(head, clock()):
                 continue
-            held_a_lane |= _visit(head.lane, clock=clock, deadline=deadline, report=report)
+            held_a_lane |= _visit(head, clock=clock, deadline=deadline, report=report)
             if time.monotonic() >= deadline:
                 report.stopped_at = head.lane
                 return report
@@ -80,54 +86,53 @@ def relay(*, clock: Callable[[], datetime], budget: timedelta = BUDGET, after: L
         after = None
 
 
-def _visit(lane: Lane, *, clock: Callable[[], datetime], deadline: float, report: Report) -> bool:
+def _visit(head: Head, *, clock: Callable[[], datetime], deadline: float, report: Report) -> bool:
     """Deliver a lane's due events in order; answer False when another relay has the lane."""
-    for _ in range(_BURST):
-        outcome = _deliver_head(lane, now=clock())
-        match outcome:
-            case _Outcome.BUSY:
-                return False
-            case _Outcome.DELIVERED | _Outcome.DELIVERED_LAST:
-                report.delivered += 1
-            case _Outcome.FAILED:
-                report.failed += 1
-            case _Outcome.PARKED:
-                report.parked += 1
-            case _Outcome.NOTHING_DUE:
-                pass
-        if outcome is not _Outcome.DELIVERED or time.monotonic() >= deadline:
-            break
+    outcome = _deliver(head.delivery_id, head.occurred_at, lane=head.lane, now=clock())
+    report.count(outcome)
+    if outcome is _Outcome.BUSY:
+        return False
+    # As long as each is settled, the next is the head.
+    waiting = iter(() if head.alone else lanes.behind(head, limit=_BURST))
+    while (
+        outcome in (_Outcome.DELIVERED, _Outcome.SETTLED_BEFORE)
+        and time.monotonic() < deadline
+        and (delivery := next(waiting, None))
+    ):
+        outcome = _deliver(delivery.pk, delivery.occurred_at, lane=head.lane, now=clock())
+        report.count(outcome)
     return True
 
 
-def _deliver_head(lane: Lane, *, now: datetime) -> _Outcome:
+def _deliver(delivery_id: int, occurred_at: datetime, *, lane: Lane, now: datetime) -> _Outcome:
     with transaction.atomic(durable=True):
         if not lanes.try_lock(lane):
             return _Outcome.BUSY
-        # Read under the lock, so in a snapshot that has whatever the last holder did.
-        following = OutboxDelivery.objects.open().in_lane(*lane)[:2]
-        if not following or not lanes.is_due(following[0].state, following[0].due_at, now):
-            return _Outcome.NOTHING_DUE
-        head = following[0]
+        # Read again under the lock, so in a snapshot that has whatever the last holder did. The month is named
+        # so that PostgreSQL looks into one partition.
+        delivery = OutboxDelivery.objects.open().filter(pk=delivery_id, occurred_at=occurred_at).first()
+        if delivery is None:
+            return _Outcome.SETTLED_BEFORE
+        if not lanes.is_due(delivery, now):
+            return _Outcome.NOT_DUE
         try:
             with transaction.atomic():
-                _hand_over(head, now=now)
+                _hand_over(delivery, now=now)
                 with connection.cursor() as cursor:
                     # What the handler left for the end of the transaction must fail here, as its failure,
                     # and not at our commit, as nobody's.
                     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         except Exception as error:
-            outcome = _record_failure(head, error, now=now)
+            outcome = _record_failure(delivery, error, now=now)
             logger.warning(
                 "An event was not delivered.",
                 exc_info=error,
-                extra={"handler": head.handler, "event_id": head.event_id, "aggregate": head.aggregate},
+                extra={"handler": delivery.handler, "event_id": delivery.event_id, "aggregate": delivery.aggregate},
             )
         else:
-            _settle(head, state=OutboxDelivery.State.DELIVERED, settled_at=now)
-            outcome = _Outcome.DELIVERED if len(following) > 1 else _Outcome.DELIVERED_LAST
-    name = "delivered" if outcome is _Outcome.DELIVERED_LAST else outcome.name.lower()
-    ATTEMPTS.labels(head.handler, name).inc()
+            _change(delivery, state=OutboxDelivery.State.DELIVERED, settled_at=now)
+            outcome = _Outcome.DELIVERED
+    ATTEMPTS.labels(lane.handler, outcome.value).inc()
     return outcome
 
 
@@ -142,14 +147,14 @@ def _record_failure(delivery: OutboxDelivery, error: Exception, *, now: datetime
     failures = delivery.failures + 1
     message = f"{type(error).__name__}: {error}".replace("\0", "")[:_ERROR_LENGTH]
     if failures >= settings.OUTBOX_MAX_FAILURES:
-        _settle(delivery, state=OutboxDelivery.State.PARKED, failures=failures, error=message, due_at=None)
+        _change(delivery, state=OutboxDelivery.State.PARKED, failures=failures, error=message, due_at=None)
         return _Outcome.PARKED
     wait = backoff.delay(failures, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
-    _settle(delivery, failures=failures, error=message, due_at=now + wait)
+    _change(delivery, failures=failures, error=message, due_at=now + wait)
     return _Outcome.FAILED
 
 
-def _settle(delivery: OutboxDelivery, **values: object) -> None:
+def _change(delivery: OutboxDelivery, **values: object) -> None:
     changed = OutboxDelivery.objects.open().filter(pk=delivery.pk, occurred_at=delivery.occurred_at).update(**values)
     if changed != 1:
         # Rolls the handler's writes back: an effect without its receipt would happen again.
