@@ -9,8 +9,9 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -42,6 +43,7 @@ class ProfileInline(TabularInline):
 
     model = Profile
     fields = ["name", "language", "is_kids", "highest_age", "allows_unrated", "created_at"]
+    readonly_fields = ["created_at"]
     extra = 0
     ordering = ["created_at"]
     has_add_permission = has_change_permission = has_delete_permission = _never
@@ -78,12 +80,34 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         ("Rights", {"fields": ["is_staff", "is_superuser", "groups"]}),
     )
     add_fieldsets = ((None, {"classes": ["wide"], "fields": ["email", "password1", "password2"]}),)  # type: ignore[assignment]  # declared as empty
-    RIGHTS: ClassVar[set[str]] = {"is_staff", "is_superuser", "groups", "password"}
+    RIGHTS: ClassVar[list[str]] = ["is_staff", "is_superuser", "groups"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Let nobody but superusers give rights, to themselves or others."""
         fixed = [*self.readonly_fields, *(["email"] if obj else [])]
-        return fixed if request.user.is_superuser else [*fixed, *sorted(self.RIGHTS)]
+        return fixed if request.user.is_superuser else [*fixed, *self.RIGHTS]
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Show a password, masked, to superusers alone, who may set another."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or request.user.is_superuser:
+            return fieldsets
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name != "password"]})
+            for title, options in fieldsets
+        ]
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Use the form with the password only where it is shown."""
+        if obj is not None and not request.user.is_superuser:
+            kwargs["form"] = forms.ModelForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's name
+        """Refuse all but superusers: who sets a password can be that person."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Never: an account is erased by its owner's request, with what the law keeps kept."""

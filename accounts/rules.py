@@ -26,8 +26,8 @@ def canonical_email(address: str) -> str:
     account. Dots and +tags are kept: only the mailbox's own provider knows what they mean.
     """
     # Lower-casing can leave a form that NFKC still changes, and the other way round.
-    folded = unicodedata.normalize("NFKC", address.strip()).lower()
-    return unicodedata.normalize("NFKC", folded)
+    folded = unicodedata.normalize("NFKC", address).lower()
+    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def clean_name(name: str) -> str | None:

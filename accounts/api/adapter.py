@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -25,7 +24,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from accounts import tasks
+from accounts import rules, tasks
 from accounts.models import User
 from accounts.services import mails
 from core.clock import now
@@ -60,7 +59,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
         Mail must go exactly where the person typed, so the spelling is theirs to change.
         """
-        usual = unicodedata.normalize("NFKC", email).lower()
+        longest = User._meta.get_field("email").max_length
+        if longest and len(email) > longest:
+            raise ValidationError(
+                _("An address has at most %(longest)d characters."), "max_length", {"longest": longest}
+            )
+        usual = rules.canonical_email(email)
         if usual != email:
             raise ValidationError(
                 _("Write this address in plain characters: %(address)s"), "unusual_spelling", {"address": usual}

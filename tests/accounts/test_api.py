@@ -1,0 +1,225 @@
+"""The account and its profiles over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Profile, SessionProfile, User
+from core.ids import new_id
+from tests.accounts.conftest import App
+from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in(account: User, profile: Profile | None = None) -> App:
+    app = App()
+    app.token = sign_in(account, profile=profile)
+    return app
+
+
+class TestAccount:
+    def test_is_answered_to_its_owner(self) -> None:
+        account = AccountFactory(country="AT", language="de")
+        answer = signed_in(account).call("get", "/api/v1/account")
+        assert answer.status_code == 200
+        assert answer.json() == {
+            "id": str(account.pk),
+            "email": account.email,
+            "country": "AT",
+            "language": "de",
+            "created_at": account.created_at.isoformat().replace("+00:00", "Z"),
+            "profile_id": None,
+        }
+
+    def test_is_answered_to_nobody_else(self) -> None:
+        answer = App().call("get", "/api/v1/account")
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "SessionToken"
+
+    def test_changes_country_and_language_and_nothing_else(self) -> None:
+        account = AccountFactory(country="DE", language="en")
+        wanted = {
+            "country": "CH",
+            "language": "de",
+            "email": "evil@example.com",
+            "is_staff": True,
+            "is_superuser": True,
+        }
+        answer = signed_in(account).call("patch", "/api/v1/account", wanted)
+        assert (answer.status_code, answer.json()["country"], answer.json()["language"]) == (200, "CH", "de")
+        account.refresh_from_db()
+        assert (account.country, account.language, account.is_staff, account.is_superuser) == ("CH", "de", False, False)
+        assert account.email != "evil@example.com"
+
+    @pytest.mark.parametrize(
+        "wanted", [{"country": "UK"}, {"country": "de"}, {"country": None}, {"country": "D\x00"}, {"language": "xx"}]
+    )
+    def test_refuses_what_does_not_exist(self, wanted: dict[str, Any]) -> None:
+        account = AccountFactory(country="DE")
+        assert signed_in(account).call("patch", "/api/v1/account", wanted).status_code == 400
+        account.refresh_from_db()
+        assert (account.country, account.language) == ("DE", "en")
+
+
+class TestSessionToken:
+    def test_is_refused_at_once_when_its_session_ended(self) -> None:
+        account = AccountFactory()
+        app = signed_in(account)
+        assert app.call("get", "/api/v1/account").status_code == 200
+        Session.objects.filter(session_key=app.token).delete()
+        assert app.call("get", "/api/v1/account").status_code == 401
+
+    @pytest.mark.parametrize("token", ["", "x", "x" * 5000, "0" * 32, "../../", "caf\xe9"])
+    def test_is_refused_when_it_was_never_one(self, token: str) -> None:
+        app = App()
+        app.token = token or " "
+        assert app.call("get", "/api/v1/account").status_code == 401
+
+    def test_of_a_suspended_account_is_refused(self) -> None:
+        account = AccountFactory()
+        app = signed_in(account)
+        User.objects.filter(pk=account.pk).update(is_active=False)
+        assert app.call("get", "/api/v1/account").status_code == 401
+
+    def test_is_refused_after_the_password_changed(self) -> None:
+        account = AccountFactory()
+        app = signed_in(account)
+        account.set_password("something else entirely")
+        account.save()
+        assert app.call("get", "/api/v1/account").status_code == 401
+
+
+class TestSessionCookie:
+    def browser(self, account: User) -> Any:
+        from django.test import Client
+
+        client = Client(enforce_csrf_checks=True)
+        client.cookies["sessionid"] = sign_in(account)
+        return client
+
+    def test_reads_without_and_writes_only_with_the_csrf_token(self) -> None:
+        account = AccountFactory(country="DE")
+        browser = self.browser(account)
+        assert browser.get("/api/v1/account").status_code == 200
+        refused = browser.patch("/api/v1/account", {"country": "FR"}, content_type="application/json")
+        assert refused.status_code == 403
+        account.refresh_from_db()
+        assert account.country == "DE"
+
+        browser.get("/_allauth/browser/v1/auth/session")  # hands out the token
+        token = browser.cookies["csrftoken"].value
+        done = browser.patch(
+            "/api/v1/account", {"country": "FR"}, content_type="application/json", headers={"X-CSRFToken": token}
+        )
+        assert done.status_code == 200
+        account.refresh_from_db()
+        assert account.country == "FR"
+
+    def test_is_out_of_reach_of_scripts(self) -> None:
+        from django.conf import settings
+
+        assert settings.SESSION_COOKIE_HTTPONLY
+        assert settings.SESSION_COOKIE_SAMESITE == "Lax"
+
+
+class TestProfiles:
+    def test_are_listed_oldest_first_in_a_fixed_number_of_queries(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        account = AccountFactory()
+        names = [profile.name for profile in ProfileFactory.create_batch(7, account=account)]
+        ProfileFactory()  # another household's
+        app = signed_in(account)
+        # session (looked up, then loaded), account, entered profile, profiles
+        with django_assert_num_queries(5):
+            answer = app.call("get", "/api/v1/profiles")
+        assert [profile["name"] for profile in answer.json()] == names
+
+    def test_are_added(self) -> None:
+        account = AccountFactory(language="de")
+        app = signed_in(account)
+        answer = app.call("post", "/api/v1/profiles", {"name": " Zoe\u0308 ", "avatar": "fox"})
+        assert answer.status_code == 201
+        profile = Profile.objects.get(account=account)
+        assert answer.json() == {
+            "id": str(profile.pk), "name": "Zo\u00eb", "avatar": "fox", "language": "de", "is_kids": False,
+            "highest_age": 18, "allows_unrated": True, "autoplay": True,
+            "created_at": profile.created_at.isoformat().replace("+00:00", "Z"),
+        }  # fmt: skip
+        assert app.call("get", f"/api/v1/profiles/{profile.pk}").json() == answer.json()
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            {},
+            {"name": ""},
+            {"name": "\u200b"},
+            {"name": "x" * 41},
+            {"name": "x" * 100_000},
+            {"name": "a\x00b"},
+            {"name": ["Ada"]},
+            {"name": "Ada", "avatar": "../../x"},
+            {"name": "Ada", "language": "klingonese"},
+            {"name": "Ada", "highest_age": 19},
+            {"name": "Ada", "highest_age": -1},
+            {"name": "Ada", "highest_age": "old"},
+            {"name": "Ada", "is_kids": None},
+        ],
+    )
+    def test_are_not_added_from_bad_input(self, wanted: dict[str, Any]) -> None:
+        account = AccountFactory()
+        assert signed_in(account).call("post", "/api/v1/profiles", wanted).status_code == 400
+        assert not Profile.objects.filter(account=account).exists()
+
+    def test_belong_to_nobody_else_by_mass_assignment(self) -> None:
+        account, victim = AccountFactory(), AccountFactory()
+        wanted = {"name": "Ada", "account": str(victim.pk), "account_id": str(victim.pk), "id": str(new_id())}
+        answer = signed_in(account).call("post", "/api/v1/profiles", wanted)
+        assert answer.json()["id"] != wanted["id"]
+        assert Profile.objects.get().account == account
+
+    def test_refusals_have_their_codes(self) -> None:
+        account = AccountFactory()
+        app = signed_in(account)
+        assert app.call("post", "/api/v1/profiles", {"name": "Kim", "is_kids": True}).status_code == 409
+        profile = ProfileFactory(account=account, name="Ada")
+        assert app.call("post", "/api/v1/profiles", {"name": "ada"}).status_code == 409
+        assert app.call("delete", f"/api/v1/profiles/{profile.pk}").status_code == 409
+        child = KidsProfileFactory(account=account)
+        assert app.call("patch", f"/api/v1/profiles/{child.pk}", {"highest_age": 16}).status_code == 422
+
+    @pytest.mark.parametrize(("method", "suffix"), [("get", ""), ("patch", ""), ("delete", ""), ("post", "/enter")])
+    def test_answer_the_same_for_foreign_and_unknown_ids(self, method: str, suffix: str) -> None:
+        foreign = ProfileFactory(name="Eve")
+        app = signed_in(ProfileFactory().account)
+        answers = []
+        for profile_id in (foreign.pk, new_id()):
+            answer = app.call(method, f"/api/v1/profiles/{profile_id}{suffix}", {"name": "Mine"})
+            assert answer.status_code == 404
+            answers.append(answer.content.replace(str(profile_id).encode(), b""))
+        assert answers[0] == answers[1]
+        foreign.refresh_from_db()
+        assert foreign.name == "Eve"
+        assert not SessionProfile.objects.exists()
+
+
+class TestEnter:
+    def test_is_kept_by_the_server(self) -> None:
+        profile = ProfileFactory()
+        app, other = signed_in(profile.account), signed_in(profile.account)
+        assert app.call("post", f"/api/v1/profiles/{profile.pk}/enter").status_code == 200
+        assert app.call("get", "/api/v1/account").json()["profile_id"] == str(profile.pk)
+        assert other.call("get", "/api/v1/account").json()["profile_id"] is None
+
+    def test_ends_with_the_profile(self) -> None:
+        profile = ProfileFactory()
+        other = ProfileFactory(account=profile.account)
+        app = signed_in(profile.account, profile)
+        assert app.call("get", "/api/v1/account").json()["profile_id"] == str(profile.pk)
+        signed_in(profile.account, other).call("delete", f"/api/v1/profiles/{profile.pk}")
+        assert app.call("get", "/api/v1/account").json()["profile_id"] is None

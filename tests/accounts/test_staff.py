@@ -1,0 +1,281 @@
+"""Staff: groups, the admin's door, what they may do to an account."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import OutgoingEmail, User
+from accounts.services import accounts, staff
+from tests.accounts.conftest import App
+from tests.factories.accounts import PASSWORD, AccountFactory, ProfileFactory, StaffFactory, sign_in
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def in_group(name: str, **fields: Any) -> User:
+    """Make a member of staff with a group's rights."""
+    staff.sync_groups()
+    user: User = StaffFactory(**fields)
+    user.groups.add(Group.objects.get(name=name))
+    return user
+
+
+def rights(name: str) -> set[tuple[str, str]]:
+    staff.sync_groups()
+    return set(Permission.objects.filter(group__name=name).values_list("content_type__app_label", "codename"))
+
+
+class TestSyncGroups:
+    def test_makes_the_four_groups_and_changes_nothing_when_run_again(self) -> None:
+        first = staff.sync_groups()
+        assert sorted(first) == ["administrator", "billing", "content", "support"]
+        assert staff.sync_groups() == first
+        assert Group.objects.count() == 4
+
+    def test_takes_away_what_a_group_should_not_have(self) -> None:
+        staff.sync_groups()
+        Group.objects.get(name="support").permissions.add(Permission.objects.get(codename="delete_user"))
+        staff.sync_groups()
+        assert ("accounts", "delete_user") not in rights("support")
+
+    def test_lets_support_see_and_suspend_and_nothing_more(self) -> None:
+        support = rights("support")
+        assert {("accounts", "view_user"), ("accounts", "suspend_user")} <= support
+        assert [right for right in support if not right[1].startswith("view_")] == [("accounts", "suspend_user")]
+
+    @pytest.mark.parametrize("name", ["support", "content", "billing"])
+    def test_lets_only_administrators_give_rights(self, name: str) -> None:
+        assert not rights(name) & {
+            ("auth", "change_group"), ("auth", "add_group"), ("accounts", "change_user"), ("accounts", "add_user"),
+            ("auth", "change_permission"),
+        }  # fmt: skip
+
+    def test_keeps_money_and_titles_apart(self) -> None:
+        assert "billing" not in {label for label, _ in rights("content")}
+        assert "catalog" not in {label for label, _ in rights("billing")}
+
+    def test_is_a_command(self) -> None:
+        output = StringIO()
+        call_command("sync_staff_groups", stdout=output)
+        assert "support: " in output.getvalue()
+
+
+def sign_in_to_admin(email: str, password: str = PASSWORD, code: str = "") -> tuple[Client, Any]:
+    client = Client(REMOTE_ADDR=App().address)
+    answer = client.post(
+        reverse("admin:login"), {"username": email, "password": password, "code": code, "next": "/admin/"}
+    )
+    return client, answer
+
+
+class TestAdminDoor:
+    def test_lets_staff_in(self) -> None:
+        client, answer = sign_in_to_admin(StaffFactory().email)
+        assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+        assert client.get("/admin/").status_code == 200
+
+    def test_shows_a_form_with_a_field_for_the_code(self) -> None:
+        page = Client().get(reverse("admin:login")).content.decode()
+        for name in ("username", "password", "code"):
+            assert f'name="{name}"' in page
+
+    def test_keeps_others_out(self) -> None:
+        client, answer = sign_in_to_admin(AccountFactory().email)
+        assert answer.status_code == 200
+        assert client.get("/admin/").status_code == 302
+
+    def test_stops_guessing(self) -> None:
+        user = StaffFactory()
+        for _ in range(5):
+            sign_in_to_admin(user.email, "not the password")
+        _, answer = sign_in_to_admin(user.email)
+        assert answer.status_code == 200
+        assert "Too many failed login attempts" in answer.content.decode()
+
+    def test_requires_a_second_factor_where_the_operator_does(self, settings: Any) -> None:
+        settings.STAFF_SECOND_FACTOR_REQUIRED = True
+        client, answer = sign_in_to_admin(StaffFactory().email)
+        assert "Staff need a second factor here" in answer.content.decode()
+        assert client.get("/admin/").status_code == 302
+
+    def test_lets_nobody_in_by_a_session_begun_elsewhere_without_one(self, settings: Any) -> None:
+        user = StaffFactory()
+        browser = Client()
+        browser.cookies["sessionid"] = sign_in(user)
+        assert browser.get("/admin/").status_code == 200
+        settings.STAFF_SECOND_FACTOR_REQUIRED = True
+        assert browser.get("/admin/").status_code == 302
+
+    def test_takes_a_code_and_each_recovery_code_once(self, settings: Any, forget_tries: Any) -> None:
+        settings.STAFF_SECOND_FACTOR_REQUIRED = True
+        user = StaffFactory()
+        factor = staff.set_up_second_factor(email=user.email, replace=False)
+        secret = factor.url.partition("secret=")[2].partition("&")[0]
+        code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+        for wrong in ("", "000000"):
+            client, answer = sign_in_to_admin(user.email, code=wrong)
+            assert "code is missing or wrong" in answer.content.decode()
+            assert client.get("/admin/").status_code == 302
+        client, _ = sign_in_to_admin(user.email, code=code)
+        assert client.get("/admin/").status_code == 200
+
+        forget_tries()
+        recovery = factor.recovery_codes[0]
+        assert sign_in_to_admin(user.email, code=recovery)[1].status_code == 302
+        assert sign_in_to_admin(user.email, code=recovery)[1].status_code == 200
+        codes = RecoveryCodes(Authenticator.objects.get(user=user, type="recovery_codes"))
+        assert len(codes.get_unused_codes()) == 9
+
+
+class TestSetUpSecondFactor:
+    def test_shows_it_once_and_replaces_it_only_when_told(self) -> None:
+        user = StaffFactory()
+        output = StringIO()
+        call_command("set_up_second_factor", user.email, stdout=output)
+        assert "otpauth://totp/" in output.getvalue()
+        with pytest.raises(CommandError, match="already"):
+            call_command("set_up_second_factor", user.email, stdout=output)
+        before = Authenticator.objects.get(user=user, type="totp").data
+        call_command("set_up_second_factor", user.email, "--replace", stdout=output)
+        assert Authenticator.objects.get(user=user, type="totp").data != before
+
+    def test_is_for_staff_alone(self) -> None:
+        account = AccountFactory()
+        with pytest.raises(CommandError, match="not a member of staff"):
+            call_command("set_up_second_factor", account.email)
+        assert not Authenticator.objects.exists()
+
+
+class TestSuspend:
+    def test_ends_every_sign_in_for_good(self) -> None:
+        account, by = AccountFactory(), in_group("support")
+        app = App()
+        app.token = sign_in(account)
+        accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=NOW)
+        assert app.call("get", "/api/v1/profiles").status_code == 401
+        account.refresh_from_db()
+        assert (account.suspended_at, account.suspension_reason, account.is_active) == (NOW, "fraud", False)
+
+        accounts.unsuspend(account_id=account.pk)
+        assert app.call("get", "/api/v1/profiles").status_code == 401
+        assert App().auth("auth/login", email=account.email, password=PASSWORD).status_code == 200
+
+    def test_refuses_what_makes_no_sense(self) -> None:
+        account, by = AccountFactory(), StaffFactory()
+        with pytest.raises(accounts.NotSuspended):
+            accounts.unsuspend(account_id=account.pk)
+        accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=NOW)
+        with pytest.raises(accounts.AlreadySuspended):
+            accounts.suspend(account_id=account.pk, reason="again", by=by, now=NOW)
+        account.refresh_from_db()
+        assert account.suspension_reason == "fraud"
+
+    def test_refuses_staff(self) -> None:
+        by = StaffFactory()
+        for target in (by, StaffFactory()):
+            with pytest.raises(accounts.SuspensionRefused):
+                accounts.suspend(account_id=target.pk, reason="a slip", by=by, now=NOW)
+        assert not User.objects.filter(is_active=False).exists()
+
+
+class TestAdmin:
+    PAGES = ("accounts_user", "accounts_outgoingemail", "auth_group")
+
+    def test_pages_open(self) -> None:
+        profile = ProfileFactory()
+        client, _ = sign_in_to_admin(in_group("administrator", is_superuser=True).email)
+        for page in self.PAGES:
+            assert client.get(reverse(f"admin:{page}_changelist")).status_code == 200
+        assert client.get(reverse("admin:accounts_user_add")).status_code == 200
+        page = client.get(reverse("admin:accounts_user_change", args=[profile.account_id])).content.decode()
+        assert profile.name in page
+        assert (
+            client.get(reverse("admin:accounts_user_changelist"), {"q": profile.account.email[:8]}).status_code == 200
+        )
+
+    def test_adds_staff_with_a_canonical_address(self) -> None:
+        client, _ = sign_in_to_admin(in_group("administrator", is_superuser=True).email)
+        answer = client.post(
+            reverse("admin:accounts_user_add"),
+            {"email": "New@Example.com", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD,
+             "profiles-TOTAL_FORMS": 0, "profiles-INITIAL_FORMS": 0},
+        )  # fmt: skip
+        assert answer.status_code == 302
+        assert User.objects.filter(email="new@example.com").exists()
+
+    def test_shows_support_an_account_and_lets_it_change_nothing(self) -> None:
+        account = AccountFactory(country="DE")
+        client, _ = sign_in_to_admin(in_group("support").email)
+        address = reverse("admin:accounts_user_change", args=[account.pk])
+        page = client.get(address)
+        assert page.status_code == 200
+        assert account.password not in page.content.decode()
+        assert client.post(address, {"country": "FR", "is_superuser": "on"}).status_code == 403
+        assert client.post(reverse("admin:accounts_user_delete", args=[account.pk])).status_code == 403
+        account.refresh_from_db()
+        assert (account.country, account.is_superuser) == ("DE", False)
+
+    def test_lets_an_administrator_give_no_rights_either(self) -> None:
+        administrator = in_group("administrator")
+        client, _ = sign_in_to_admin(administrator.email)
+        answer = client.post(
+            reverse("admin:accounts_user_change", args=[administrator.pk]),
+            {"country": "FR", "language": "de", "is_superuser": "on", "is_staff": "on",
+             "profiles-TOTAL_FORMS": 0, "profiles-INITIAL_FORMS": 0},
+        )  # fmt: skip
+        assert answer.status_code == 302
+        assert client.get(f"/admin/accounts/user/{administrator.pk}/password/").status_code == 403
+        administrator.refresh_from_db()
+        assert (administrator.country, administrator.is_superuser) == ("FR", False)
+
+    def test_suspends_with_a_reason_and_writes_it_down(self) -> None:
+        account = AccountFactory()
+        client, _ = sign_in_to_admin(in_group("support").email)
+        action = {"action": "suspend", "_selected_action": [str(account.pk)]}
+        client.post(reverse("admin:accounts_user_changelist"), action)
+        account.refresh_from_db()
+        assert account.is_active  # without a reason, nothing
+
+        client.post(reverse("admin:accounts_user_changelist"), {**action, "reason": "chargebacks"})
+        account.refresh_from_db()
+        assert (account.is_active, account.suspension_reason) == (False, "chargebacks")
+        assert LogEntry.objects.get(object_id=str(account.pk)).change_message == "Suspended: chargebacks"
+        client.post(reverse("admin:accounts_user_changelist"), {**action, "action": "unsuspend"})
+        account.refresh_from_db()
+        assert account.is_active
+
+    def test_lets_nobody_suspend_without_the_right(self) -> None:
+        account = AccountFactory()
+        client, _ = sign_in_to_admin(in_group("billing").email)
+        client.post(
+            reverse("admin:accounts_user_changelist"),
+            {"action": "suspend", "_selected_action": [str(account.pk)], "reason": "because"},
+        )
+        account.refresh_from_db()
+        assert account.is_active
+
+    def test_never_shows_a_code(self) -> None:
+        App().sign_up("ada@example.com")
+        mail = OutgoingEmail.objects.get()
+        client, _ = sign_in_to_admin(in_group("administrator", is_superuser=True).email)
+        for address in (
+            reverse("admin:accounts_outgoingemail_changelist"),
+            reverse("admin:accounts_outgoingemail_change", args=[mail.pk]),
+        ):
+            page = client.get(address)
+            assert page.status_code == 200
+            assert mail.context["code"] not in page.content.decode()
