@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from babel.core import get_global
-
-T = TypeVar("T")
 
 SUBSCRIPTION_LICENCES = ("SVOD",)
 """The licence types that let a subscriber watch; the others are kept for reports."""
@@ -33,12 +31,16 @@ PARENT_KINDS: Mapping[str, frozenset[str]] = {
 # ---------------------------------------------------------------- who is looking
 
 
+EVERYTHING = 18
+"""The age, in years, from which everything may be watched."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who may be watching. `max_age` None is an adult; `kids` shows only what was made for children."""
+    """Who may be watching: the highest minimum age allowed, and whether titles without a rating are."""
 
-    max_age: int | None = None
-    kids: bool = False
+    highest_age: int = EVERYTHING
+    allows_unrated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class Viewer:
 
     def key(self) -> str:
         """Answer a text that is the same for viewers who get the same answers."""
-        age = "adult" if self.audience.max_age is None else str(self.audience.max_age)
-        return "|".join((self.country, ",".join(self.languages), age, "kids" if self.audience.kids else ""))
+        audience = self.audience
+        return f"{self.country}|{','.join(self.languages)}|{audience.highest_age}|{audience.allows_unrated:d}"
 
 
 # ---------------------------------------------------------------- ages
@@ -79,6 +81,15 @@ def minimum_age(country: str, system: str, value: str) -> int | None:
     ages = _AGES.get((country, _SYSTEM_NAMES.get(name, name)), {})
     text = value.upper().removeprefix("FSK").strip()
     return ages.get(text)
+
+
+def viewing_age(ratings: Iterable[tuple[str, int | None]], country: str) -> int | None:
+    """Answer the age that counts in `country`, of pairs of country and minimum age.
+
+    That of the country's own rating, or else the strictest known; None when nobody has rated it.
+    """
+    known = [(where, age) for where, age in ratings if age is not None]
+    return max((age for where, age in known if where == country), default=max((age for _, age in known), default=None))
 
 
 # ---------------------------------------------------------------- places and days

@@ -209,7 +209,7 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(blank=True, help_text='Of words in the image; empty: none, or the same everywhere.', max_length=20)),
                 ('position', models.PositiveSmallIntegerField(default=0, help_text='0 is shown first.')),
                 ('source', models.CharField(blank=True, editable=False, max_length=2000)),
-                ('file', models.ImageField(blank=True, height_field='height', max_length=255, upload_to='artwork/', width_field='width')),
+                ('file', models.FileField(blank=True, editable=False, max_length=255, upload_to='')),
                 ('width', models.PositiveIntegerField(blank=True, editable=False, null=True)),
                 ('height', models.PositiveIntegerField(blank=True, editable=False, null=True)),
                 ('focal_x', models.FloatField(default=0.5)),

@@ -29,9 +29,7 @@ class Artwork(models.Model):
     )
     position = models.PositiveSmallIntegerField(default=0, help_text="0 is shown first.")
     source = models.CharField(max_length=2000, blank=True, editable=False)
-    file = models.ImageField(
-        upload_to="artwork/", blank=True, width_field="width", height_field="height", max_length=255
-    )
+    file = models.FileField(blank=True, max_length=255, editable=False)
     width = models.PositiveIntegerField(null=True, blank=True, editable=False)
     height = models.PositiveIntegerField(null=True, blank=True, editable=False)
     focal_x = models.FloatField(default=0.5)

@@ -9,7 +9,7 @@ COPY: a column with a Python-side default must be given a value there too.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -17,10 +17,11 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
+from catalog import rules
 from core.ids import new_id
 
 if TYPE_CHECKING:
-    from catalog.models.licences import AvailabilityWindow
+    from catalog.models.licences import AvailabilityWindowQuerySet
 
 
 class Kind(models.TextChoices):
@@ -61,32 +62,58 @@ class TitleQuerySet(models.QuerySet["Title"]):
         """Films, series, and specials of no series: what lists and searches show."""
         return self.filter(parent__isnull=True)
 
-    def available_in(self, country: str, now: datetime) -> Self:
-        """Titles with a subscription licence of their own for `country` (ISO 3166-1 alpha-2) at `now`.
+    def browsable_by(self, viewer: rules.Viewer, now: datetime) -> Self:
+        """What lists and searches may show this viewer at `now`."""
+        windows = _windows(viewer.country, now)
+        titles = self.published().standing_alone().filter(Exists(windows.filter(title=OuterRef("pk"))))
+        return titles._for_audience(viewer, [""])
 
-        Parts of a series may live on the licence of what they belong to; see selectors.titles.
+    def visible_to(self, viewer: rules.Viewer, now: datetime) -> Self:
+        """What this viewer may see at `now`, parts of series included.
+
+        A part without windows or ratings has those of what it belongs to, and is public only with it.
         """
-        from catalog.models.licences import AvailabilityWindow
+        windows = _windows(viewer.country, now)
+        own, parents, series = OuterRef("pk"), OuterRef("parent_id"), OuterRef("series_id")
+        licensed = type(windows)(windows.model)
+        without = ~Exists(licensed.filter(title=own))
+        neither = without & ~Exists(licensed.filter(title=parents))
+        offered = (
+            Exists(windows.filter(title=own))
+            | (without & Exists(windows.filter(title=parents)))
+            | (neither & Exists(windows.filter(title=series)))
+        )
+        public = self.published().filter(
+            Q(parent__isnull=True) | Q(parent__state=State.PUBLISHED),
+            Q(series__isnull=True) | Q(series__state=State.PUBLISHED),
+            offered,
+        )
+        return public._for_audience(viewer, ["", "parent_id", "series_id"])
 
-        windows = AvailabilityWindow.objects.open_in(country, now).filter(title=OuterRef("pk"))
-        return self.filter(Exists(windows))
+    def _for_audience(self, viewer: rules.Viewer, levels: list[str]) -> Self:
+        """Leave out what the audience is too young for; see rules.Audience.
 
-    def for_audience(self, max_age: int | None, country: str) -> Self:
-        """Titles that somebody of at most `max_age` may see; `None` is an adult, who may see all.
-
-        The rating of `country` counts, or else the strictest of the known ones. What nobody has
-        rated is for adults, unless it was made for children.
+        The rating of the viewer's country counts, or else the strictest of the known ones; at each
+        of `levels`, from the title itself to its series.
         """
-        if max_age is None:
+        audience = viewer.audience
+        if audience.highest_age >= rules.EVERYTHING and audience.allows_unrated:
             return self
-        ratings = ContentRating.objects.filter(title=OuterRef("pk"), minimum_age__isnull=False)
-        ages = ratings.order_by("-minimum_age").values("minimum_age")[:1]
-        own = ratings.filter(country=country).order_by("-minimum_age").values("minimum_age")[:1]
-        age = Coalesce(Subquery(own), Subquery(ages))
-        return self.annotate(_age=age).filter(Q(_age__lte=max_age) | Q(_age__isnull=True, made_for_kids=True))
+        ages = []
+        for level in levels:
+            rated = ContentRating.objects.filter(title=OuterRef(level or "pk"), minimum_age__isnull=False)
+            strictest = rated.order_by("-minimum_age").values("minimum_age")
+            ages += [Subquery(strictest.filter(country=viewer.country)[:1]), Subquery(strictest[:1])]
+        suitable = Q(viewing_age__lte=audience.highest_age)
+        if audience.allows_unrated:
+            suitable |= Q(viewing_age__isnull=True)
+        return self.annotate(viewing_age=Coalesce(*ages)).filter(suitable)
 
-    def for_kids(self, kids: bool) -> Self:
-        return self.filter(made_for_kids=True) if kids else self
+
+def _windows(country: str, now: datetime) -> AvailabilityWindowQuerySet:
+    from catalog.models.licences import AvailabilityWindow
+
+    return AvailabilityWindow.objects.open_in(country, now)
 
 
 class Title(models.Model):
@@ -204,20 +231,6 @@ class Title(models.Model):
     @property
     def release_year(self) -> int | None:
         return self.release_date.year if self.release_date else None
-
-    def windows_or_inherited(
-        self, windows: dict[Any, list[AvailabilityWindow]], family: dict[Any, Title]
-    ) -> list[AvailabilityWindow]:
-        """Answer the windows that hold for this title: its own, or else those of what it belongs to.
-
-        `windows` are those of the family by title id, `family` the titles of it by id.
-        """
-        title: Title | None = self
-        while title is not None:
-            if own := windows.get(title.pk):
-                return own
-            title = family.get(title.parent_id)
-        return []
 
 
 class TitleText(models.Model):

@@ -66,7 +66,10 @@ class JsonLinesReader:
             if number == 1 and isinstance(data, dict) and data.get("kind") == "feed":
                 yield _header(data)
                 continue
-            external_id = data.get("id") if isinstance(data, dict) else None
+            if not isinstance(data, dict):
+                yield _unreadable(number, content, "not_an_object", "The line is no JSON object.")
+                continue
+            external_id = data.get("id")
             yield RawRecord(number, external_id if isinstance(external_id, str) else "", content, data)
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:

@@ -208,7 +208,9 @@ class _Row:
         if rules.minimum_age("US", "TVPG", value) is not None:
             return (Rating("US", "TVPG", value),)
         if value in _UNRATED:
-            self.note("rating", "unrated", "Has no age rating, so only adults will see it: have it rated.")
+            self.note(
+                "rating", "unrated", "Has no age rating, so profiles with an age limit may not see it: have it rated."
+            )
         elif value:
             self.warning("rating", "unknown_rating", f"{value[:50]!r} is no US rating: left out. Correct it.")
         elif not self.shifted:

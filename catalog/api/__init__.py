@@ -1,0 +1,1 @@
+"""The catalogue over HTTP: each answer is what one viewer may see, in the viewer's languages."""

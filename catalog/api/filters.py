@@ -1,0 +1,47 @@
+"""Filters of the list of titles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import Exists, OuterRef, QuerySet
+
+from catalog.models import ContentRating, Title, TitleGenre
+from catalog.models.titles import Kind
+
+
+class TitleFilters(django_filters.FilterSet):
+    kind = django_filters.ChoiceFilter(
+        choices=[(kind.value, kind.label) for kind in (Kind.MOVIE, Kind.SERIES, Kind.SPECIAL)]
+    )
+    genre = django_filters.CharFilter(method="with_genre", label="A genre's slug, as /genres lists them.")
+    language = django_filters.CharFilter(
+        field_name="original_language", lookup_expr="iexact", label="Original language, BCP 47."
+    )
+    country = django_filters.CharFilter(method="made_in", label="Country of production, ISO 3166-1 alpha-2.")
+    year_from = django_filters.NumberFilter(
+        field_name="release_date", lookup_expr="year__gte", min_value=1, max_value=9999, label="First year of release."
+    )
+    year_to = django_filters.NumberFilter(
+        field_name="release_date", lookup_expr="year__lte", min_value=1, max_value=9999, label="Last year of release."
+    )
+    max_age = django_filters.NumberFilter(
+        method="for_age", min_value=0, max_value=99, label="Only what may be watched at this age, by any rating."
+    )
+    kids = django_filters.BooleanFilter(field_name="made_for_kids", label="Made for children.")
+
+    class Meta:
+        model = Title
+        fields: list[str] = []
+
+    def with_genre(self, titles: QuerySet[Title], name: str, slug: Any) -> QuerySet[Title]:
+        return titles.filter(Exists(TitleGenre.objects.filter(title=OuterRef("pk"), genre__slug=slug)))
+
+    def made_in(self, titles: QuerySet[Title], name: str, code: Any) -> QuerySet[Title]:
+        return titles.filter(countries__contains=[code.upper()])
+
+    def for_age(self, titles: QuerySet[Title], name: str, age: Any) -> QuerySet[Title]:
+        """Leave out what any board restricts further, and what nobody has rated."""
+        ratings = ContentRating.objects.filter(title=OuterRef("pk"))
+        return titles.filter(Exists(ratings.filter(minimum_age__lte=age)), ~Exists(ratings.filter(minimum_age__gt=age)))

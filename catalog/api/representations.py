@@ -1,0 +1,194 @@
+"""What titles and people look like over the API; `serializers` describes the same shapes.
+
+Titles come with everything prefetched by `selectors.titles`: nothing here asks the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+
+from catalog import rules
+from catalog.models import Artwork, Credit, Genre, Person, Title, TitleText
+from catalog.rules import Viewer
+
+_SYNOPSES = ("synopsis_short", "synopsis_medium", "synopsis_long")
+
+
+def card(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
+    """Answer what a list shows of a title."""
+    chain = rules.language_chain(viewer.languages, title.original_language)
+    texts = {text.language: text for text in title.texts.all()}
+    return {
+        "id": str(title.pk),
+        "kind": title.kind,
+        "name": _name(title, texts, chain),
+        "synopsis": _text(texts, chain, "synopsis_short") or _text(texts, chain, "synopsis_medium"),
+        "year": title.release_year,
+        "runtime_seconds": title.runtime_seconds,
+        "number": title.number,
+        "genres": [genre(item.genre) for item in title.title_genres.all()],
+        "minimum_age": _minimum_age(title, viewer),
+        "available_until": available_until(title, viewer, now),
+        "artwork": _artwork(title.artwork.all(), chain),
+    }
+
+
+def page(
+    title: Title, seasons: Iterable[Title], extras: Iterable[Title], viewer: Viewer, now: datetime
+) -> dict[str, Any]:
+    """Answer what a title's own page shows."""
+    chain = rules.language_chain(viewer.languages, title.original_language)
+    texts = {text.language: text for text in title.texts.all()}
+    return {
+        **card(title, viewer, now),
+        **{field: _text(texts, chain, field) for field in _SYNOPSES},
+        "original_name": title.original_title,
+        "original_language": title.original_language,
+        "alternate_names": sorted({name.name for name in title.alternate_titles.all()}),
+        "release_date": _date(title.release_date, title.release_precision),
+        "end_date": _date(title.end_date, title.end_precision),
+        "countries": title.countries,
+        "made_for_kids": title.made_for_kids,
+        "companies": title.companies,
+        "tracks": title.tracks,
+        "keywords": [item.keyword.name for item in title.title_keywords.all()],
+        "ratings": [
+            {
+                "country": rating.country,
+                "system": rating.system,
+                "value": rating.value,
+                "reasons": rating.reasons,
+                "minimum_age": rating.minimum_age,
+            }
+            for rating in title.ratings.all()
+        ],
+        "credits": [_credit(credit, with_person=True) for credit in title.credits.all()],
+        "alternate_numbers": [
+            {"order": number.order, "season": number.season_number, "number": number.number}
+            for number in title.alternate_numbers.all()
+        ],
+        "season_count": title.season_count,
+        "series": _reference(title.series, viewer),
+        "parent": _reference(title.parent, viewer),
+        "seasons": [_season(season, viewer) for season in seasons],
+        "extras": [card(extra, viewer, now) for extra in extras],
+    }
+
+
+def episode(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
+    """Answer an episode in a list of them."""
+    season = title.parent.number if title.parent and title.parent.kind == "season" else None
+    return {**card(title, viewer, now), "season": season}
+
+
+def genre(item: Genre) -> dict[str, str]:
+    return {"slug": item.slug, "name": item.name}
+
+
+def person(item: Person, titles: Iterable[tuple[Title, list[Credit]]], viewer: Viewer, now: datetime) -> dict[str, Any]:
+    """Answer a person with titles and what they did in each."""
+    return {
+        "id": str(item.pk),
+        "name": item.name,
+        "titles": [
+            {
+                "title": card(title, viewer, now),
+                "credits": [
+                    dict(line) for line in dict.fromkeys(tuple(_credit(credit).items()) for credit in credits_in_title)
+                ],
+            }
+            for title, credits_in_title in titles
+        ],
+    }
+
+
+def artwork_url(image: Artwork) -> str:
+    """Answer the image's full address."""
+    return urljoin(f"{settings.PUBLIC_URL}/", default_storage.url(image.file.name))
+
+
+def _name(title: Title, texts: Mapping[str, TitleText], chain: list[str]) -> str:
+    return _text(texts, chain, "name") or title.original_title
+
+
+def _text(texts: Mapping[str, TitleText], chain: list[str], field: str) -> str:
+    """Answer one field in the best language that has it."""
+    offered = {language: value for language, text in texts.items() if (value := getattr(text, field))}
+    best = rules.best_language(offered, chain)
+    return offered[best] if best else ""
+
+
+def _line(title: Title) -> list[Title]:
+    """Answer a title and what it belongs to, nearest first, as far as that was fetched."""
+    wholes = (title._state.fields_cache.get(name) for name in ("parent", "series"))
+    return [title, *(whole for whole in wholes if whole is not None)]
+
+
+def _minimum_age(title: Title, viewer: Viewer) -> int | None:
+    for level in _line(title):
+        ratings = [(rating.country, rating.minimum_age) for rating in level.ratings.all()]
+        if (age := rules.viewing_age(ratings, viewer.country)) is not None:
+            return age
+    return None
+
+
+def available_until(title: Title, viewer: Viewer, now: datetime) -> datetime | None:
+    """Answer when a title that is available now will be gone; None when no end is known."""
+    for level in _line(title):
+        if windows := list(level.windows.all()):
+            return rules.available_until(windows, viewer.country, now)[1]
+    return None
+
+
+def _artwork(images: Iterable[Artwork], chain: list[str]) -> dict[str, Any]:
+    """Answer the best image of each kind: in the best language, or else without words."""
+    kinds: dict[str, dict[str, Artwork]] = {}
+    for image in images:
+        kinds.setdefault(image.kind, {}).setdefault(image.language, image)
+    best = {}
+    for kind, offered in kinds.items():
+        spoken = rules.best_language((language for language in offered if language), chain)
+        wanted = spoken is not None and any(spoken.lower().startswith(language) for language in chain)
+        image = offered[spoken] if spoken and (wanted or "" not in offered) else offered[""]
+        best[kind] = {
+            "url": artwork_url(image),
+            "width": image.width,
+            "height": image.height,
+            "focal_x": image.focal_x,
+            "focal_y": image.focal_y,
+            "language": image.language,
+        }
+    return best
+
+
+def _credit(credit: Credit, *, with_person: bool = False) -> dict[str, Any]:
+    line: dict[str, Any] = {"job": credit.job, "job_display": credit.job_display, "character": credit.character}
+    if with_person:
+        line |= {"person": {"id": str(credit.person_id), "name": credit.person.name}, "guest": credit.guest}
+    return line
+
+
+def _season(season: Title, viewer: Viewer) -> dict[str, Any]:
+    reference = _reference(season, viewer) or {}
+    return {**reference, "number": season.number, "episode_count": getattr(season, "episode_count", 0)}
+
+
+def _reference(title: Title | None, viewer: Viewer) -> dict[str, Any] | None:
+    if title is None:
+        return None
+    chain = rules.language_chain(viewer.languages, title.original_language)
+    texts = {text.language: text for text in title.texts.all()}
+    return {"id": str(title.pk), "kind": title.kind, "name": _name(title, texts, chain)}
+
+
+def _date(day: Any, precision: str) -> str | None:
+    if day is None:
+        return None
+    text: str = day.isoformat()
+    return {"year": text[:4], "month": text[:7]}.get(precision, text)

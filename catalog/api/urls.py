@@ -1,0 +1,14 @@
+"""Addresses under /api/v1/."""
+
+from django.urls import path
+
+from catalog.api import views
+
+urlpatterns = [
+    path("titles", views.TitlesView.as_view(), name="titles"),
+    path("titles/<uuid:title_id>", views.TitleView.as_view(), name="title"),
+    path("titles/<uuid:title_id>/episodes", views.EpisodesView.as_view(), name="episodes"),
+    path("genres", views.GenresView.as_view(), name="genres"),
+    path("search", views.SearchView.as_view(), name="search"),
+    path("people/<uuid:person_id>", views.PersonView.as_view(), name="person"),
+]

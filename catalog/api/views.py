@@ -1,0 +1,158 @@
+"""Endpoints of the catalogue. Browsing needs a sign-in; what is answered depends on who looks, where and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from catalog.api import representations
+from catalog.api.filters import TitleFilters
+from catalog.api.serializers import (
+    CardSerializer,
+    EpisodeSerializer,
+    EpisodesParameters,
+    GenreSerializer,
+    PersonSerializer,
+    SearchAnswerSerializer,
+    SearchParameters,
+    TitlePageSerializer,
+)
+from catalog.api.viewers import viewer_of
+from catalog.models import Title
+from catalog.rules import Viewer
+from catalog.selectors import search, titles
+from core.api import etags
+from core.api.pagination import CursorPagination
+from core.clock import now
+
+
+class Newest(CursorPagination):
+    """Newest in the catalogue first: ids grow with time."""
+
+    ordering = "-id"
+
+
+class InOrder(CursorPagination):
+    """Season by season, episode by episode."""
+
+    ordering = ("place", "id")
+
+
+class TitlesView(generics.GenericAPIView[Title]):
+    """Films, series and specials that the viewer may watch."""
+
+    queryset = Title.objects.none()
+    pagination_class = Newest
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = TitleFilters
+    serializer_class = CardSerializer
+
+    @extend_schema(operation_id="titles_list", responses=CardSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List titles, newest in the catalogue first."""
+        viewer, at = viewer_of(request), now()
+        page = self.paginate_queryset(self.filter_queryset(titles.browse(viewer, at)))
+        return etags.answer(
+            request,
+            key=[*_key(viewer, page or [], at), request.get_full_path()],
+            body=lambda: self._body([representations.card(title, viewer, at) for title in page or []]),
+        )
+
+    def _body(self, cards: list[dict[str, Any]]) -> Any:
+        return self.get_paginated_response(cards).data
+
+
+class TitleView(APIView):
+    """One title."""
+
+    @extend_schema(operation_id="titles_retrieve", responses=TitlePageSerializer)
+    def get(self, request: Request, title_id: UUID) -> Response:
+        """Answer a title with credits, ratings, artwork, its seasons and its extras."""
+        viewer, at = viewer_of(request), now()
+        title = titles.title_for(title_id, viewer, at)
+        seasons = titles.seasons_of(title_id, viewer, at)
+        extras = titles.extras_of(title_id, viewer, at)
+        return etags.answer(
+            request,
+            key=_key(viewer, [title, *seasons, *extras], at),
+            body=lambda: representations.page(title, seasons, extras, viewer, at),
+        )
+
+
+class EpisodesView(generics.GenericAPIView[Title]):
+    """Episodes of a series or a season."""
+
+    queryset = Title.objects.none()
+    pagination_class = InOrder
+    serializer_class = EpisodeSerializer
+
+    @extend_schema(
+        operation_id="titles_episodes_list", parameters=[EpisodesParameters], responses=EpisodeSerializer(many=True)
+    )
+    def get(self, request: Request, title_id: UUID) -> Response:
+        """List the episodes in the order of release; `season` names one of a series' seasons by its number."""
+        wanted = EpisodesParameters(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        viewer, at = viewer_of(request), now()
+        found = titles.episodes_of(title_id, viewer, at, season=wanted.validated_data.get("season"))
+        page = self.paginate_queryset(found) or []
+        return etags.answer(
+            request,
+            key=[*_key(viewer, page, at), request.get_full_path()],
+            body=lambda: (
+                self.get_paginated_response([representations.episode(title, viewer, at) for title in page]).data
+            ),
+        )
+
+
+class GenresView(APIView):
+    """Genres."""
+
+    @extend_schema(operation_id="genres_list", responses=GenreSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List the genres in which the viewer finds something, by name."""
+        return Response([representations.genre(genre) for genre in titles.genres_for(viewer_of(request), now())])
+
+
+class SearchView(APIView):
+    """Search."""
+
+    @extend_schema(operation_id="search", parameters=[SearchParameters], responses=SearchAnswerSerializer)
+    def get(self, request: Request) -> Response:
+        """Find titles by name, people and subjects; accents do not count, typos are mended."""
+        wanted = SearchParameters(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        viewer, at = viewer_of(request), now()
+        found = search.search(wanted.validated_data["q"], viewer, at, limit=wanted.validated_data["limit"])
+        cards = [representations.card(title, viewer, at) for title in found.titles]
+        return Response({"corrected": found.corrected, "results": cards})
+
+
+class PersonView(APIView):
+    """One person."""
+
+    @extend_schema(operation_id="people_retrieve", responses=PersonSerializer)
+    def get(self, request: Request, person_id: UUID) -> Response:
+        """Answer a person and the titles of theirs that the viewer may watch, newest first."""
+        viewer, at = viewer_of(request), now()
+        person, appearances = titles.person_for(person_id, viewer, at)
+        return etags.answer(
+            request,
+            key=[person.pk, *_key(viewer, [title for title, _ in appearances], at)],
+            body=lambda: representations.person(person, appearances, viewer, at),
+        )
+
+
+def _key(viewer: Viewer, shown: Iterable[Title], at: datetime) -> list[Any]:
+    """Answer what makes an answer about some titles what it is: any change of it changes the key."""
+    facts = ((title.pk, title.revision, representations.available_until(title, viewer, at)) for title in shown)
+    return [viewer.key(), *facts]

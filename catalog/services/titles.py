@@ -1,0 +1,32 @@
+"""What every writing service does to a title: find and lock it, and tell that it changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, Q
+
+from catalog.models import Title
+from core.errors import DomainError
+
+
+class TitleUnknown(DomainError):
+    code = "title_unknown"
+    title = "There is no such title."
+    status = 404
+
+
+def locked(title_id: UUID) -> Title:
+    """Lock a title, and with it what it belongs to, in the caller's transaction. Raises TitleUnknown."""
+    ties = Title.objects.filter(pk=title_id).values_list("parent_id", "series_id").first()
+    if ties is None:
+        raise TitleUnknown(f"There is no title {title_id}.")
+    rows = Title.objects.filter(Q(pk=title_id) | Q(pk__in=[tie for tie in ties if tie])).locked()
+    return next(title for title in rows if title.pk == title_id)
+
+
+def touch_wholes(title: Title, *, now: datetime) -> None:
+    """Raise the revision of what a locked title belongs to, since its answers contain this one."""
+    wholes = Title.objects.filter(Q(pk=title.parent_id) | Q(pk=title.series_id))
+    wholes.update(revision=F("revision") + 1, updated_at=now)
