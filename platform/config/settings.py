@@ -12,7 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from core import logs, scrape
+from core import logs, scrape, security
 from core.geo import is_country
 from core.proxies import TrustedProxies
 
@@ -36,13 +36,35 @@ def required(name: str, purpose: str) -> str:
     return value
 
 
+def production_refuses(when: bool, sentence: str) -> None:
+    """Keep a production deployment from starting with a value that is only good elsewhere."""
+    if PRODUCTION and when:
+        raise ImproperlyConfigured(f"{sentence} (DEPLOYMENT is production.)")
+
+
 # ---------------------------------------------------------------- what this is
 
 SECRET_KEY = required("SECRET_KEY", "signs sessions and links; make one with `openssl rand -base64 48`")
+production_refuses(
+    SECRET_KEY.startswith(("django-insecure-", "only-for-")) or len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5,
+    "SECRET_KEY is a default or too short; make one with `openssl rand -base64 48`.",
+)
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 DEBUG = False
+production_refuses(
+    env.str("DEBUG", "").lower() not in {"", "0", "false", "no", "off"},
+    "DEBUG is set, which shows secrets to anybody who meets an error; unset it.",
+)
 PUBLIC_URL = required("PUBLIC_URL", "the address that people's browsers see, such as https://tv.example").rstrip("/")
+production_refuses(
+    not PUBLIC_URL.startswith("https://"),
+    "PUBLIC_URL must begin with https://, or cookies and links go about in the open.",
+)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[environ.urlparse(PUBLIC_URL).hostname])
+production_refuses(
+    any(not host or host.startswith("*") for host in ALLOWED_HOSTS),
+    "ALLOWED_HOSTS must name hosts: with * anybody's links and caches could speak in our name.",
+)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SITE_NAME = env.str("SITE_NAME", "Streaming")
 
@@ -85,7 +107,8 @@ MIDDLEWARE = [
     "core.middleware.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "core.security.ContentSecurityPolicy",
+    "core.security.PermissionsPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -222,6 +245,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 }
 CELERY_TASK_ROUTES = {
     "core.tasks.relay_outbox": {"queue": "outbox"},
+    "accounts.tasks.deliver_mail": {"queue": "mail"},
     "billing.tasks.*": {"queue": "billing"},
 }
 
@@ -243,6 +267,22 @@ STRIPE_WEBHOOK_SECRETS: list[str] = [
 ]
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
 """Another address than Stripe's own: the stand-in's. Never in production."""
+production_refuses(
+    STRIPE_API_BASE not in {"", "https://api.stripe.com"},
+    "STRIPE_API_BASE is not Stripe's address: no money would move. Unset it.",
+)
+production_refuses(
+    not STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_")),
+    "STRIPE_SECRET_KEY is no live key: no money would move. It begins with sk_live_ or rk_live_.",
+)
+production_refuses(
+    not STRIPE_PUBLISHABLE_KEY.startswith("pk_live_"),
+    "STRIPE_PUBLISHABLE_KEY is no live key: no card could be saved. It begins with pk_live_.",
+)
+production_refuses(
+    not all(secret.startswith("whsec_") for secret in STRIPE_WEBHOOK_SECRETS),
+    "STRIPE_WEBHOOK_SECRET is no signing secret of Stripe's: anybody could report payments. It begins with whsec_.",
+)
 
 # ---------------------------------------------------------------- files
 
@@ -266,9 +306,14 @@ WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEPLOYMENT == "test"
 
 # ---------------------------------------------------------------- e-mail
 
-vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+_email: dict[str, Any] = env.email_url("EMAIL_URL", default="smtp://localhost:25")
+vars().update(_email)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", f"{SITE_NAME} <no-reply@{environ.urlparse(PUBLIC_URL).hostname}>")
 EMAIL_TIMEOUT = 30
+production_refuses(
+    not _email["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"),
+    "EMAIL_URL delivers no mail; name your server, smtp+tls://user:password@host:587.",
+)
 INBOX_URL = env.str("INBOX_URL", "")
 """Where the local platform shows received mail; empty elsewhere."""
 
@@ -312,7 +357,14 @@ if PRODUCTION:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = security.CONTENT_SECURITY_POLICY
+# Of a request's body without its files, which are written to disk as they come in.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 20
+FILE_UPLOAD_PERMISSIONS = 0o640
 
 # ---------------------------------------------------------------- API
 
@@ -328,6 +380,20 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # The page's assets come from us.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # A script, since the page chooses between two descriptions: ours, and that of sign-in.
+    "SWAGGER_UI_SETTINGS": """{
+        deepLinking: true,
+        persistAuthorization: true,
+        layout: "StandaloneLayout",
+        presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+        urls: [
+            {url: "/api/schema", name: "Service"},
+            {url: "/_allauth/openapi.json", name: "Sign-up and sign-in"},
+        ],
+    }""",
 }
 
 # ---------------------------------------------------------------- logs

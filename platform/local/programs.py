@@ -47,6 +47,7 @@ def prepare_database(settings: dict[str, str]) -> None:
         raise DatabaseUnusable(f"The database at DATABASE_URL cannot be used: {reason}") from error
     print("Migrating the database ...", flush=True)
     _manage(settings, "migrate", "--verbosity", "0")
+    _manage(settings, "sync_staff_groups", "--verbosity", "0")
     _manage(settings, "collectstatic", "--verbosity", "0", "--no-input")
 
 

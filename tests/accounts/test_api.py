@@ -24,7 +24,7 @@ def signed_in(account: User, profile: Profile | None = None) -> App:
 
 class TestAccount:
     def test_is_answered_to_its_owner(self) -> None:
-        account = AccountFactory(country="AT", language="de")
+        account = AccountFactory.create(country="AT", language="de")
         answer = signed_in(account).call("get", "/api/v1/account")
         assert answer.status_code == 200
         assert answer.json() == {
@@ -42,7 +42,7 @@ class TestAccount:
         assert answer.headers["WWW-Authenticate"] == "SessionToken"
 
     def test_changes_country_and_language_and_nothing_else(self) -> None:
-        account = AccountFactory(country="DE", language="en")
+        account = AccountFactory.create(country="DE", language="en")
         wanted = {
             "country": "CH",
             "language": "de",
@@ -60,7 +60,7 @@ class TestAccount:
         "wanted", [{"country": "UK"}, {"country": "de"}, {"country": None}, {"country": "D\x00"}, {"language": "xx"}]
     )
     def test_refuses_what_does_not_exist(self, wanted: dict[str, Any]) -> None:
-        account = AccountFactory(country="DE")
+        account = AccountFactory.create(country="DE")
         assert signed_in(account).call("patch", "/api/v1/account", wanted).status_code == 400
         account.refresh_from_db()
         assert (account.country, account.language) == ("DE", "en")
@@ -68,7 +68,7 @@ class TestAccount:
 
 class TestSessionToken:
     def test_is_refused_at_once_when_its_session_ended(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         app = signed_in(account)
         assert app.call("get", "/api/v1/account").status_code == 200
         Session.objects.filter(session_key=app.token).delete()
@@ -81,13 +81,13 @@ class TestSessionToken:
         assert app.call("get", "/api/v1/account").status_code == 401
 
     def test_of_a_suspended_account_is_refused(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         app = signed_in(account)
         User.objects.filter(pk=account.pk).update(is_active=False)
         assert app.call("get", "/api/v1/account").status_code == 401
 
     def test_is_refused_after_the_password_changed(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         app = signed_in(account)
         account.set_password("something else entirely")
         account.save()
@@ -103,7 +103,7 @@ class TestSessionCookie:
         return client
 
     def test_reads_without_and_writes_only_with_the_csrf_token(self) -> None:
-        account = AccountFactory(country="DE")
+        account = AccountFactory.create(country="DE")
         browser = self.browser(account)
         assert browser.get("/api/v1/account").status_code == 200
         refused = browser.patch("/api/v1/account", {"country": "FR"}, content_type="application/json")
@@ -131,9 +131,9 @@ class TestProfiles:
     def test_are_listed_oldest_first_in_a_fixed_number_of_queries(
         self, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         names = [profile.name for profile in ProfileFactory.create_batch(7, account=account)]
-        ProfileFactory()  # another household's
+        ProfileFactory.create()  # another household's
         app = signed_in(account)
         # session (looked up, then loaded), account, entered profile, profiles
         with django_assert_num_queries(5):
@@ -141,7 +141,7 @@ class TestProfiles:
         assert [profile["name"] for profile in answer.json()] == names
 
     def test_are_added(self) -> None:
-        account = AccountFactory(language="de")
+        account = AccountFactory.create(language="de")
         app = signed_in(account)
         answer = app.call("post", "/api/v1/profiles", {"name": " Zoe\u0308 ", "avatar": "fox"})
         assert answer.status_code == 201
@@ -172,31 +172,31 @@ class TestProfiles:
         ],
     )
     def test_are_not_added_from_bad_input(self, wanted: dict[str, Any]) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         assert signed_in(account).call("post", "/api/v1/profiles", wanted).status_code == 400
         assert not Profile.objects.filter(account=account).exists()
 
     def test_belong_to_nobody_else_by_mass_assignment(self) -> None:
-        account, victim = AccountFactory(), AccountFactory()
+        account, victim = AccountFactory.create(), AccountFactory.create()
         wanted = {"name": "Ada", "account": str(victim.pk), "account_id": str(victim.pk), "id": str(new_id())}
         answer = signed_in(account).call("post", "/api/v1/profiles", wanted)
         assert answer.json()["id"] != wanted["id"]
         assert Profile.objects.get().account == account
 
     def test_refusals_have_their_codes(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         app = signed_in(account)
         assert app.call("post", "/api/v1/profiles", {"name": "Kim", "is_kids": True}).status_code == 409
-        profile = ProfileFactory(account=account, name="Ada")
+        profile = ProfileFactory.create(account=account, name="Ada")
         assert app.call("post", "/api/v1/profiles", {"name": "ada"}).status_code == 409
         assert app.call("delete", f"/api/v1/profiles/{profile.pk}").status_code == 409
-        child = KidsProfileFactory(account=account)
+        child = KidsProfileFactory.create(account=account)
         assert app.call("patch", f"/api/v1/profiles/{child.pk}", {"highest_age": 16}).status_code == 422
 
     @pytest.mark.parametrize(("method", "suffix"), [("get", ""), ("patch", ""), ("delete", ""), ("post", "/enter")])
     def test_answer_the_same_for_foreign_and_unknown_ids(self, method: str, suffix: str) -> None:
-        foreign = ProfileFactory(name="Eve")
-        app = signed_in(ProfileFactory().account)
+        foreign = ProfileFactory.create(name="Eve")
+        app = signed_in(ProfileFactory.create().account)
         answers = []
         for profile_id in (foreign.pk, new_id()):
             answer = app.call(method, f"/api/v1/profiles/{profile_id}{suffix}", {"name": "Mine"})
@@ -210,15 +210,15 @@ class TestProfiles:
 
 class TestEnter:
     def test_is_kept_by_the_server(self) -> None:
-        profile = ProfileFactory()
+        profile = ProfileFactory.create()
         app, other = signed_in(profile.account), signed_in(profile.account)
         assert app.call("post", f"/api/v1/profiles/{profile.pk}/enter").status_code == 200
         assert app.call("get", "/api/v1/account").json()["profile_id"] == str(profile.pk)
         assert other.call("get", "/api/v1/account").json()["profile_id"] is None
 
     def test_ends_with_the_profile(self) -> None:
-        profile = ProfileFactory()
-        other = ProfileFactory(account=profile.account)
+        profile = ProfileFactory.create()
+        other = ProfileFactory.create(account=profile.account)
         app = signed_in(profile.account, profile)
         assert app.call("get", "/api/v1/account").json()["profile_id"] == str(profile.pk)
         signed_in(profile.account, other).call("delete", f"/api/v1/profiles/{profile.pk}")

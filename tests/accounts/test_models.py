@@ -56,7 +56,7 @@ class TestUser:
     @pytest.mark.parametrize("country", ["de", "D", "D\n", "1A"])
     def test_has_a_country_code_or_none(self, country: str) -> None:
         with pytest.raises(IntegrityError) as error, transaction.atomic():
-            AccountFactory(country=country)
+            AccountFactory.create(country=country)
         assert refused_by(error) == "user_country_is_a_code"
 
     @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ class TestUser:
     )
     def test_is_suspended_wholly_or_not(self, standing: dict[str, object]) -> None:
         with pytest.raises(IntegrityError) as error, transaction.atomic():
-            AccountFactory(**standing)
+            AccountFactory.create(**standing)
         assert refused_by(error) == "user_suspension_is_whole"
 
 
@@ -77,14 +77,14 @@ class TestProfile:
     @pytest.mark.parametrize("limits", [{"highest_age": 13}, {"highest_age": 18}, {"allows_unrated": True}])
     def test_of_a_child_has_a_childs_limits(self, limits: dict[str, object]) -> None:
         with pytest.raises(IntegrityError) as error, transaction.atomic():
-            KidsProfileFactory(**limits)
+            KidsProfileFactory.create(**limits)
         assert refused_by(error) == "profile_kids_limits"
 
     def test_has_a_name_of_its_own_in_its_account(self) -> None:
-        first = ProfileFactory(name="Ada")
-        ProfileFactory(name="ada")  # in another account
+        first = ProfileFactory.create(name="Ada")
+        ProfileFactory.create(name="ada")  # in another account
         with pytest.raises(IntegrityError) as error, transaction.atomic():
-            ProfileFactory(name="ADA", account=first.account)
+            ProfileFactory.create(name="ADA", account=first.account)
         assert refused_by(error) == "profile_name_unique_in_account"
 
     @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ class TestProfile:
     )
     def test_has_a_name_and_an_age(self, field: str, value: object, constraint: str) -> None:
         with pytest.raises(IntegrityError) as error, transaction.atomic():
-            ProfileFactory(**{field: value})
+            ProfileFactory.create(**{field: value})
         assert refused_by(error) == constraint
 
 

@@ -24,7 +24,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def somebody(**fields: Any) -> Profile:
     """Make a profile of an account that has left a trace in every table."""
-    profile: Profile = ProfileFactory(account=StaffFactory(**fields))
+    profile: Profile = ProfileFactory.create(account=StaffFactory.create(**fields))
     staff.set_up_second_factor(email=profile.account.email, replace=False)
     App().auth("auth/code/request", email=profile.account.email)
     sign_in(profile.account, profile=profile)

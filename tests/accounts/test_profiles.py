@@ -32,48 +32,48 @@ def household(account: User) -> list[tuple[str, bool]]:
 
 class TestCreate:
     def test_takes_the_accounts_language_and_lets_an_adult_watch_everything(self) -> None:
-        profile = add(AccountFactory(language="de"))
+        profile = add(AccountFactory.create(language="de"))
         assert (profile.language, profile.is_kids, profile.highest_age, profile.allows_unrated) == (
             "de", False, 18, True,
         )  # fmt: skip
         assert (profile.created_at, profile.updated_at) == (NOW, NOW)
 
     def test_gives_a_child_a_childs_limits(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         add(account)
         child = add(account, "Kim", is_kids=True)
         assert (child.highest_age, child.allows_unrated) == (12, False)
 
     @pytest.mark.parametrize("limits", [{"highest_age": 13}, {"allows_unrated": True}])
     def test_refuses_a_child_a_grown_ups_limits(self, limits: dict[str, Any]) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         add(account)
         with pytest.raises(profiles.KidsLimitsExceeded):
             add(account, "Kim", is_kids=True, **limits)
         assert household(account) == [("Ada", False)]
 
     def test_refuses_a_child_as_the_first(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         with pytest.raises(profiles.AdultProfileRequired):
             add(account, "Kim", is_kids=True)
         assert household(account) == []
 
     def test_refuses_the_eighth(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         ProfileFactory.create_batch(7, account=account)
         with pytest.raises(profiles.TooManyProfiles):
             add(account)
         assert len(household(account)) == 7
 
     def test_refuses_a_name_twice(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         add(account, "Ada")
         with pytest.raises(profiles.ProfileNameTaken):
             add(account, "ADA")
         assert household(account) == [("Ada", False)]
 
     def test_locks_the_account(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         with CaptureQueriesContext(connection) as queries:
             add(account)
         assert "accounts_user" in queries[1]["sql"]
@@ -82,33 +82,33 @@ class TestCreate:
 
 class TestChange:
     def test_changes_what_is_named_and_nothing_else(self) -> None:
-        profile = ProfileFactory(name="Ada", autoplay=True)
+        profile = ProfileFactory.create(name="Ada", autoplay=True)
         changed = profiles.change(
             account_id=profile.account_id, profile_id=profile.pk, fields={"name": "Bea", "language": "fr"}, now=NOW
         )
         assert (changed.name, changed.language, changed.autoplay, changed.updated_at) == ("Bea", "fr", True, NOW)
 
     def test_refuses_to_turn_the_last_adult_into_a_child(self) -> None:
-        adult = ProfileFactory()
-        KidsProfileFactory(account=adult.account)
+        adult = ProfileFactory.create()
+        KidsProfileFactory.create(account=adult.account)
         with pytest.raises(profiles.AdultProfileRequired):
             profiles.change(account_id=adult.account_id, profile_id=adult.pk, fields={"is_kids": True}, now=NOW)
         adult.refresh_from_db()
         assert not adult.is_kids
 
     def test_turns_one_of_two_adults_into_a_child(self) -> None:
-        adult = ProfileFactory()
-        ProfileFactory(account=adult.account)
+        adult = ProfileFactory.create()
+        ProfileFactory.create(account=adult.account)
         changed = profiles.change(account_id=adult.account_id, profile_id=adult.pk, fields={"is_kids": True}, now=NOW)
         assert (changed.is_kids, changed.highest_age, changed.allows_unrated) == (True, 12, False)
 
     def test_keeps_the_limits_of_a_child_that_grows_up(self) -> None:
-        child = KidsProfileFactory(account=ProfileFactory().account)
+        child = KidsProfileFactory.create(account=ProfileFactory.create().account)
         changed = profiles.change(account_id=child.account_id, profile_id=child.pk, fields={"is_kids": False}, now=NOW)
         assert (changed.is_kids, changed.highest_age, changed.allows_unrated) == (False, 6, False)
 
     def test_knows_no_foreign_profile(self) -> None:
-        mine, foreign = ProfileFactory(), ProfileFactory(name="Eve")
+        mine, foreign = ProfileFactory.create(), ProfileFactory.create(name="Eve")
         for profile_id in (foreign.pk, new_id()):
             with pytest.raises(profiles.ProfileNotFound):
                 profiles.change(account_id=mine.account_id, profile_id=profile_id, fields={"name": "Mine"}, now=NOW)
@@ -118,21 +118,21 @@ class TestChange:
 
 class TestDelete:
     def test_refuses_the_last_adult(self) -> None:
-        adult = ProfileFactory()
-        KidsProfileFactory(account=adult.account)
+        adult = ProfileFactory.create()
+        KidsProfileFactory.create(account=adult.account)
         with pytest.raises(profiles.AdultProfileRequired):
             profiles.delete(account_id=adult.account_id, profile_id=adult.pk)
         assert Profile.objects.filter(account=adult.account).count() == 2
 
     def test_deletes_a_child_and_one_of_two_adults(self) -> None:
-        adult = ProfileFactory(name="Ada")
-        other, child = ProfileFactory(account=adult.account), KidsProfileFactory(account=adult.account)
+        adult = ProfileFactory.create(name="Ada")
+        other, child = ProfileFactory.create(account=adult.account), KidsProfileFactory.create(account=adult.account)
         for profile in (other, child):
             profiles.delete(account_id=adult.account_id, profile_id=profile.pk)
         assert household(adult.account) == [("Ada", False)]
 
     def test_knows_no_foreign_profile(self) -> None:
-        mine, foreign = ProfileFactory(), ProfileFactory()
+        mine, foreign = ProfileFactory.create(), ProfileFactory.create()
         with pytest.raises(profiles.ProfileNotFound):
             profiles.delete(account_id=mine.account_id, profile_id=foreign.pk)
         assert Profile.objects.filter(pk=foreign.pk).exists()
@@ -163,15 +163,15 @@ def at_once(*calls: Callable[[], Any]) -> list[str]:
 @pytest.mark.django_db(transaction=True)
 class TestTwoAtOnce:
     def test_make_no_more_than_seven(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         ProfileFactory.create_batch(6, account=account)
         results = at_once(*(lambda name=name: add(account, name) for name in ("Ada", "Bea", "Cleo", "Dora")))
         assert results == ["ok", "too_many_profiles", "too_many_profiles", "too_many_profiles"]
         assert Profile.objects.filter(account=account).count() == 7
 
     def test_do_not_both_delete_the_last_two_adults(self) -> None:
-        first = ProfileFactory()
-        second = ProfileFactory(account=first.account)
+        first = ProfileFactory.create()
+        second = ProfileFactory.create(account=first.account)
 
         def delete(profile_id: UUID) -> Callable[[], None]:
             return lambda: profiles.delete(account_id=first.account_id, profile_id=profile_id)
@@ -180,8 +180,8 @@ class TestTwoAtOnce:
         assert Profile.objects.filter(account=first.account).count() == 1
 
     def test_do_not_leave_children_alone_by_deleting_and_turning(self) -> None:
-        first = ProfileFactory()
-        second = ProfileFactory(account=first.account)
+        first = ProfileFactory.create()
+        second = ProfileFactory.create(account=first.account)
         results = at_once(
             lambda: profiles.delete(account_id=first.account_id, profile_id=first.pk),
             lambda: profiles.change(
@@ -194,22 +194,22 @@ class TestTwoAtOnce:
 
 class TestEnter:
     def test_holds_for_the_one_sign_in(self) -> None:
-        profile = ProfileFactory()
+        profile = ProfileFactory.create()
         phone, browser = sign_in(profile.account), sign_in(profile.account)
         profiles.enter(account_id=profile.account_id, profile_id=profile.pk, session_key=phone, now=NOW)
         assert list(profile.sessions.values_list("session__session_key", flat=True)) == [phone]
         assert browser != phone
 
     def test_changes_the_profile_of_a_sign_in(self) -> None:
-        profile = ProfileFactory()
-        other = ProfileFactory(account=profile.account)
+        profile = ProfileFactory.create()
+        other = ProfileFactory.create(account=profile.account)
         session_key = sign_in(profile.account, profile=profile)
         profiles.enter(account_id=profile.account_id, profile_id=other.pk, session_key=session_key, now=NOW)
         assert not profile.sessions.exists()
         assert other.sessions.count() == 1
 
     def test_refuses_another_accounts_sign_in(self) -> None:
-        profile, stranger = ProfileFactory(), AccountFactory()
+        profile, stranger = ProfileFactory.create(), AccountFactory.create()
         with pytest.raises(profiles.SessionUnknown):
             profiles.enter(account_id=profile.account_id, profile_id=profile.pk, session_key=sign_in(stranger), now=NOW)
         assert not profile.sessions.exists()

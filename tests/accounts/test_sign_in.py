@@ -119,7 +119,7 @@ class TestSignUp:
         assert not EmailAddress.objects.get().verified
 
     def test_takes_the_kelvin_sign_for_the_letter_it_is(self, app: App) -> None:
-        AccountFactory(email="kate@example.com")
+        AccountFactory.create(email="kate@example.com")
         assert app.sign_up("\u212aate@example.com").status_code == 401
         assert User.objects.count() == 1
 
@@ -132,7 +132,7 @@ class TestSignUp:
     def test_answers_the_same_for_a_known_address(
         self, make_app: Callable[..., App], forget_tries: Callable[[], None]
     ) -> None:
-        known = AccountFactory(email="ada@example.com", country="DE")
+        known = AccountFactory.create(email="ada@example.com", country="DE")
         unknown = make_app().sign_up("bea@example.com")
         for spelling in ("ada@example.com", "ADA@example.com"):
             forget_tries()
@@ -145,7 +145,7 @@ class TestSignUp:
     def test_of_a_known_address_costs_a_password_hash_too(self, make_app: Callable[..., App], settings: Any) -> None:
         # Else the time taken tells what the answer does not.
         settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-        AccountFactory(email="ada@example.com")
+        AccountFactory.create(email="ada@example.com")
         began = time.thread_time()
         make_password("x")
         hashing = time.thread_time() - began
@@ -238,14 +238,14 @@ class TestCode:
     def test_of_an_address_that_another_account_verified_meanwhile_is_refused(
         self, make_app: Callable[..., App]
     ) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         app = make_app()
         app.auth("auth/login", email=account.email, password=PASSWORD)
         assert app.auth("account/email", email="new@example.com").status_code == 401  # who is it really?
         assert app.auth("auth/reauthenticate", password=PASSWORD).status_code == 200
         assert app.auth("account/email", email="new@example.com").status_code == 200
         code = mailed_code("new@example.com")
-        taken = AccountFactory(email="new@example.com")
+        taken = AccountFactory.create(email="new@example.com")
         assert app.auth("auth/email/verify", key=code).status_code == 400
         account.refresh_from_db()
         assert account.email != taken.email
@@ -253,26 +253,26 @@ class TestCode:
 
 class TestSignIn:
     def test_works_with_a_password(self, app: App) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         answer = app.auth("auth/login", email=account.email.upper(), password=PASSWORD)
         assert (answer.status_code, answer.json()["data"]["user"]["id"]) == (200, str(account.pk))
         assert app.call("get", "/api/v1/account").status_code == 200
 
     def test_works_with_a_mailed_code(self, app: App) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         asked = app.auth("auth/code/request", email=account.email)
         assert (asked.status_code, pending(asked)) == (401, ["login_by_code"])
         assert app.auth("auth/code/confirm", code=mailed_code(account.email)).status_code == 200
         assert app.call("get", "/api/v1/account").status_code == 200
 
     def test_asks_for_the_code_of_an_address_that_was_never_verified(self, app: App) -> None:
-        account = AccountFactory(verified=False)
+        account = AccountFactory.create(verified=False)
         answer = app.auth("auth/login", email=account.email, password=PASSWORD)
         assert (answer.status_code, pending(answer)) == (401, ["verify_email"])
         assert app.verify(account.email).status_code == 200
 
     def test_answers_the_same_for_a_wrong_password_and_an_unknown_address(self, make_app: Callable[..., App]) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         wrong = make_app().auth("auth/login", email=account.email, password="not the password")
         unknown = make_app().auth("auth/login", email="nobody@example.com", password="not the password")
         assert wrong.status_code == 400
@@ -280,7 +280,7 @@ class TestSignIn:
 
     @pytest.mark.parametrize("path", ["auth/code/request", "auth/password/request"])
     def test_mails_a_code_or_a_notice_and_answers_the_same(self, make_app: Callable[..., App], path: str) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         known = make_app().auth(path, email=account.email)
         unknown = make_app().auth(path, email="nobody@example.com")
         assert shape(known) == shape(unknown)
@@ -289,7 +289,7 @@ class TestSignIn:
 
     def test_stops_guessing_a_password(self, make_app: Callable[..., App]) -> None:
         # From as many networks as the guesser likes.
-        account = AccountFactory()
+        account = AccountFactory.create()
         for _ in range(5):
             answer = make_app().auth("auth/login", email=account.email, password="not the password")
             assert answer.json()["errors"][0]["code"] == "email_password_mismatch"
@@ -306,12 +306,12 @@ class TestSignIn:
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "too_many_login_attempts")
 
     def test_is_refused_to_a_suspended_account(self, app: App) -> None:
-        account = AccountFactory(is_active=False)
+        account = AccountFactory.create(is_active=False)
         assert app.auth("auth/login", email=account.email, password=PASSWORD).status_code == 401
         assert app.call("get", "/api/v1/account").status_code == 401
 
     def test_ends_with_sign_out(self, app: App) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         app.auth("auth/login", email=account.email, password=PASSWORD)
         token = app.token
         assert app.auth("auth/session", "delete").status_code == 401
@@ -319,7 +319,7 @@ class TestSignIn:
         assert app.call("get", "/api/v1/account").status_code == 401
 
     def test_lists_sign_ins_and_ends_another(self, make_app: Callable[..., App]) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         phone, tablet = make_app(), make_app()
         for app in (phone, tablet):
             app.auth("auth/login", email=account.email, password=PASSWORD)
@@ -333,7 +333,7 @@ class TestSignIn:
     def test_knows_no_sign_ins_of_others(self, make_app: Callable[..., App]) -> None:
         mine, theirs = make_app(), make_app()
         for app in (mine, theirs):
-            app.auth("auth/login", email=AccountFactory().email, password=PASSWORD)
+            app.auth("auth/login", email=AccountFactory.create().email, password=PASSWORD)
         [session] = theirs.auth("auth/sessions", "get").json()["data"]
         assert mine.auth("auth/sessions", "delete", sessions=[session["id"]]).status_code == 400
         assert theirs.call("get", "/api/v1/account").status_code == 200
@@ -341,7 +341,7 @@ class TestSignIn:
 
 class TestPasswordReset:
     def test_ends_every_sign_in_and_says_so_by_mail(self, make_app: Callable[..., App]) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         phone, other = make_app(), make_app()
         phone.auth("auth/login", email=account.email, password=PASSWORD)
         other.auth("auth/password/request", email=account.email)
@@ -361,7 +361,7 @@ class TestSecondFactor:
     def test_is_asked_for_once_it_is_set_up(
         self, make_app: Callable[..., App], forget_tries: Callable[[], None]
     ) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         app = make_app()
         app.auth("auth/login", email=account.email, password=PASSWORD)
         offered = app.auth("account/authenticators/totp", "get")
@@ -384,7 +384,7 @@ class TestSecondFactor:
 
 class TestBrowser:
     def test_needs_the_csrf_token_to_sign_in_and_gets_no_token_to_keep(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         browser = Client(enforce_csrf_checks=True, REMOTE_ADDR="10.9.8.7")
         data = {"email": account.email, "password": PASSWORD}
         path = "/_allauth/browser/v1/auth/login"
@@ -407,7 +407,7 @@ class TestDescription:
 
 class TestStaff:
     def test_sign_in_to_the_api_like_everybody(self, app: App) -> None:
-        assert app.auth("auth/login", email=StaffFactory().email, password=PASSWORD).status_code == 200
+        assert app.auth("auth/login", email=StaffFactory.create().email, password=PASSWORD).status_code == 200
 
     def test_hashes_are_argon2_outside_of_tests(self) -> None:
         assert settings.PASSWORD_HASHERS == ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -29,7 +29,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def in_group(name: str, **fields: Any) -> User:
     """Make a member of staff with a group's rights."""
     staff.sync_groups()
-    user: User = StaffFactory(**fields)
+    user: User = StaffFactory.create(**fields)
     user.groups.add(Group.objects.get(name=name))
     return user
 
@@ -84,7 +84,7 @@ def sign_in_to_admin(email: str, password: str = PASSWORD, code: str = "") -> tu
 
 class TestAdminDoor:
     def test_lets_staff_in(self) -> None:
-        client, answer = sign_in_to_admin(StaffFactory().email)
+        client, answer = sign_in_to_admin(StaffFactory.create().email)
         assert (answer.status_code, answer["Location"]) == (302, "/admin/")
         assert client.get("/admin/").status_code == 200
 
@@ -94,12 +94,12 @@ class TestAdminDoor:
             assert f'name="{name}"' in page
 
     def test_keeps_others_out(self) -> None:
-        client, answer = sign_in_to_admin(AccountFactory().email)
+        client, answer = sign_in_to_admin(AccountFactory.create().email)
         assert answer.status_code == 200
         assert client.get("/admin/").status_code == 302
 
     def test_stops_guessing(self) -> None:
-        user = StaffFactory()
+        user = StaffFactory.create()
         for _ in range(5):
             sign_in_to_admin(user.email, "not the password")
         _, answer = sign_in_to_admin(user.email)
@@ -108,12 +108,12 @@ class TestAdminDoor:
 
     def test_requires_a_second_factor_where_the_operator_does(self, settings: Any) -> None:
         settings.STAFF_SECOND_FACTOR_REQUIRED = True
-        client, answer = sign_in_to_admin(StaffFactory().email)
+        client, answer = sign_in_to_admin(StaffFactory.create().email)
         assert "Staff need a second factor here" in answer.content.decode()
         assert client.get("/admin/").status_code == 302
 
     def test_lets_nobody_in_by_a_session_begun_elsewhere_without_one(self, settings: Any) -> None:
-        user = StaffFactory()
+        user = StaffFactory.create()
         browser = Client()
         browser.cookies["sessionid"] = sign_in(user)
         assert browser.get("/admin/").status_code == 200
@@ -122,7 +122,7 @@ class TestAdminDoor:
 
     def test_takes_a_code_and_each_recovery_code_once(self, settings: Any, forget_tries: Any) -> None:
         settings.STAFF_SECOND_FACTOR_REQUIRED = True
-        user = StaffFactory()
+        user = StaffFactory.create()
         factor = staff.set_up_second_factor(email=user.email, replace=False)
         secret = factor.url.partition("secret=")[2].partition("&")[0]
         code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
@@ -143,7 +143,7 @@ class TestAdminDoor:
 
 class TestSetUpSecondFactor:
     def test_shows_it_once_and_replaces_it_only_when_told(self) -> None:
-        user = StaffFactory()
+        user = StaffFactory.create()
         output = StringIO()
         call_command("set_up_second_factor", user.email, stdout=output)
         assert "otpauth://totp/" in output.getvalue()
@@ -154,7 +154,7 @@ class TestSetUpSecondFactor:
         assert Authenticator.objects.get(user=user, type="totp").data != before
 
     def test_is_for_staff_alone(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         with pytest.raises(CommandError, match="not a member of staff"):
             call_command("set_up_second_factor", account.email)
         assert not Authenticator.objects.exists()
@@ -162,7 +162,7 @@ class TestSetUpSecondFactor:
 
 class TestSuspend:
     def test_ends_every_sign_in_for_good(self) -> None:
-        account, by = AccountFactory(), in_group("support")
+        account, by = AccountFactory.create(), in_group("support")
         app = App()
         app.token = sign_in(account)
         accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=NOW)
@@ -175,7 +175,7 @@ class TestSuspend:
         assert App().auth("auth/login", email=account.email, password=PASSWORD).status_code == 200
 
     def test_refuses_what_makes_no_sense(self) -> None:
-        account, by = AccountFactory(), StaffFactory()
+        account, by = AccountFactory.create(), StaffFactory.create()
         with pytest.raises(accounts.NotSuspended):
             accounts.unsuspend(account_id=account.pk)
         accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=NOW)
@@ -185,8 +185,8 @@ class TestSuspend:
         assert account.suspension_reason == "fraud"
 
     def test_refuses_staff(self) -> None:
-        by = StaffFactory()
-        for target in (by, StaffFactory()):
+        by = StaffFactory.create()
+        for target in (by, StaffFactory.create()):
             with pytest.raises(accounts.SuspensionRefused):
                 accounts.suspend(account_id=target.pk, reason="a slip", by=by, now=NOW)
         assert not User.objects.filter(is_active=False).exists()
@@ -196,7 +196,7 @@ class TestAdmin:
     PAGES = ("accounts_user", "accounts_outgoingemail", "auth_group")
 
     def test_pages_open(self) -> None:
-        profile = ProfileFactory()
+        profile = ProfileFactory.create()
         client, _ = sign_in_to_admin(in_group("administrator", is_superuser=True).email)
         for page in self.PAGES:
             assert client.get(reverse(f"admin:{page}_changelist")).status_code == 200
@@ -218,7 +218,7 @@ class TestAdmin:
         assert User.objects.filter(email="new@example.com").exists()
 
     def test_shows_support_an_account_and_lets_it_change_nothing(self) -> None:
-        account = AccountFactory(country="DE")
+        account = AccountFactory.create(country="DE")
         client, _ = sign_in_to_admin(in_group("support").email)
         address = reverse("admin:accounts_user_change", args=[account.pk])
         page = client.get(address)
@@ -243,7 +243,7 @@ class TestAdmin:
         assert (administrator.country, administrator.is_superuser) == ("FR", False)
 
     def test_suspends_with_a_reason_and_writes_it_down(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         client, _ = sign_in_to_admin(in_group("support").email)
         action = {"action": "suspend", "_selected_action": [str(account.pk)]}
         client.post(reverse("admin:accounts_user_changelist"), action)
@@ -259,7 +259,7 @@ class TestAdmin:
         assert account.is_active
 
     def test_lets_nobody_suspend_without_the_right(self) -> None:
-        account = AccountFactory()
+        account = AccountFactory.create()
         client, _ = sign_in_to_admin(in_group("billing").email)
         client.post(
             reverse("admin:accounts_user_changelist"),
