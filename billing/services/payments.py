@@ -82,11 +82,16 @@ class SweepReport:
 def sweep(*, gateway: Gateway, now: datetime) -> SweepReport:
     """Settle attempts whose caller is gone, and withdraw those that the customer left lying.
 
-    Younger than 23 h: the same call again, with the same key. Older: look for the charge at the
-    gateway; only if there is none may another attempt be made. Safe at any time and any number of times.
+    Younger than 23 h: the same call again, with the same key, and a look for the charge where that
+    does not help. Older: only a look; if there is no charge, and only then, another attempt is made.
+    Safe at any time and any number of times.
     """
     replays, lookups = _claim_unsettled(now=now)
-    send([attempt.pk for attempt in replays], gateway=gateway, now=now)
+    outcomes = send([attempt.pk for attempt in replays], gateway=gateway, now=now)
+    for attempt in replays:
+        if attempt.pk in outcomes and outcomes[attempt.pk].kind is OutcomeKind.UNKNOWN:
+            # A key whose first reply was a 500 answers that 500 for a day; the charge itself can be seen.
+            _adopt(attempt, gateway=gateway, now=now)
     for attempt in lookups:
         _look_up(attempt, gateway=gateway, now=now)
     abandoned = _abandoned(now=now)
@@ -105,7 +110,8 @@ def _claim_unsettled(*, now: datetime) -> tuple[list[PaymentAttempt], list[Payme
     return replays, [attempt for attempt in attempts if attempt not in replays]
 
 
-def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> None:
+def _adopt(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> OutcomeKind:
+    """Settle an attempt by its charge at the gateway, if there is one; answers what was found."""
     found = gateway.find_charge(
         customer=attempt.params["customer"],
         attempt_id=str(attempt.pk),
@@ -113,10 +119,14 @@ def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> Non
     )
     if found.kind is not OutcomeKind.NOT_FOUND:
         settlement.settle({attempt.pk: found}, now=now)
-        return
-    replacement = _replace(attempt, now=now)
-    if replacement:
-        send([replacement], gateway=gateway, now=now)
+    return found.kind
+
+
+def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> None:
+    if _adopt(attempt, gateway=gateway, now=now) is OutcomeKind.NOT_FOUND:
+        replacement = _replace(attempt, now=now)
+        if replacement:
+            send([replacement], gateway=gateway, now=now)
 
 
 @transaction.atomic

@@ -1,0 +1,46 @@
+"""A customer as a client acts for one: over our API, and over Stripe's with the publishable key."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from billing.models import Price
+from tests.factories.accounts import AccountFactory
+from tests.standin import Standin
+
+
+class Customer:
+    """An account, signed in."""
+
+    def __init__(self, standin: Standin, account: User | None = None, **fields: Any) -> None:
+        self.standin = standin
+        self.account = account or AccountFactory.create(**({"country": "US"} | fields))
+        self.http = APIClient()
+        self.http.force_authenticate(self.account)
+
+    def get(self, path: str) -> Any:
+        """Answer the response of GET."""
+        return self.http.get(f"/api/v1/{path}")
+
+    def post(self, path: str, data: object | None = None, *, key: str | None = None) -> Any:
+        """Answer the response of POST, with an Idempotency-Key if one is given."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return self.http.post(f"/api/v1/{path}", data if data is not None else {}, format="json", headers=headers)
+
+    def save_card(self, number: str = "4242424242424242") -> Any:
+        """Save a card; answers the response of its registration."""
+        setup = self.post("payment-methods/setup", key=str(uuid4()))
+        assert setup.status_code == 201, setup.content
+        confirmed = self.standin.confirm_setup(setup.json()["client_secret"], number)
+        if confirmed.json().get("status") == "requires_action":
+            self.standin.control.authenticate("setup_intent", setup.json()["setup_intent"])
+        return self.post("payment-methods", {"setup_intent": setup.json()["setup_intent"]})
+
+    def subscribe(self, price: Price, /, *, key: str | None = None, **changes: Any) -> Any:
+        """Answer the response of buying."""
+        wanted = {"price": str(price.pk), "quoted_amount": price.amount, "time_zone": "America/New_York"} | changes
+        return self.post("subscriptions", wanted, key=key or str(uuid4()))
