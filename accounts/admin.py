@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, cast
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -49,6 +52,26 @@ class ProfileInline(TabularInline):
     has_add_permission = has_change_permission = has_delete_permission = _never
 
 
+class AddressInline(TabularInline):
+    """Where mail goes, and what is verified."""
+
+    model = EmailAddress
+    fields = ["email", "verified", "primary"]
+    extra = 0
+    has_add_permission = has_change_permission = has_delete_permission = _never
+
+
+class SignInInline(TabularInline):
+    """Where the account is signed in. Never shows a session's key, which is as good as a password."""
+
+    model = UserSession
+    verbose_name_plural = "Sign-ins"
+    fields = ["ip", "user_agent", "created_at", "last_seen_at"]
+    extra = 0
+    ordering = ["-last_seen_at"]
+    has_add_permission = has_change_permission = has_delete_permission = _never
+
+
 class AddUserForm(UserCreationForm):
     """A new member of staff; people who watch sign up by themselves."""
 
@@ -66,7 +89,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
     change_password_form = AdminPasswordChangeForm
     action_form = ReasonForm
     actions = ["suspend", "unsuspend"]
-    inlines = [ProfileInline]
+    inlines = [ProfileInline, AddressInline, SignInInline]
+    filter_horizontal = ()
     ordering = ["-created_at"]
     list_display = ["email", "country", "language", "is_active", "is_staff", "created_at"]
     list_filter = ["is_active", "is_staff", "groups"]
@@ -160,7 +184,9 @@ class OutgoingEmailAdmin(ModelAdmin):
     has_add_permission = has_change_permission = has_delete_permission = _never
 
 
-admin.site.unregister(Group)
+# What allauth registers would let staff edit what only its owner may change, or see sessions' keys.
+for model in (Group, Authenticator, EmailAddress, UserSession):
+    admin.site.unregister(model)
 
 
 @admin.register(Group)

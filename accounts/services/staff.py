@@ -26,6 +26,7 @@ READ_ACCOUNTS = {
     ("accounts", "view_user"),
     ("accounts", "view_profile"),
     ("accounts", "view_outgoingemail"),
+    ("account", "view_emailaddress"),
     ("usersessions", "view_usersession"),
 }
 
@@ -58,7 +59,7 @@ def _billing(right: Right) -> bool:
 
 
 def _administrator(right: Right) -> bool:
-    return right[0] in {"accounts", "auth", "billing", "catalog", "core", "usersessions"}
+    return right[0] in {"account", "accounts", "auth", "billing", "catalog", "core", "usersessions"}
 
 
 GROUPS: dict[str, Callable[[Right], bool]] = {

@@ -242,11 +242,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
     "process-webhooks": {"task": "billing.tasks.process_webhooks", "schedule": 60},
+    "run-queued-ingests": {"task": "catalog.tasks.run_queued_ingests", "schedule": 60},
+    "refresh-search-vocabulary": {"task": "catalog.tasks.refresh_vocabulary", "schedule": 24 * 3600},
 }
 CELERY_TASK_ROUTES = {
     "core.tasks.relay_outbox": {"queue": "outbox"},
     "accounts.tasks.deliver_mail": {"queue": "mail"},
     "billing.tasks.*": {"queue": "billing"},
+    "catalog.tasks.*": {"queue": "ingest"},
 }
 
 # How often a handler may fail at an event before staff have to decide.
@@ -359,12 +362,16 @@ if PRODUCTION:
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = security.CONTENT_SECURITY_POLICY
+CONTENT_SECURITY_POLICY = security.POLICY
 # Of a request's body without its files, which are written to disk as they come in.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 FILE_UPLOAD_PERMISSIONS = 0o640
+
+# ---------------------------------------------------------------- admin
+
+UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_SYMBOL": "play_circle"}
 
 # ---------------------------------------------------------------- API
 

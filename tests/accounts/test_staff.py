@@ -24,6 +24,7 @@ from tests.factories.accounts import PASSWORD, AccountFactory, ProfileFactory, S
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FORMS = ("profiles", "emailaddress_set", "usersession_set")
 
 
 def in_group(name: str, **fields: Any) -> User:
@@ -197,12 +198,15 @@ class TestAdmin:
 
     def test_pages_open(self) -> None:
         profile = ProfileFactory.create()
+        token = sign_in(profile.account)
         client, _ = sign_in_to_admin(in_group("administrator", is_superuser=True).email)
         for page in self.PAGES:
             assert client.get(reverse(f"admin:{page}_changelist")).status_code == 200
         assert client.get(reverse("admin:accounts_user_add")).status_code == 200
         page = client.get(reverse("admin:accounts_user_change", args=[profile.account_id])).content.decode()
         assert profile.name in page
+        assert "192.0.2.1" in page
+        assert token not in page
         assert (
             client.get(reverse("admin:accounts_user_changelist"), {"q": profile.account.email[:8]}).status_code == 200
         )
@@ -212,7 +216,7 @@ class TestAdmin:
         answer = client.post(
             reverse("admin:accounts_user_add"),
             {"email": "New@Example.com", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD,
-             "profiles-TOTAL_FORMS": 0, "profiles-INITIAL_FORMS": 0},
+             **{f"{form}-{kind}_FORMS": 0 for form in FORMS for kind in ("TOTAL", "INITIAL")}},
         )  # fmt: skip
         assert answer.status_code == 302
         assert User.objects.filter(email="new@example.com").exists()
@@ -235,7 +239,7 @@ class TestAdmin:
         answer = client.post(
             reverse("admin:accounts_user_change", args=[administrator.pk]),
             {"country": "FR", "language": "de", "is_superuser": "on", "is_staff": "on",
-             "profiles-TOTAL_FORMS": 0, "profiles-INITIAL_FORMS": 0},
+             **{f"{form}-{kind}_FORMS": 0 for form in FORMS for kind in ("TOTAL", "INITIAL")}},
         )  # fmt: skip
         assert answer.status_code == 302
         assert client.get(f"/admin/accounts/user/{administrator.pk}/password/").status_code == 403
