@@ -4,13 +4,23 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from config.views import Landing
+from config import views
 
 urlpatterns = [
-    path("", Landing.as_view(), name="landing"),
+    path("", views.Landing.as_view(), name="landing"),
+    path("status", views.Status.as_view(), name="status"),
+    # Asked for by browsers on pages that name no icon of their own.
+    path("favicon.ico", views.icon, name="icon"),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/", include("accounts.api.urls")),
+    path("api/v1/", include("catalog.api.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
+
+# Below /api/ every error is a problem (RFC 9457), outside of views too.
+handler400 = "core.api.problems.bad_request"
+handler403 = "core.api.problems.permission_denied"
+handler404 = "core.api.problems.page_not_found"
+handler500 = "core.api.problems.server_error"

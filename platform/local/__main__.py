@@ -15,11 +15,16 @@ def main() -> int:
     commands.add_parser("run", help="bring the whole platform up, and down on Ctrl-C")
     commands.add_parser("stop", help="end a running platform, or what a killed one left")
     commands.add_parser("clean", help="stop, and delete all local data")
+    commands.add_parser("journey", help="walk through the running platform over HTTP")
     within = commands.add_parser("with-servers", help="run a command beside a fresh PostgreSQL and Valkey")
     within.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     if options.command == "with-servers":
         return _run_with_servers(options.arguments)
+    if options.command == "journey":
+        from local import journey
+
+        return journey.run()
     return _control_platform(options.command)
 
 

@@ -85,6 +85,13 @@ def write(settings: dict[str, str]) -> None:
         file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
 
+def read() -> dict[str, str]:
+    """Answer the settings of the running platform; empty when it is not running."""
+    if not paths.ENV_FILE.exists():
+        return {}
+    return dict(line.split("=", 1) for line in paths.ENV_FILE.read_text().splitlines())
+
+
 def _kept_secret(name: str) -> str:
     file = paths.STATE / name
     if not file.exists():

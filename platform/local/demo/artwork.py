@@ -76,6 +76,11 @@ def pictures(record: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
             )
 
 
+def drawn_pictures(record: Mapping[str, Any]) -> list[tuple[str, str, bytes]]:
+    """Draw all pictures of a record in one go, for a process of its own: its id, their names, their bytes."""
+    return [(record["id"], name, data) for name, data in pictures(record)]
+
+
 def _canvas(
     size: tuple[int, int], oversize: float, rng: Random, palette: Palette, focus: tuple[float, float]
 ) -> Canvas:
