@@ -24,9 +24,20 @@ CARD = {"exp_month": "12", "exp_year": "2034", "cvc": "123"}
 
 
 class Standin:
-    """A running stand-in: its address, and its control."""
+    """A running stand-in: its address, and its control.
 
-    def __init__(self, *, port: int | None = None, state: str = ":memory:", webhook_url: str | None = None) -> None:
+    What it is asked with the secret key is recorded and checked at the end of the run; a test that sends
+    wrong requests on purpose says `record=False`.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int | None = None,
+        state: str = ":memory:",
+        webhook_url: str | None = None,
+        record: bool = True,
+    ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.control = Control(self.url)
@@ -34,8 +45,8 @@ class Standin:
         self._arguments += ["--secret-key", SECRET_KEY, "--publishable-key", PUBLISHABLE_KEY]
         if webhook_url:
             self._arguments += ["--webhook-url", webhook_url]
-        if folder := os.environ.get("STRIPE_RECORDINGS"):
-            self._arguments += ["--record", str(Path(folder) / "requests.jsonl")]
+        if record and "STRIPE_RECORDINGS" in os.environ:
+            self._arguments += ["--record", str(Path(os.environ["STRIPE_RECORDINGS"]) / "requests.jsonl")]
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -51,10 +62,11 @@ class Standin:
                 return
             except httpx.TransportError:
                 time.sleep(0.05)
+        self.stop(signal.SIGKILL)
         raise AssertionError("the stand-in did not start")
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End it."""
+        """End it; one that has ended already stays so."""
         self.process.send_signal(how)
         self.process.wait(20)
 
@@ -84,9 +96,9 @@ class Standin:
 
 
 @contextmanager
-def running(**options: str) -> Iterator[Standin]:
+def running(*, state: str = ":memory:", webhook_url: str | None = None, record: bool = True) -> Iterator[Standin]:
     """Yield a stand-in, ended afterwards."""
-    standin = Standin(**options)  # type: ignore[arg-type] - port is never given here
+    standin = Standin(state=state, webhook_url=webhook_url, record=record)
     standin.start()
     try:
         yield standin
