@@ -19,7 +19,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
-from catalog.models import Artwork, State, Title
+from catalog.models import Artwork, Title
 from config.celery import app as celery_app
 from core import health
 from core.models import OutboxDelivery
@@ -104,7 +104,7 @@ def _events() -> str:
 
 
 def _catalogue() -> str:
-    return gettext("%d titles published") % Title.objects.filter(state=State.PUBLISHED).count()
+    return gettext("%d titles published") % Title.objects.published().count()
 
 
 PARTS: list[tuple[str | Promise, Callable[[], str]]] = [
@@ -129,7 +129,7 @@ def _ask(name: str | Promise, question: Callable[[], str]) -> Part:
 
 def _posters() -> list[Artwork]:
     """Answer a few pictures of the newest published titles."""
-    images = Artwork.objects.filter(kind=Artwork.Kind.POSTER, title__state=State.PUBLISHED).exclude(file="")
+    images = Artwork.objects.filter(kind=Artwork.Kind.POSTER, title__in=Title.objects.published()).exclude(file="")
     return list(images.select_related("title").order_by("-title_id")[:8])
 
 
