@@ -38,7 +38,7 @@ def measure(**_: Any) -> None:
 
     # Log lines of a task carry its id and that of the request that started it. The receiver that
     # is there already: the library's own step would add a second, and a second line of each task.
-    apps.get_app_config("django_structlog")._celery_receiver.connect_worker_signals()
+    apps.get_app_config("django_structlog")._celery_receiver.connect_worker_signals()  # type: ignore[attr-defined]
 
     task_prerun.connect(metrics.begin_task)
     task_postrun.connect(metrics.end_task)

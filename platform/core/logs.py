@@ -97,6 +97,7 @@ def configuration(*, json: bool, level: str) -> dict[str, Any]:
             # django_structlog writes the line of each request and task, with its ids.
             "django.request": {"level": "CRITICAL"},
             "celery.app.trace": {"level": "CRITICAL"},
+            "gunicorn.error": {"handlers": [], "propagate": True},
             "celery.worker.strategy": {"level": "WARNING"},
         },
     }
