@@ -20,9 +20,7 @@ import httpx
 
 from local import environment, paths
 from local.client import Client, Inbox, Refused
-from local.demo.people import PASSWORD
-
-GOOD_CARD = "4242424242424242"
+from local.demo.people import GOOD_CARD, PASSWORD
 
 
 class StepFailed(Exception):

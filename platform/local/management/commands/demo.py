@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 from billing import stripe_gateway
 from catalog.models import Artwork, Title
 from core.clock import now
-from local.demo import offers, people, titles
+from local.demo import households, offers, people, titles
 
 
 class Command(BaseCommand):
@@ -31,10 +31,10 @@ class Command(BaseCommand):
 
     def _seed(self) -> None:
         at = now()
-        people.employ()
+        households.employ()
         offers.offer(now=at)
         for viewer in people.VIEWERS:
-            people.invite(viewer, now=at)
+            households.invite(viewer, now=at)
         if not Title.objects.exists():
             self._say("Seeding: ingesting the demo catalogue ...")
             run = titles.ingest(now=at)
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             titles.draw(now=at, progress=self._progress)
         if stripe_gateway.is_standin():
             for viewer in people.VIEWERS:
-                people.subscribe(viewer, now=at)
+                households.subscribe(viewer, now=at)
 
     def _progress(self, done: int, total: int) -> None:
         if done % 20 == 0 or done == total:
