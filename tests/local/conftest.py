@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.local.platform_run import PlatformRun, claim_ports
+from tests.platform_run import PlatformRun, claim_ports
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.local.platform_run import PlatformRun
+from tests.platform_run import PlatformRun
 
 # One after the other, on one worker: each start loads both cores.
 pytestmark = pytest.mark.xdist_group("platform")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 
 from local import paths
 from local.throwaway import SETTINGS, free_port
@@ -47,6 +48,26 @@ class PlatformRun:
             check=False,
             timeout=READY_WITHIN,
         )
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command beside the running platform."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=paths.ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=READY_WITHIN,
+        )
+
+    def sql(self, query: str) -> str:
+        """Ask the platform's database for one value."""
+        settings = dict(line.split("=", 1) for line in (self.state / "env").read_text().splitlines())
+        with psycopg.connect(settings["DATABASE_URL"]) as connection:
+            row = connection.execute(query).fetchone()
+            assert row
+            return str(row[0])
 
     def start(self) -> None:
         """Start it and wait for the addresses that it prints when everything is up."""
