@@ -6,14 +6,16 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db.backends.signals import connection_created
 
+from core import personal_data
+
 
 class CoreConfig(AppConfig):
     name = "core"
     verbose_name = "Platform"
 
     def ready(self) -> None:
-        """Have the outbox's months kept, its backlog counted and queries measured."""
-        from core import metrics, partitions
+        """Have the outbox's months kept, its backlog counted, queries measured, and keys of requests erased."""
+        from core import idempotency, metrics, partitions
         from core.outbox import retention
         from core.outbox.metrics import Backlog
 
@@ -24,3 +26,4 @@ class CoreConfig(AppConfig):
             )
         metrics.when_scraped(Backlog())
         connection_created.connect(metrics.measure_queries)
+        personal_data.register(idempotency.CONTRIBUTOR)

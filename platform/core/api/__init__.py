@@ -1,0 +1,1 @@
+"""What every endpoint shares: errors, pages, JSON, idempotent requests, conditional reads, limits, description."""
