@@ -108,6 +108,12 @@ class TestStart:
             ("STRIPE_WEBHOOK_SECRET", "changeme"),
             ("STRIPE_WEBHOOK_SECRET", "whsec_right,wrong"),
             ("DEFAULT_COUNTRY", "ZZ"),
+            ("DATABASE_URL", "nonsense"),
+            ("DATABASE_URL", "mysql://user@host/name"),
+            ("DATABASE_URL", "postgresql://user@host:port/name"),
+            ("METRICS_PORT", "abc"),
+            ("DATABASE_POOL_SIZE", "many"),
+            ("STAFF_SECOND_FACTOR_REQUIRED", "maybe"),
             ("TRUSTED_PROXIES", "proxy.example"),
             ("PROXY_SCHEME_HEADER", "X-Forwarded-Proto"),
             ("CDN_COUNTRY_HEADER", "CF-IPCountry"),
@@ -120,6 +126,7 @@ class TestStart:
 
     def test_succeeds_with_all_that_is_needed(self) -> None:
         assert refusal() == ""
+        assert refusal(STRIPE_API_BASE="", DEBUG="", METRICS_PORT="", TRUSTED_PROXIES="", ALLOWED_HOSTS="") == ""
         assert refusal(STRIPE_API_BASE="https://api.stripe.com", DEBUG="false", TRUSTED_PROXIES="1") == ""
 
     def test_tells_no_secret(self) -> None:
@@ -157,6 +164,14 @@ class TestDeployment:
             TRUSTED_PROXIES="10.0.0.0/8", PROXY_SCHEME_HEADER="X-Forwarded-Proto",
         )  # fmt: skip
         assert done.stdout == "('HTTP_X_FORWARDED_PROTO', 'https')\n"
+
+    def test_speaks_to_the_database_as_its_address_says(self) -> None:
+        code = "from django.conf import settings\nprint(settings.DATABASES['default']['OPTIONS'])"
+        done = run(
+            "-c", code, DJANGO_SETTINGS_MODULE="config.settings",
+            DATABASE_URL="postgresql://app@db/main?sslmode=verify-full", DATABASE_POOL_SIZE="4",
+        )  # fmt: skip
+        assert done.stdout == "{'sslmode': 'verify-full', 'pool': {'min_size': 1, 'max_size': 4}}\n"
 
     def test_logs_json(self) -> None:
         code = (

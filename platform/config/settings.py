@@ -12,13 +12,14 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config.environment import Environment, postgresql
 from core import logs, scrape, security
 from core.geo import is_country
 from core.proxies import TrustedProxies
 
 ROOT = Path(__file__).resolve().parents[2]
 
-env = environ.Env()
+env = Environment()
 
 DEPLOYMENT: str = env.str("DEPLOYMENT", "production")
 if DEPLOYMENT not in {"production", "local", "test"}:
@@ -140,14 +141,16 @@ TEMPLATES = [
 
 # ---------------------------------------------------------------- data
 
+_database = postgresql(required("DATABASE_URL", "the PostgreSQL database, postgresql://user:password@host/name"))
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        **environ.Env.db_url_config(
-            required("DATABASE_URL", "the PostgreSQL database, postgresql://user:password@host/name")
-        ),
+        **_database,
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,  # the pool keeps connections, not the thread
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10)}},
+        "OPTIONS": {
+            **_database.get("OPTIONS", {}),  # such as ?sslmode=verify-full in the address
+            "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10)},
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
