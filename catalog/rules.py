@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -147,10 +147,8 @@ def is_open(window: Window, country: str, now: datetime) -> bool:
 def end_of(window: Window, country: str) -> datetime | None:
     """Answer the first instant after a window in `country`; None for an open end."""
     if window.ends_on is not None:
-        return min(
-            datetime(window.ends_on.year, window.ends_on.month, window.ends_on.day, tzinfo=zone)
-            for zone in _zones(country)
-        )
+        day = datetime.combine(window.ends_on, time())
+        return min(day.replace(tzinfo=zone).astimezone(UTC) for zone in _zones(country))
     return window.ends_at
 
 
@@ -218,7 +216,9 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.casefold().translate(_ASCII).split())
-    folded = unicodedata.normalize("NFKD", text.casefold().translate(_APOSTROPHES)).translate(_LIGATURES)
+    # Twice, since a compatibility form may hide a capital and a lower-case letter a compatibility form.
+    lowered = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).casefold()
+    folded = unicodedata.normalize("NFKD", lowered).casefold().translate(_APOSTROPHES).translate(_LIGATURES)
     letters = (
         character if character.isalnum() else " " for character in folded if unicodedata.category(character) != "Mn"
     )

@@ -6,7 +6,7 @@ Titles come with everything prefetched by `selectors.titles`: nothing here asks 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
@@ -34,7 +34,7 @@ def card(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
         "number": title.number,
         "genres": [genre(item.genre) for item in title.title_genres.all()],
         "minimum_age": _minimum_age(title, viewer),
-        "available_until": available_until(title, viewer, now),
+        "available_until": _instant(available_until(title, viewer, now)),
         "artwork": _artwork(title.artwork.all(), chain),
     }
 
@@ -185,6 +185,10 @@ def _reference(title: Title | None, viewer: Viewer) -> dict[str, Any] | None:
     chain = rules.language_chain(viewer.languages, title.original_language)
     texts = {text.language: text for text in title.texts.all()}
     return {"id": str(title.pk), "kind": title.kind, "name": _name(title, texts, chain)}
+
+
+def _instant(value: datetime | None) -> str | None:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
 
 
 def _date(day: Any, precision: str) -> str | None:

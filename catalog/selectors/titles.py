@@ -79,7 +79,7 @@ def seasons_of(title_id: UUID, viewer: Viewer, now: datetime) -> list[Title]:
     """Answer the seasons of a series that the viewer may see, in order, each with its `episode_count`."""
     episodes = Count("children", filter=Q(children__kind=Kind.EPISODE, children__state="published"))
     seasons = Title.objects.visible_to(viewer, now).filter(parent=title_id, kind=Kind.SEASON)
-    return list(seasons.annotate(episode_count=episodes).order_by("number", "pk").prefetch_related("texts", "artwork"))
+    return list(_with_inherited(seasons).annotate(episode_count=episodes).order_by("number", "pk"))
 
 
 def extras_of(title_id: UUID, viewer: Viewer, now: datetime) -> list[Title]:

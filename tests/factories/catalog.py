@@ -55,7 +55,7 @@ class RatingFactory(DjangoModelFactory[ContentRating]):
 
 
 class TitleFactory(DjangoModelFactory[Title]):
-    """A published film that everybody may watch everywhere; `name`, `window` and `rating` may be None."""
+    """A published film that everybody may watch everywhere."""
 
     class Meta:
         model = Title
@@ -75,21 +75,19 @@ class TitleFactory(DjangoModelFactory[Title]):
 
     @factory.post_generation
     def window(title: Title, create: bool, value: dict[str, Any] | None, **_: Any) -> None:
-        """Give it a licence: the whole world unless told; `window={"territories": ["DE"]}`, `window=False` for none."""
-        if create and value is not False:
+        """Give what stands alone a licence for the world; `window={"territories": ["DE"]}` another, False none."""
+        if create and value is not False and (value or title.parent_id is None):
             WindowFactory.create(title=title, **(value or {}))
 
 
 class SeasonFactory(TitleFactory):
     kind = Kind.SEASON
-    window = False
     series = factory.SelfAttribute("parent")
     number = 1
 
 
 class EpisodeFactory(TitleFactory):
     kind = Kind.EPISODE
-    window = False
     series = factory.SelfAttribute("parent.series")
     number = 1
 

@@ -230,7 +230,7 @@ def _unreadable(number: int, content: bytes, code: str, message: str) -> RawReco
 
 
 def _explain(data: Any, findings: Findings) -> None:
-    errors = sorted(_VALIDATOR.iter_errors(data), key=lambda error: [str(part) for part in error.instance_path])
+    errors = sorted(_VALIDATOR.iter_errors(data), key=lambda error: (_path(error), error.message))
     for error in errors[:_MAX_ERRORS]:
         code = type(error.kind).__name__.removeprefix("ValidationErrorKind_")
         findings.add(

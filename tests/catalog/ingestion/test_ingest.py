@@ -267,8 +267,8 @@ class TestBadRecords:
             (7, "", "", "invalid_json", "error"),
             (8, "", "", "not_an_object", "error"),
             (9, "", "", "not_an_object", "error"),
-            (10, "m6", "people[0]", "additional_properties", "error"),
             (10, "m6", "people[0]", "required", "error"),
+            (10, "m6", "people[0]", "additional_properties", "error"),
         ]
         assert set(SourceRecord.objects.values_list("external_id", flat=True)) == {"m1", "m7"}
 

@@ -13,9 +13,7 @@ from tests.factories.catalog import ProviderFactory, counts, ingest
 pytestmark = pytest.mark.django_db
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "titles" / "netflix_titles.csv"
-HEADER = (
-    b"show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description"
-)
+HEADER = b"show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description"
 
 
 def rows(*lines: str) -> bytes:
