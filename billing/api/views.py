@@ -22,6 +22,7 @@ from billing.api import serializers
 from billing.models import Invoice
 from billing.services import cards, subscriptions, webhooks
 from core.api.idempotency import IdempotentRequest, idempotent
+from core.api.problems import raises
 from core.clock import now
 from core.geo import viewer_country
 
@@ -53,7 +54,7 @@ class CardSetupView(APIView):
     """The beginning of saving a card."""
 
     @extend_schema(operation_id="payment_methods_setup", request=None, responses={201: serializers.CardSetupSerializer})
-    @idempotent
+    @idempotent(secret=True)
     def post(self, request: IdempotentRequest) -> Response:
         """Ask for a SetupIntent, to be confirmed with Stripe's client library."""
         started = cards.start_setup(
@@ -84,6 +85,7 @@ class PaymentMethodsView(APIView):
         request=serializers.RegisterCardSerializer,
         responses={201: serializers.PaymentMethodSerializer},
     )
+    @raises(cards.CardSetupNotFound, cards.CardSetupIncomplete, cards.CardRequired, cards.PaymentServiceUnavailable)
     def post(self, request: Request) -> Response:
         """Save the card of a confirmed SetupIntent and make it the default."""
         wanted = serializers.RegisterCardSerializer(data=request.data)
@@ -105,7 +107,14 @@ class SubscriptionsView(APIView):
         request=serializers.SubscribeSerializer,
         responses={201: serializers.SubscribedSerializer},
     )
-    @idempotent
+    @raises(
+        subscriptions.AlreadySubscribed,
+        subscriptions.PriceNotOffered,
+        subscriptions.QuoteChanged,
+        subscriptions.PaymentMethodRequired,
+        subscriptions.PaymentFailed,
+    )
+    @idempotent(secret=True)
     def post(self, request: IdempotentRequest) -> Response:
         """Buy a plan with the default card and charge its first period."""
         wanted = serializers.SubscribeSerializer(data=request.data)
@@ -131,6 +140,7 @@ class SubscriptionView(APIView):
     """The account's subscription."""
 
     @extend_schema(operation_id="subscription_retrieve", responses=serializers.SubscriptionSerializer)
+    @raises(subscriptions.NoSubscription)
     def get(self, request: Request) -> Response:
         """Answer the live subscription, or else the one that ended last."""
         found = selectors.current_subscription(account_id=_account(request).pk)
@@ -143,6 +153,7 @@ class CancelSubscriptionView(APIView):
     """Cancelling, and taking it back."""
 
     @extend_schema(operation_id="subscription_cancel", request=None, responses=serializers.SubscriptionSerializer)
+    @raises(subscriptions.NoSubscription, subscriptions.PaymentUnderWay)
     def post(self, request: Request) -> Response:
         """Cancel at the end of what is paid for."""
         account = _account(request)
@@ -152,6 +163,7 @@ class CancelSubscriptionView(APIView):
         return Response(serializers.SubscriptionSerializer(canceled).data)
 
     @extend_schema(operation_id="subscription_undo_cancel", responses=serializers.SubscriptionSerializer)
+    @raises(subscriptions.NoSubscription, subscriptions.NotCanceled)
     def delete(self, request: Request) -> Response:
         """Take the cancellation back, before it takes effect."""
         account = _account(request)

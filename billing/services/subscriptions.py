@@ -183,7 +183,7 @@ def _begin(
     begun = PaymentAttempt.objects.filter(
         invoice__subscription__request_key=request_key.id, invoice__subscription__account=account_id
     )
-    attempt = begun.order_by("n").first()
+    attempt = begun.order_by("-n").first()
     if attempt is not None:
         return attempt.pk
     if Subscription.objects.live().filter(account=account_id).exists():

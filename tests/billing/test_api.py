@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,8 @@ from rest_framework.test import APIClient
 
 from billing import stripe_gateway
 from billing.models import CardSetup, Invoice, PaymentAttempt, PaymentMethod, Subscription
-from billing.services import payments, renewals
+from billing.services import payments, renewals, settlement
+from core.models import IdempotencyKey
 from tests.billing.customers import Customer
 from tests.factories.accounts import AccountFactory
 from tests.factories.billing import PlanFactory, PriceFactory
@@ -179,14 +181,32 @@ class TestSubscribe:
         first = customer.subscribe(price, key="k1")
         again = customer.subscribe(price, key="k1")
         assert (first.status_code, again.status_code) == (201, 201)
+        assert again["Idempotency-Replayed"] == "true"
         assert first.json()["subscription"]["id"] == again.json()["subscription"]["id"]
         assert len(standin.control.charges()) == 1
 
     def test_needs_a_key(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
         answer = customer.post("subscriptions", {"price": str(price.pk), "quoted_amount": 1549})
-        assert answer.status_code == 400
+        assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_missing")
         assert Subscription.objects.count() == 0
+
+    def test_refuses_another_order_under_the_same_key(self, standin: Standin) -> None:
+        customer, price = Customer(standin), PriceFactory.create()
+        customer.save_card()
+        customer.subscribe(price, key="k1")
+        answer = customer.subscribe(price, key="k1", time_zone="UTC")
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+        assert len(standin.control.charges()) == 1
+
+    def test_keeps_no_secret(self, standin: Standin) -> None:
+        customer, price = Customer(standin), PriceFactory.create()
+        customer.save_card("4000002760003184")
+        first = customer.subscribe(price, key="k1").json()["payment"]
+        assert first["status"] == "requires_action"
+        assert IdempotencyKey.objects.exclude(body=None).count() == 0
+        assert first["client_secret"] not in str(PaymentAttempt.objects.values().get())
+        assert customer.subscribe(price, key="k1").json()["payment"] == first
 
     def test_refuses_a_second_subscription(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
@@ -208,7 +228,7 @@ class TestSubscribe:
         ],
     )
     def test_refuses_what_is_not_offered(
-        self, standin: Standin, fields: dict[str, object], changes: dict[str, object], code: str
+        self, standin: Standin, fields: dict[str, object], changes: dict[str, Any], code: str
     ) -> None:
         customer, price = Customer(standin), PriceFactory.create(**fields)
         customer.save_card()
@@ -249,7 +269,7 @@ class TestSubscribe:
         intent = answer["payment"]["client_secret"].split("_secret_")[0]
         assert PaymentAttempt.objects.get().gateway_id == intent
         standin.control.authenticate("payment_intent", intent)
-        payments.settlement.settle(
+        settlement.settle(
             {PaymentAttempt.objects.get().pk: stripe_gateway.connect().charge_status(intent)}, now=datetime.now(UTC)
         )
         assert customer.get("subscription").json()["status"] == "active"

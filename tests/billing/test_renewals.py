@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from billing import rules
@@ -29,6 +24,7 @@ from billing.models import (
 from billing.services import payments, plans, renewals, subscriptions
 from core.models import OutboxEvent
 from tests.billing.instant import InstantGateway
+from tests.billing.threads import at_once
 from tests.factories.billing import NOW, PriceFactory, make_due
 
 LATER = NOW + timedelta(minutes=1)
@@ -367,27 +363,6 @@ class TestPreview:
         assert [(entry.outcome, entry.amount, entry.period_start) for entry in shown] == [("due", 1549, NOW)] * 2
         assert all(query["sql"].startswith("SELECT") for query in queries)
         assert not any("FOR UPDATE" in query["sql"] for query in queries)
-
-
-@contextmanager
-def own_connection() -> Iterator[None]:
-    try:
-        yield
-    finally:
-        connections.close_all()
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Run calls in threads with connections of their own, all beginning together."""
-    barrier = threading.Barrier(len(calls))
-
-    def start(call: Callable[[], Any]) -> Any:
-        with own_connection():
-            barrier.wait()
-            return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(start, calls))
 
 
 @pytest.mark.django_db(transaction=True)

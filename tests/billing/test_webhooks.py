@@ -17,7 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from billing import stripe_gateway, tasks
 from billing.models import Invoice, PaymentAttempt, Subscription, WebhookEvent
-from billing.services import payments, webhooks
+from billing.services import payments, settlement, webhooks
 from tests import standin as standins
 from tests.billing.customers import Customer
 from tests.factories.billing import PriceFactory
@@ -128,18 +128,18 @@ class TestProcess:
     def test_comes_before_the_reply_without_harm(self, standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
         customer = Customer(standin)
         customer.save_card()
-        settle = payments.settlement.settle
+        settle = settlement.settle
 
         def settle_late(*args: Any, **kwargs: Any) -> None:
             # Between Stripe's answer and our own record of it, the webhook is received and applied.
-            monkeypatch.setattr(payments.settlement, "settle", settle)
+            monkeypatch.setattr(settlement, "settle", settle)
             (event,) = events_of(standin, "payment_intent.succeeded")
             webhooks.receive(event=event, livemode=False, now=datetime.now(UTC))
             assert process(event["id"]) == "processed"
             assert Subscription.objects.get().status == "active"
             settle(*args, **kwargs)
 
-        monkeypatch.setattr(payments.settlement, "settle", settle_late)
+        monkeypatch.setattr(settlement, "settle", settle_late)
         answer = customer.subscribe(PriceFactory.create())
         assert (answer.status_code, answer.json()["payment"]["status"]) == (201, "succeeded")
         subscription = Subscription.objects.get()
