@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 
 from accounts.models import OutgoingEmail
@@ -55,6 +56,16 @@ class App:
     def verify(self, email: str) -> Answer:
         """Enter the code that was mailed."""
         return self.auth("auth/email/verify", key=mailed_code(email))
+
+
+class CountingHasher(MD5PasswordHasher):
+    """Counts how many passwords are hashed."""
+
+    hashes = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        CountingHasher.hashes += 1
+        return super().encode(password, salt)
 
 
 def mailed_code(address: str) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
 from pytest_django import DjangoAssertNumQueries
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 
+from accounts.api.authentication import SessionToken
 from accounts.models import Profile, SessionProfile, User
 from core.ids import new_id
 from tests.accounts.conftest import App
@@ -74,11 +79,17 @@ class TestSessionToken:
         Session.objects.filter(session_key=app.token).delete()
         assert app.call("get", "/api/v1/account").status_code == 401
 
-    @pytest.mark.parametrize("token", ["", "x", "x" * 5000, "0" * 32, "../../", "caf\xe9"])
+    @pytest.mark.parametrize("token", ["", "x", "x" * 5000, "0" * 32, "../../", "\xe9"])
     def test_is_refused_when_it_was_never_one(self, token: str) -> None:
         app = App()
         app.token = token or " "
         assert app.call("get", "/api/v1/account").status_code == 401
+
+    def test_is_refused_also_where_nobody_need_sign_in(self) -> None:
+        # Else an app would not notice that it was signed out.
+        request = Request(APIRequestFactory().get("/", headers={"X-Session-Token": "ended"}))
+        with pytest.raises(AuthenticationFailed):
+            SessionToken().authenticate(request)
 
     def test_of_a_suspended_account_is_refused(self) -> None:
         account = AccountFactory.create()
@@ -186,12 +197,18 @@ class TestProfiles:
     def test_refusals_have_their_codes(self) -> None:
         account = AccountFactory.create()
         app = signed_in(account)
-        assert app.call("post", "/api/v1/profiles", {"name": "Kim", "is_kids": True}).status_code == 409
+
+        def refusal(method: str, path: str, data: Any = None) -> tuple[int, str]:
+            answer = app.call(method, path, data)
+            return answer.status_code, answer.json()["code"]
+
+        path = "/api/v1/profiles"
+        assert refusal("post", path, {"name": "Kim", "is_kids": True}) == (409, "adult_profile_required")
         profile = ProfileFactory.create(account=account, name="Ada")
-        assert app.call("post", "/api/v1/profiles", {"name": "ada"}).status_code == 409
-        assert app.call("delete", f"/api/v1/profiles/{profile.pk}").status_code == 409
+        assert refusal("post", path, {"name": "ada"}) == (409, "profile_name_taken")
+        assert refusal("delete", f"{path}/{profile.pk}") == (409, "adult_profile_required")
         child = KidsProfileFactory.create(account=account)
-        assert app.call("patch", f"/api/v1/profiles/{child.pk}", {"highest_age": 16}).status_code == 422
+        assert refusal("patch", f"{path}/{child.pk}", {"highest_age": 16}) == (422, "kids_limits_exceeded")
 
     @pytest.mark.parametrize(("method", "suffix"), [("get", ""), ("patch", ""), ("delete", ""), ("post", "/enter")])
     def test_answer_the_same_for_foreign_and_unknown_ids(self, method: str, suffix: str) -> None:
@@ -201,7 +218,8 @@ class TestProfiles:
         for profile_id in (foreign.pk, new_id()):
             answer = app.call(method, f"/api/v1/profiles/{profile_id}{suffix}", {"name": "Mine"})
             assert answer.status_code == 404
-            answers.append(answer.content.replace(str(profile_id).encode(), b""))
+            body = json.loads(answer.content.replace(str(profile_id).encode(), b""))
+            answers.append({name: value for name, value in body.items() if name != "instance"})
         assert answers[0] == answers[1]
         foreign.refresh_from_db()
         assert foreign.name == "Eve"

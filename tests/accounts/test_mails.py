@@ -110,7 +110,7 @@ class TestRender:
     def test_speaks_german(self) -> None:
         message = mails.render(queue(language="de", code="ABCD-EFGH"))
         assert message.subject == "Ihr Anmeldecode"
-        assert message.body.startswith("Mit diesem Code melden Sie sich an:\n\n    ABCD-EFGH\n")
+        assert "\n\n    ABCD-EFGH\n\nGeben" in message.body
 
     def test_says_the_same_thing_once_more_under_the_same_id(self) -> None:
         mail = queue()
@@ -223,7 +223,7 @@ class TestTask:
         app.sign_up("ada@example.com")
         tasks.deliver_mail(mail_id=str(OutgoingEmail.objects.get().pk), unknown="from a newer publisher")
         [received] = postbox.received
-        assert received["Subject"].strip() == f"Willkommen bei {django_settings.SITE_NAME}: Bestätigen Sie Ihre Adresse"
+        assert received["Subject"].strip().startswith(f"Willkommen bei {django_settings.SITE_NAME}: ")
         found = re.search(r"[A-Z]{4}-[A-Z]{4}", plain(received, "plain"))
         assert found
         assert app.auth("auth/email/verify", key=found[0]).status_code == 200

@@ -75,7 +75,7 @@ class TestUser:
 
 class TestProfile:
     @pytest.mark.parametrize("limits", [{"highest_age": 13}, {"highest_age": 18}, {"allows_unrated": True}])
-    def test_of_a_child_has_a_childs_limits(self, limits: dict[str, object]) -> None:
+    def test_of_a_child_has_the_limits_of_one(self, limits: dict[str, object]) -> None:
         with pytest.raises(IntegrityError) as error, transaction.atomic():
             KidsProfileFactory.create(**limits)
         assert refused_by(error) == "profile_kids_limits"

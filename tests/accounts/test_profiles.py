@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Profile, User
@@ -38,7 +38,7 @@ class TestCreate:
         )  # fmt: skip
         assert (profile.created_at, profile.updated_at) == (NOW, NOW)
 
-    def test_gives_a_child_a_childs_limits(self) -> None:
+    def test_gives_a_child_the_limits_of_one(self) -> None:
         account = AccountFactory.create()
         add(account)
         child = add(account, "Kim", is_kids=True)
@@ -190,6 +190,29 @@ class TestTwoAtOnce:
         )
         assert results == ["adult_profile_required", "ok"]
         assert Profile.objects.filter(account=first.account, is_kids=False).count() == 1
+
+    @pytest.mark.parametrize("verb", ["create", "change", "delete", "enter"])
+    def test_wait_for_the_accounts_lock(self, verb: str) -> None:
+        profile = ProfileFactory.create()
+        ProfileFactory.create(account=profile.account)
+        session_key = sign_in(profile.account)
+        account_id, fields = profile.account_id, {"name": "Bea"}
+        calls: dict[str, Callable[[], Any]] = {
+            "create": lambda: profiles.create(account_id=account_id, fields=fields, now=NOW),
+            "change": lambda: profiles.change(account_id=account_id, profile_id=profile.pk, fields=fields, now=NOW),
+            "delete": lambda: profiles.delete(account_id=account_id, profile_id=profile.pk),
+            "enter": lambda: profiles.enter(
+                account_id=account_id, profile_id=profile.pk, session_key=session_key, now=NOW
+            ),
+        }
+        with transaction.atomic():
+            User.objects.locked().get(pk=account_id)
+            waiting = threading.Thread(target=at_once, args=[calls[verb]])
+            waiting.start()
+            waiting.join(0.5)
+            assert waiting.is_alive()
+        waiting.join(30)
+        assert not waiting.is_alive()
 
 
 class TestEnter:

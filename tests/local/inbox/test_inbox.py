@@ -137,8 +137,8 @@ class TestParse:
             assert text.encode() is not None  # can be sent to a browser
 
     def test_decodes_headers_and_both_bodies(self) -> None:
-        content = parsing.parse(mail("Adresse bestätigen", "Grüße", "<p>Grüße</p>"))
-        assert content.subject == "Adresse bestätigen"
+        content = parsing.parse(mail("Grüße aus Köln", "Grüße", "<p>Grüße</p>"))
+        assert content.subject == "Grüße aus Köln"
         assert (content.text.strip(), content.html.strip()) == ("Grüße", "<p>Grüße</p>")
 
     def test_lists_attachments(self) -> None:
