@@ -69,11 +69,11 @@ def _browse(viewer: Client) -> Iterator[tuple[str, str]]:
     yield "browses the catalogue", f"{len(page['results'])} titles on the first page"
     films = viewer.get("titles", kind="movie", genre="science-fiction")
     _expect({film["kind"] for film in films["results"]} == {"movie"}, "a filter for films that shows others")
-    yield "filters for science fiction films", ", ".join(film["title"] for film in films["results"][:3])
+    yield "filters for science fiction films", ", ".join(film["name"] for film in films["results"][:3])
     found = viewer.get("search", q="metropolsi")["results"]
-    _expect(bool(found) and found[0]["title"] == "Metropolis", f"a search for metropolsi that finds {found[:1]}")
+    _expect(bool(found) and found[0]["name"] == "Metropolis", f"a search for metropolsi that finds {found[:1]}")
     detail = viewer.get(f"titles/{found[0]['id']}")
-    yield "searches with a typo, opens what was meant", f"{detail['title']} ({len(detail['credits'])} credits)"
+    yield "searches with a typo, opens what was meant", f"{detail['name']} ({len(detail['credits'])} credits)"
     again = viewer.http.get(f"/api/v1/titles/{detail['id']}")
     unchanged = viewer.http.get(f"/api/v1/titles/{detail['id']}", headers={"If-None-Match": again.headers["ETag"]})
     _expect(unchanged.status_code == 304, f"a second read that answers {unchanged.status_code}")
