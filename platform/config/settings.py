@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "core.api.middleware.RefuseNul",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.api.middleware.StrictJson",
@@ -378,6 +379,14 @@ UNFOLD = {"SITE_TITLE": SITE_NAME, "SITE_HEADER": SITE_NAME, "SITE_SYMBOL": "pla
 
 # ---------------------------------------------------------------- API
 
+# Requests of an address without a sign-in, of an account, and of an account to what makes payments.
+THROTTLE_RATES: dict[str, str | None] = {
+    "anon": env.str("THROTTLE_ANON", "120/minute"),
+    "account": env.str("THROTTLE_ACCOUNT", "600/minute"),
+    "payments": env.str("THROTTLE_PAYMENTS", "20/minute"),
+}
+if DEPLOYMENT == "test":
+    THROTTLE_RATES = dict.fromkeys(THROTTLE_RATES)
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.SessionToken",
@@ -387,7 +396,13 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["core.api.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsing.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "core.api.pagination.CursorPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "core.api.throttling.Anonymous",
+        "core.api.throttling.Account",
+        "core.api.throttling.Scoped",
+    ],
+    "DEFAULT_THROTTLE_RATES": THROTTLE_RATES,
     # OPTIONS would answer names of views and serializers; the description is at /api/schema.
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "core.api.problems.handle",
@@ -400,6 +415,20 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": f"{SITE_NAME} API",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
+    "DESCRIPTION": "Conventions of all endpoints: docs/api.md. Error codes: /api/problems.",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "TAGS": [
+        {"name": "accounts", "description": "The account and its profiles."},
+        {"name": "billing", "description": "Plans, cards, subscriptions, invoices."},
+        {"name": "catalog", "description": "What can be watched."},
+        {"name": "core", "description": "What clients of all kinds need."},
+    ],
+    # What is asked for and what is answered differ: ids, for one.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "core.api.schema.add_components",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     # The page's assets come from us.
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -440,7 +469,7 @@ OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", "streaming")
 if DEPLOYMENT == "test":
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIGRATION_LINTER_OPTIONS = {
-    "exclude_apps": ["admin", "auth", "contenttypes", "sessions"],
+    "exclude_apps": ["account", "admin", "auth", "contenttypes", "mfa", "sessions", "usersessions"],
     # Creates tables alone, in SQL that the linter reads line by line and takes for columns added to a full table.
     "ignore_name": ["0001_outbox"],
     "no_cache": True,
