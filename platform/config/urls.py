@@ -1,11 +1,14 @@
 """Every address of the platform."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from billing.api.views import StripeWebhookView
 from config import views
+from core.api.views import ProblemsView
 
 urlpatterns = [
     path("", views.Landing.as_view(), name="landing"),
@@ -14,6 +17,8 @@ urlpatterns = [
     path("favicon.ico", views.icon, name="icon"),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/problems", ProblemsView.as_view(), name="problems"),
+    path("api/v1/", include("core.api.urls")),
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("billing.api.urls")),
     path("api/v1/", include("catalog.api.urls")),
@@ -21,6 +26,10 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
+
+# In production a bucket or a web server has the uploaded files; on one machine nobody else serves them.
+if not settings.PRODUCTION:
+    urlpatterns += [path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT})]
 
 # Below /api/ every error is a problem (RFC 9457), outside of views too.
 handler400 = "core.api.problems.bad_request"

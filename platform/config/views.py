@@ -26,6 +26,9 @@ from core.models import OutboxDelivery
 
 logger = structlog.get_logger(__name__)
 
+SHOWN_POSTERS = 14
+"""Two rows on a wide screen."""
+
 
 class Door(NamedTuple):
     """A place that the landing page leads to."""
@@ -128,9 +131,10 @@ def _ask(name: str | Promise, question: Callable[[], str]) -> Part:
 
 
 def _posters() -> list[Artwork]:
-    """Answer a few pictures of the newest published titles."""
+    """Answer pictures of some of the newest published titles, one each."""
     images = Artwork.objects.filter(kind=Artwork.Kind.POSTER, title__in=Title.objects.published()).exclude(file="")
-    return list(images.select_related("title").order_by("-title_id")[:8])
+    newest = images.select_related("title").order_by("-title_id", "id").distinct("title_id")
+    return list(newest[:SHOWN_POSTERS])
 
 
 def _doors() -> list[Door]:
