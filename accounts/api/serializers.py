@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -11,6 +10,7 @@ from rest_framework import serializers
 
 from accounts import rules
 from accounts.models import Profile, User
+from core.api.serializers import InputSerializer
 from core.geo import is_country
 
 
@@ -29,7 +29,7 @@ class AccountSerializer(serializers.ModelSerializer[User]):
         return profile.pk if profile else None
 
 
-class AccountChangeSerializer(serializers.Serializer[Any]):
+class AccountChangeSerializer(InputSerializer):
     """What the owner may change here."""
 
     country = serializers.CharField(required=False, max_length=2, help_text="ISO 3166-1 alpha-2.")
@@ -62,7 +62,7 @@ class ProfileSerializer(serializers.ModelSerializer[Profile]):
         ]
 
 
-class ProfileChangeSerializer(serializers.Serializer[Any]):
+class ProfileChangeSerializer(InputSerializer):
     """What may be said of a profile; in a change, every member is optional."""
 
     name = serializers.CharField(max_length=200, trim_whitespace=True, help_text="1 to 40 characters as shown.")

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from billing import rules
 from billing.models import Invoice, InvoiceLine, PaymentMethod, Period, Plan, Price, Subscription
 from core import money
+from core.api.serializers import InputSerializer
 
 
 class PriceSerializer(serializers.ModelSerializer[Price]):
@@ -70,7 +71,7 @@ class CardSetupSerializer(serializers.Serializer[Any]):
     api_base = serializers.CharField(help_text="Where to confirm: Stripe, or its stand-in on a local platform.")
 
 
-class RegisterCardSerializer(serializers.Serializer[Any]):
+class RegisterCardSerializer(InputSerializer):
     """A SetupIntent that the customer has confirmed."""
 
     setup_intent = serializers.RegexField(r"^seti_[A-Za-z0-9_]{1,240}$")
@@ -84,7 +85,7 @@ class PaymentMethodSerializer(serializers.ModelSerializer[PaymentMethod]):
         fields = ["id", "brand", "last4", "exp_month", "exp_year", "is_default", "created_at"]
 
 
-class SubscribeSerializer(serializers.Serializer[Any]):
+class SubscribeSerializer(InputSerializer):
     """What to buy, and what the customer was shown that it costs."""
 
     price = serializers.UUIDField()

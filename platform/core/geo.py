@@ -135,11 +135,12 @@ def client_address(request: HttpRequest | Request) -> Address | None:
 
 def is_country(code: str) -> bool:
     """Answer whether this is a country's code: ISO 3166-1 alpha-2, and XK, which Kosovo goes by."""
-    return code in _country_codes()
+    return code in country_codes()
 
 
 @cache
-def _country_codes() -> frozenset[str]:
+def country_codes() -> frozenset[str]:
+    """Answer every country's code."""
     return frozenset({country.alpha_2 for country in pycountry.countries} | {"XK"})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from rest_framework.request import Request
@@ -16,6 +16,8 @@ from core.errors import DomainError
 # Raised when representations change without their content, so that no client keeps the old form.
 API_VERSION = 1
 
+_Handler = TypeVar("_Handler", bound=Callable[..., Any])
+
 
 class PreconditionFailed(DomainError):
     """The header If-Match names another version than the present one."""
@@ -23,6 +25,12 @@ class PreconditionFailed(DomainError):
     code = "precondition_failed"
     title = "This is no longer the version that you named."
     status = 412
+
+
+def conditional(handler: _Handler) -> _Handler:
+    """Mark a view's `get` that answers through `answer`, for the API's description."""
+    handler.conditional = True  # type: ignore[attr-defined]  # read by core.api.schema
+    return handler
 
 
 def answer(request: Request, *, key: Sequence[Any], body: Callable[[], Any]) -> Response:

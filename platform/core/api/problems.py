@@ -189,7 +189,7 @@ def answer(error: DomainError) -> HttpResponse:
     """Render a problem in the language of the request."""
     title = gettext(error.title)
     members = {
-        "type": f"{settings.PUBLIC_URL}/api/problems#{quote(error.code)}",
+        "type": type_of(type(error)),
         "title": title,
         "status": error.status,
         "detail": title if error.detail == error.title else error.detail,
@@ -203,6 +203,11 @@ def answer(error: DomainError) -> HttpResponse:
     if "retry_after" in error.extra:
         response["Retry-After"] = str(error.extra["retry_after"])
     return response
+
+
+def type_of(error: type[DomainError]) -> str:
+    """Answer the address of a code's description."""
+    return f"{settings.PUBLIC_URL}/api/problems#{quote(error.code)}"
 
 
 def request_id() -> str:
