@@ -10,7 +10,7 @@ import uvicorn
 
 from local.standin.api import Api
 from local.standin.server import Server
-from local.standin.store import Store
+from local.standin.store import OtherVersion, Store
 from local.standin.world import World
 
 
@@ -21,22 +21,22 @@ def main() -> None:
     parser.add_argument("--state", default=":memory:", help="SQLite file; in memory unless given")
     parser.add_argument("--webhook-url", action="append", default=[], help="where events are sent; may be given again")
     parser.add_argument("--webhook-secret", default="whsec_throwaway", help="signs webhooks; several with commas")
-    parser.add_argument(
-        "--record", type=Path, default=os.environ.get("STRIPE_STANDIN_RECORD"), help="append requests as JSON lines"
-    )
+    parser.add_argument("--record", type=Path, help="append the platform's requests as JSON lines")
     parser.add_argument("--secret-key", default=os.environ.get("STRIPE_SECRET_KEY", "sk_test_local"))
     parser.add_argument("--publishable-key", default=os.environ.get("STRIPE_PUBLISHABLE_KEY", "pk_test_local"))
     options = parser.parse_args()
 
-    world = World(Store(options.state))
-    world.endpoints = [
+    given = [
         {"id": f"we_start_{position}", "url": url, "secret": options.webhook_secret, "enabled_events": ["*"]}
         for position, url in enumerate(options.webhook_url)
     ]
+    try:
+        world = World(Store(options.state), given)
+    except OtherVersion as error:
+        parser.exit(1, f"{error}\n")
     stripe = Api(world, secret_key=options.secret_key, publishable_key=options.publishable_key)
-    record = Path(options.record) if options.record else None
     uvicorn.run(
-        Server(world, stripe, record=record).application(),
+        Server(world, stripe, record=options.record).application(),
         host="127.0.0.1",
         port=options.port,
         log_level="warning",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from local.standin.store import Object
-from local.standin.wire import Params, StripeError, integer
+from local.standin.wire import Params, StripeError, require
 from local.standin.world import World
-
-OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-PAGE = frozenset({"limit", "starting_after", "ending_before"})
 
 
 @dataclass
@@ -23,6 +20,8 @@ class Call:
     idempotency_key: str | None = None
     public: bool = False
     """The caller is a client with a publishable key: it may do what a client_secret allows."""
+    base: str = ""
+    """The address that the caller knows the stand-in by."""
     ids: tuple[str, ...] = field(default=())
 
     @property
@@ -36,46 +35,49 @@ class Call:
 
     def check_client_secret(self, subject: Object) -> None:
         """Let a publishable key act only with the object's own secret."""
-        given = self.params.get("client_secret")
-        if (self.public or given is not None) and given != subject["client_secret"]:
+        if self.public:
+            require(self.params, "client_secret")
+        if self.params.get("client_secret", subject["client_secret"]) != subject["client_secret"]:
             raise StripeError(
                 f"The client_secret provided does not match the client_secret of this {subject['object']}.",
                 param="client_secret",
             )
 
-    def listing(self, kind: str, url: str, *, customer: str | None = None, parent: str | None = None) -> Object:
-        """Answer a page of objects, newest first (docs.stripe.com/api/pagination)."""
-        limit = integer(self.params, "limit") if "limit" in self.params else 10
+    def listing(
+        self,
+        kind: str,
+        url: str,
+        *,
+        customer: str | None = None,
+        parents: Sequence[str | None] = (),
+        members: Sequence[str] = (),
+    ) -> Object:
+        """Answer a page of objects, newest first (docs.stripe.com/api/pagination).
+
+        `parents` are what the objects hang under, where asked for; `members` names parameters that filter by
+        the member of the same name.
+        """
+        limit = self.params.get("limit", 10)
         if not 1 <= limit <= 100:
             raise StripeError("Limit must be between 1 and 100.", param="limit")
-        for cursor in ("starting_after", "ending_before"):
-            if cursor in self.params:
-                self.world.get(kind, self.params[cursor], param=cursor)
-        types = self.params.get("types") or (
-            [self.params["type"]] if "type" in self.params and kind == "event" else None
-        )
+        after, before = self.params.get("starting_after"), self.params.get("ending_before")
+        if after and before:
+            raise StripeError("You may only specify one of these parameters: starting_after, ending_before.")
+        for name, cursor in (("starting_after", after), ("ending_before", before)):
+            if cursor:
+                self.world.get(kind, cursor, param=name)
         data, more = self.world.store.page(
             kind,
             limit=limit,
             customer=customer,
-            parent=parent,
-            created=_range(self.params),
-            types=types,
-            after=self.params.get("starting_after"),
-            before=self.params.get("ending_before"),
+            parents=[parent for parent in parents if parent is not None],
+            created=self.params.get("created"),
+            members={name: self.params[name] for name in members if name in self.params},
+            delivered=self.params.get("delivery_success"),
+            after=after,
+            before=before,
         )
         return {"object": "list", "data": data, "has_more": more, "url": url}
 
 
 Handler = Callable[[Call], Object]
-
-
-def _range(params: Params) -> dict[str, int]:
-    created = params.get("created")
-    if created is None:
-        return {}
-    if isinstance(created, str):
-        return {"=": integer(params, "created")}
-    if not isinstance(created, dict) or not set(created) <= set(OPERATORS):
-        raise StripeError("Invalid created filter", param="created")
-    return {OPERATORS[name]: integer(created, name) for name in created}

@@ -29,15 +29,18 @@ AUTHENTICATION = Decline(
     "Your card was declined. This transaction requires authentication.",
     advice_code=None,
 )
+BAD_MONTH = Decline("invalid_expiry_month", None, "Your card's expiration month is invalid.", advice_code=None)
+BAD_YEAR = Decline("invalid_expiry_year", None, "Your card's expiration year is invalid.", advice_code=None)
+BAD_CVC = Decline("invalid_cvc", None, "Your card's security code is invalid.", advice_code=None)
 BAD_NUMBER = Decline("incorrect_number", None, "Your card number is incorrect.", advice_code=None)
 
 
 @dataclass(frozen=True)
-class TestCard:
+class Card:
     """A number and its behaviour.
 
-    `authentication`: "never"; "unless_set_up" (a SetupIntent with authentication settles it for later
-    charges); "on_session" (set up already); "always".
+    `authentication`: "never"; "always"; "on_session", when the customer is there; "unless_set_up", on session
+    always and off session until a SetupIntent has been authenticated.
     """
 
     number: str
@@ -61,19 +64,19 @@ class TestCard:
         return sha256(self.number.encode()).hexdigest()[:16]
 
 
-def _refused(number: str, decline: Decline, *names: str) -> TestCard:
+def _refused(number: str, decline: Decline, *names: str) -> Card:
     """A card that fails when it is attached, and when it is charged without being attached."""
-    return TestCard(number, at_attach=decline, at_charge=decline, names=names)
+    return Card(number, at_attach=decline, at_charge=decline, names=names)
 
 
 CARDS = (
-    TestCard("4242424242424242", names=("pm_card_visa",)),
-    TestCard("4000056655665556", names=("pm_card_visa_debit",)),
-    TestCard("5555555555554444", brand="mastercard", names=("pm_card_mastercard",)),
-    TestCard("378282246310005", brand="amex", names=("pm_card_amex",)),
-    TestCard("4000002760000016", country="DE", names=("pm_card_de",)),
-    TestCard("4000008260000000", country="GB", names=("pm_card_gb",)),
-    TestCard("4000003920000003", country="JP", names=("pm_card_jp",)),
+    Card("4242424242424242", names=("pm_card_visa",)),
+    Card("4000056655665556", names=("pm_card_visa_debit",)),
+    Card("5555555555554444", brand="mastercard", names=("pm_card_mastercard",)),
+    Card("378282246310005", brand="amex", names=("pm_card_amex",)),
+    Card("4000002760000016", country="DE", names=("pm_card_de",)),
+    Card("4000008260000000", country="GB", names=("pm_card_gb",)),
+    Card("4000003920000003", country="JP", names=("pm_card_jp",)),
     _refused("4000000000000002", GENERIC, "pm_card_visa_chargeDeclined", "pm_card_chargeDeclined"),
     _refused("4000000000009995", INSUFFICIENT, "pm_card_visa_chargeDeclinedInsufficientFunds"),
     _refused(
@@ -106,36 +109,36 @@ CARDS = (
         Decline("card_declined", "card_velocity_exceeded", network_decline_code="65"),
         "pm_card_visa_chargeDeclinedVelocityLimitExceeded",
     ),
-    TestCard("4000000000000341", at_charge=GENERIC, names=("pm_card_chargeCustomerFail",)),
-    TestCard("4000002500003155", authentication="unless_set_up", names=("pm_card_authenticationRequiredOnSetup",)),
-    TestCard("4000002760003184", authentication="always", names=("pm_card_authenticationRequired",)),
-    TestCard("4000003800000446", authentication="on_session", names=("pm_card_authenticationRequiredSetupForOffSession",)),
-    TestCard("4000000000003220", authentication="always", names=("pm_card_threeDSecure2Required",)),
-    TestCard("4000008400001629", authentication="always", after_authentication=GENERIC,
+    Card("4000000000000341", at_charge=GENERIC, names=("pm_card_chargeCustomerFail",)),
+    Card("4000002500003155", authentication="unless_set_up", names=("pm_card_authenticationRequiredOnSetup",)),
+    Card("4000002760003184", authentication="always", names=("pm_card_authenticationRequired",)),
+    Card("4000003800000446", authentication="on_session", names=("pm_card_authenticationRequiredSetupForOffSession",)),
+    Card("4000000000003220", authentication="always", names=("pm_card_threeDSecure2Required",)),
+    Card("4000008400001629", authentication="always", after_authentication=GENERIC,
              names=("pm_card_threeDSecureRequiredChargeDeclined",)),
-    TestCard("4000008400001280", authentication="always",
-             after_authentication=Decline("processing_error", "processing_error", "The authentication could not be completed."),
+    Card("4000008400001280", authentication="always",
+             after_authentication=Decline("card_declined", "processing_error"),
              names=("pm_card_threeDSecureRequiredProcessingError",)),
-    TestCard("4000008260003178", authentication="unless_set_up", at_charge=INSUFFICIENT,
+    Card("4000008260003178", authentication="unless_set_up", at_charge=INSUFFICIENT,
              names=("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",)),
-    TestCard("4000000000000259", dispute="fraudulent", names=("pm_card_createDispute",)),
-    TestCard("4000000000002685", dispute="product_not_received", names=("pm_card_createDisputeProductNotReceived",)),
-    TestCard("4000000000001976", dispute="inquiry", names=("pm_card_createDisputeInquiry",)),
-    TestCard("4000000000005423", dispute="early_fraud_warning", names=("pm_card_createIssuerFraudRecord",)),
-    TestCard("4000000000007726", refund="pending_then_succeeded", names=("pm_card_pendingRefund",)),
-    TestCard("4000000000005126", refund="pending_then_failed", names=("pm_card_refundFail",)),
+    Card("4000000000000259", dispute="fraudulent", names=("pm_card_createDispute",)),
+    Card("4000000000002685", dispute="product_not_received", names=("pm_card_createDisputeProductNotReceived",)),
+    Card("4000000000001976", dispute="inquiry", names=("pm_card_createDisputeInquiry",)),
+    Card("4000000000005423", dispute="early_fraud_warning", names=("pm_card_createIssuerFraudRecord",)),
+    Card("4000000000007726", refund="pending_then_succeeded", names=("pm_card_pendingRefund",)),
+    Card("4000000000005126", refund="pending_then_failed", names=("pm_card_refundFail",)),
 )  # fmt: skip
 
 BY_NUMBER = {card.number: card for card in CARDS}
 BY_NAME = {name: card for card in CARDS for name in card.names}
 
 
-def card_of_number(number: str) -> TestCard:
+def card_of_number(number: str) -> Card:
     """Answer the card of a number as typed; raises the error for a wrong one."""
     digits = number.replace(" ", "").replace("-", "")
     if not digits.isdecimal() or not 12 <= len(digits) <= 19 or not _luhn(digits):
         raise decline_error(BAD_NUMBER, param="number")
-    return BY_NUMBER.get(digits) or TestCard(digits)
+    return BY_NUMBER.get(digits) or Card(digits)
 
 
 def decline_error(decline: Decline, **members: object) -> StripeError:
@@ -149,7 +152,6 @@ def decline_error(decline: Decline, **members: object) -> StripeError:
         decline_code=decline.decline_code,
         advice_code=decline.advice_code,
         network_decline_code=decline.network_decline_code,
-        doc_url=f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
         **members,
     )
 

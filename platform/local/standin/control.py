@@ -24,7 +24,7 @@ class Control:
         self._post("faults", kind=kind, **rule)
 
     def webhooks(self, **faults: Any) -> None:
-        """Disturb the delivery of webhooks: see faults.WebhookFaults."""
+        """Disturb the delivery of webhooks: see faults.WebhookFaults; what is not named ends."""
         self._post("webhooks", **faults)
 
     def limit_rate(self, per_second: int) -> None:
@@ -35,13 +35,17 @@ class Control:
         """Forget all faults."""
         self._post("clear")
 
-    def set_clock(self, at: int | None) -> None:
-        """Stop the clock at Unix seconds, or let it run again."""
-        self._post("clock", at=at)
+    def set_clock(self, at: int | None, *, sign: bool = False) -> None:
+        """Stop the clock at Unix seconds, or let it run again; `sign` signs webhooks with it too."""
+        self._post("clock", at=at, sign=sign)
 
-    def advance(self, seconds: int) -> None:
-        """Move the clock."""
-        self._post("clock", advance=seconds)
+    def advance(self, seconds: int, *, sign: bool = False) -> None:
+        """Move the clock, and stop it there."""
+        self._post("clock", advance=seconds, sign=sign)
+
+    def now(self) -> int:
+        """Answer the clock in Unix seconds."""
+        return int(self._get("clock")["now"])
 
     def authenticate(self, kind: str, object_id: str, *, passed: bool = True) -> dict[str, Any]:
         """Answer the bank's question to the customer; `kind` is payment_intent or setup_intent."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from local.standin.call import PAGE, Handler
+from local.standin.call import Handler
 from local.standin.resources import (
     books,
+    charges,
     customers,
     disputes,
+    intents,
     payment_intents,
     payment_methods,
     refunds,
     setup_intents,
     webhook_endpoints,
 )
+from local.standin.wire import Kind, boolean, instants, integer, members, metadata, one_of, text, texts
 
 
 @dataclass(frozen=True)
@@ -25,85 +29,87 @@ class Route:
     method: str
     path: str
     handler: Handler
-    allowed: frozenset[str] = frozenset()
+    own: dict[str, Kind] = field(default_factory=dict)
     public: bool = False
 
-    def match(self, method: str, path: str) -> tuple[str, ...] | None:
-        """Answer the ids in the path, when it is this route's."""
-        if method != self.method:
-            return None
-        found = re.fullmatch(self.path.replace("{}", r"([^/]+)"), path)
-        return found.groups() if found else None
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """Its parameters, with the one that all have."""
+        return self.own | {"expand": texts}
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Matches its addresses."""
+        return re.compile(self.path.replace("{}", "([^/]+)"))
 
 
-def _set(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
-SECRET = _set("client_secret")
-METHOD = _set("payment_method", "payment_method_data", "payment_method_options", "mandate_data", "return_url")
-SETUP = METHOD | _set(
-    "automatic_payment_methods", "confirm", "customer", "description", "metadata", "payment_method_types", "usage", "use_stripe_sdk"
-)  # fmt: skip
-PAY = METHOD | _set(
-    "amount", "automatic_payment_methods", "capture_method", "confirm", "confirmation_method", "currency", "customer",
-    "description", "error_on_requires_action", "metadata", "off_session", "payment_method_types", "receipt_email",
-    "setup_future_usage", "shipping", "statement_descriptor", "statement_descriptor_suffix", "use_stripe_sdk",
-)  # fmt: skip
-CARD = _set("type", "card", "billing_details", "metadata", "allow_redisplay")
-CREATED = PAGE | {"created"}
+PAGE: dict[str, Kind] = {"limit": integer, "starting_after": text, "ending_before": text}
+CREATED = PAGE | {"created": instants}
+SECRET: dict[str, Kind] = {"client_secret": text}
+OF_CHARGE: dict[str, Kind] = {"charge": text, "payment_intent": text}
+REFUND = OF_CHARGE | {"amount": integer, "metadata": metadata, "reason": one_of(*refunds.REASONS)}
+EVIDENCE: dict[str, Kind] = {
+    "evidence": members(**dict.fromkeys(disputes.EVIDENCE, text)),
+    "metadata": metadata,
+    "submit": boolean,
+}
+BOOKED: dict[str, Kind] = {"currency": text, "source": text, "type": text}
+EVENT: dict[str, Kind] = {"type": text, "types": texts, "delivery_success": boolean}
+ENDPOINT: dict[str, Kind] = {"url": text, "enabled_events": texts, "description": text, "metadata": metadata}
 
 ROUTES = (
-    Route("POST", "/v1/customers", customers.create, customers.WRITABLE),
-    Route("GET", "/v1/customers", customers.listing, CREATED | {"email"}),
+    Route("POST", "/v1/customers", customers.create, customers.KINDS),
+    Route("GET", "/v1/customers", customers.listing, CREATED | {"email": text}),
     Route("GET", "/v1/customers/{}", customers.retrieve),
-    Route("POST", "/v1/customers/{}", customers.update, customers.WRITABLE),
+    Route("POST", "/v1/customers/{}", customers.update, customers.KINDS),
     Route("DELETE", "/v1/customers/{}", customers.delete),
-    Route("GET", "/v1/customers/{}/payment_methods", customers.payment_methods, PAGE | {"type"}),
-    Route("POST", "/v1/payment_methods", payment_methods.create, CARD, public=True),
-    Route("GET", "/v1/payment_methods", payment_methods.listing, PAGE | {"customer", "type"}),
+    Route("GET", "/v1/customers/{}/payment_methods", customers.payment_methods, PAGE | {"type": text}),
+    Route("POST", "/v1/payment_methods", payment_methods.create, payment_methods.KINDS, public=True),
+    Route("GET", "/v1/payment_methods", payment_methods.listing, PAGE | {"customer": text, "type": text}),
     Route("GET", "/v1/payment_methods/{}", payment_methods.retrieve),
-    Route("POST", "/v1/payment_methods/{}", payment_methods.update, CARD),
-    Route("POST", "/v1/payment_methods/{}/attach", payment_methods.attach, _set("customer")),
+    Route("POST", "/v1/payment_methods/{}", payment_methods.update, payment_methods.CHANGES),
+    Route("POST", "/v1/payment_methods/{}/attach", payment_methods.attach, {"customer": text}),
     Route("POST", "/v1/payment_methods/{}/detach", payment_methods.detach),
-    Route("POST", "/v1/setup_intents", setup_intents.create, SETUP),
-    Route("GET", "/v1/setup_intents", setup_intents.listing, CREATED | {"customer", "payment_method"}),
+    Route("POST", "/v1/setup_intents", setup_intents.create, setup_intents.KINDS),
+    Route("GET", "/v1/setup_intents", setup_intents.listing, CREATED | {"customer": text, "payment_method": text}),
     Route("GET", "/v1/setup_intents/{}", setup_intents.retrieve, SECRET, public=True),
-    Route("POST", "/v1/setup_intents/{}/confirm", setup_intents.confirm, METHOD | SECRET | {"use_stripe_sdk"}, public=True),
-    Route("POST", "/v1/setup_intents/{}/cancel", setup_intents.cancel, _set("cancellation_reason")),
-    Route("POST", "/v1/payment_intents", payment_intents.create, PAY),
-    Route("GET", "/v1/payment_intents", payment_intents.listing, CREATED | {"customer"}),
+    Route("POST", "/v1/setup_intents/{}/confirm", setup_intents.confirm, intents.METHOD | SECRET, public=True),
+    Route("POST", "/v1/setup_intents/{}/cancel", setup_intents.cancel, intents.CANCEL),
+    Route("POST", "/v1/payment_intents", payment_intents.create, payment_intents.KINDS),
+    Route("GET", "/v1/payment_intents", payment_intents.listing, CREATED | {"customer": text}),
     Route("GET", "/v1/payment_intents/{}", payment_intents.retrieve, SECRET, public=True),
-    Route("POST", "/v1/payment_intents/{}", payment_intents.update, PAY),
-    Route("POST", "/v1/payment_intents/{}/confirm", payment_intents.confirm, PAY | SECRET, public=True),
-    Route("POST", "/v1/payment_intents/{}/cancel", payment_intents.cancel, _set("cancellation_reason")),
-    Route("GET", "/v1/charges", books.charges, CREATED | {"customer", "payment_intent"}),
-    Route("GET", "/v1/charges/{}", books.charge),
-    Route("POST", "/v1/refunds", refunds.create, _set("amount", "charge", "metadata", "payment_intent", "reason")),
-    Route("GET", "/v1/refunds", refunds.listing, CREATED | {"charge", "payment_intent"}),
+    Route("POST", "/v1/payment_intents/{}", payment_intents.update, payment_intents.CHANGES),
+    Route(
+        "POST", "/v1/payment_intents/{}/confirm", payment_intents.confirm, payment_intents.CONFIRM | SECRET, public=True
+    ),
+    Route("POST", "/v1/payment_intents/{}/cancel", payment_intents.cancel, intents.CANCEL),
+    Route("GET", "/v1/charges", charges.listing, CREATED | {"customer": text, "payment_intent": text}),
+    Route("GET", "/v1/charges/{}", charges.retrieve),
+    Route("POST", "/v1/refunds", refunds.create, REFUND),
+    Route("GET", "/v1/refunds", refunds.listing, CREATED | OF_CHARGE),
     Route("GET", "/v1/refunds/{}", refunds.retrieve),
-    Route("POST", "/v1/refunds/{}", refunds.update, _set("metadata")),
-    Route("GET", "/v1/disputes", disputes.listing, CREATED | {"charge", "payment_intent"}),
+    Route("POST", "/v1/refunds/{}", refunds.update, {"metadata": metadata}),
+    Route("GET", "/v1/disputes", disputes.listing, CREATED | OF_CHARGE),
     Route("GET", "/v1/disputes/{}", disputes.retrieve),
-    Route("POST", "/v1/disputes/{}", disputes.update, _set("evidence", "metadata", "submit")),
+    Route("POST", "/v1/disputes/{}", disputes.update, EVIDENCE),
     Route("POST", "/v1/disputes/{}/close", disputes.close),
     Route("GET", "/v1/balance", books.balance),
-    Route("GET", "/v1/balance_transactions", books.balance_transactions, CREATED | {"currency", "source", "type", "payout"}),
+    Route("GET", "/v1/balance_transactions", books.balance_transactions, CREATED | BOOKED),
     Route("GET", "/v1/balance_transactions/{}", books.balance_transaction),
-    Route("GET", "/v1/radar/early_fraud_warnings", books.early_fraud_warnings, CREATED | {"charge", "payment_intent"}),
-    Route("GET", "/v1/events", books.events, CREATED | {"type", "types", "delivery_success"}),
+    Route("GET", "/v1/radar/early_fraud_warnings", books.early_fraud_warnings, PAGE | OF_CHARGE),
+    Route("GET", "/v1/radar/early_fraud_warnings/{}", books.early_fraud_warning),
+    Route("GET", "/v1/events", books.events, CREATED | EVENT),
     Route("GET", "/v1/events/{}", books.event),
-    Route("POST", "/v1/webhook_endpoints", webhook_endpoints.create, _set("url", "enabled_events", "description", "metadata")),
+    Route("POST", "/v1/webhook_endpoints", webhook_endpoints.create, ENDPOINT),
     Route("GET", "/v1/webhook_endpoints", webhook_endpoints.listing, PAGE),
     Route("GET", "/v1/webhook_endpoints/{}", webhook_endpoints.retrieve),
     Route("DELETE", "/v1/webhook_endpoints/{}", webhook_endpoints.delete),
-)  # fmt: skip
+)
 
 
 def find(method: str, path: str) -> tuple[Route, tuple[str, ...]] | None:
     """Answer the route of an address with the ids in it."""
     for route in ROUTES:
-        ids = route.match(method, path)
-        if ids is not None:
-            return route, ids
+        if route.method == method and (found := route.pattern.fullmatch(path)):
+            return route, found.groups()
     return None

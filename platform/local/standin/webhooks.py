@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import random
 import time
+from typing import NamedTuple
 
 import httpx
 import orjson
@@ -17,9 +18,21 @@ from local.standin.world import World
 
 LONGEST_WAIT = 3600.0
 MOST_ATTEMPTS = 16
-AT_ONCE = 16
+AT_ONCE = 32
+"""Deliveries in flight: at 300 ms a receiver gets some hundred a second, and the API keeps its turn."""
 EVERY = 0.05
 """Seconds between looks for what is due."""
+PATIENCE = 10.0
+"""Seconds that a receiver may take."""
+
+
+class Delivery(NamedTuple):
+    """A webhook on its way."""
+
+    id: int
+    event: str
+    endpoint: str
+    attempts: int
 
 
 def sign(payload: bytes, secrets: list[str], at: int) -> str:
@@ -30,73 +43,76 @@ def sign(payload: bytes, secrets: list[str], at: int) -> str:
 
 
 class Deliverer:
-    """Sends what is due, beside the API."""
+    """Sends what is due, beside the API; a slow receiver holds up its own deliveries alone."""
 
     def __init__(self, world: World, faults: Faults) -> None:
         self.world = world
         self.faults = faults
+        self._in_flight: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Deliver for ever."""
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client, asyncio.TaskGroup() as deliveries:
             while True:
-                if not await self._deliver_due(client):
+                for delivery in self._due():
+                    self._in_flight[delivery.id] = deliveries.create_task(self._deliver(client, delivery))
+                if self._in_flight:
+                    await asyncio.wait(self._in_flight.values(), timeout=EVERY, return_when=asyncio.FIRST_COMPLETED)
+                else:
                     await asyncio.sleep(EVERY)
 
-    async def _deliver_due(self, client: httpx.AsyncClient) -> bool:
-        if self.faults.webhooks.drop:
-            return False
-        latest = time.time() - self.faults.webhooks.delay
+    def _due(self) -> list[Delivery]:
+        """Answer what to send now, as many as there is room for."""
+        room = (1 if self.faults.webhooks.shuffle else AT_ONCE) - len(self._in_flight)
+        if self.faults.webhooks.drop or room <= 0:
+            return []
         rows = self.world.store.db.execute(
             "SELECT id, event, endpoint, attempts FROM delivery WHERE due <= ? ORDER BY due, id LIMIT ?",
-            (latest, AT_ONCE),
-        ).fetchall()
+            (time.time() - self.faults.webhooks.delay, AT_ONCE + len(self._in_flight)),
+        )
+        waiting = [Delivery(*row) for row in rows if row[0] not in self._in_flight]
         if self.faults.webhooks.shuffle:
-            random.shuffle(rows)
-        endpoints = {endpoint["id"]: endpoint for endpoint in self._endpoints()}
-        for row in rows if self.faults.webhooks.shuffle else []:
-            await self._deliver(client, endpoints, *row)
-        if not self.faults.webhooks.shuffle:
-            await asyncio.gather(*(self._deliver(client, endpoints, *row) for row in rows))
-        return bool(rows)
+            random.shuffle(waiting)
+        return waiting[:room]
 
-    def _endpoints(self) -> list[Object]:
-        return [*self.world.endpoints, *self.world.store.everything("webhook_endpoint")]
+    async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
+        try:
+            await self._try(client, delivery)
+        finally:
+            del self._in_flight[delivery.id]
 
-    async def _deliver(
-        self,
-        client: httpx.AsyncClient,
-        endpoints: dict[str, Object],
-        row: int,
-        event_id: str,
-        endpoint_id: str,
-        attempts: int,
-    ) -> None:
-        event, endpoint = self.world.store.find("event", event_id), endpoints.get(endpoint_id)
+    async def _try(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
+        event = self.world.store.find("event", delivery.event)
+        endpoint = self.world.endpoints().get(delivery.endpoint)
         if event is None or endpoint is None:
-            self.world.store.db.execute("DELETE FROM delivery WHERE id = ?", (row,))
+            self._forget(delivery)
             return
-        payload = orjson.dumps(event)
-        secrets = ["whsec_of_somebody_else"] if self.faults.webhooks.forge else endpoint["secret"].split(",")
         arrived = False
         for _ in range(self.faults.webhooks.copies):
-            try:
-                answer = await client.post(
-                    endpoint["url"],
-                    content=payload,
-                    headers={
-                        "Content-Type": "application/json; charset=utf-8",
-                        # Each try is signed anew, with the time of this machine: the receiver's tolerance is real.
-                        "Stripe-Signature": sign(payload, secrets, int(time.time())),
-                    },
-                )
-                arrived = answer.is_success or arrived
-            except httpx.HTTPError:
-                continue
-        if arrived or attempts + 1 >= MOST_ATTEMPTS:
-            self.world.store.db.execute("DELETE FROM delivery WHERE id = ?", (row,))
+            arrived = await self._post(client, endpoint, orjson.dumps(event)) or arrived
+        if arrived:
+            self._forget(delivery)
         else:
-            wait = min(2.0**attempts, LONGEST_WAIT)
-            self.world.store.db.execute(
-                "UPDATE delivery SET attempts = attempts + 1, due = ? WHERE id = ?", (time.time() + wait, row)
-            )
+            self._put_off(delivery)
+
+    async def _post(self, client: httpx.AsyncClient, endpoint: Object, payload: bytes) -> bool:
+        secrets = ["whsec_of_somebody_else"] if self.faults.webhooks.forge else endpoint["secret"].split(",")
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            # Each try is signed anew.
+            "Stripe-Signature": sign(payload, secrets, self.world.signing_time()),
+        }
+        try:
+            return (await client.post(endpoint["url"], content=payload, headers=headers)).is_success
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+
+    def _forget(self, delivery: Delivery) -> None:
+        self.world.store.db.execute("DELETE FROM delivery WHERE id = ?", (delivery.id,))
+
+    def _put_off(self, delivery: Delivery) -> None:
+        """Try again later, each time after twice as long; after the last try the event counts as undelivered."""
+        due = time.time() + min(2.0**delivery.attempts, LONGEST_WAIT) if delivery.attempts + 1 < MOST_ATTEMPTS else None
+        self.world.store.db.execute(
+            "UPDATE delivery SET attempts = attempts + 1, due = ? WHERE id = ?", (due, delivery.id)
+        )

@@ -1,23 +1,10 @@
-"""What is only read: charges, the balance and its transactions, events."""
+"""What is only read: the balance and its transactions, early fraud warnings, events."""
 
 from __future__ import annotations
 
-from collections import Counter
-
 from local.standin.call import Call
+from local.standin.resources import charges
 from local.standin.store import Object
-
-
-def charge(call: Call) -> Object:
-    """Answer a charge."""
-    return call.world.get("charge", call.id)
-
-
-def charges(call: Call) -> Object:
-    """Answer charges, newest first, of a customer or of a PaymentIntent."""
-    return call.listing(
-        "charge", "/v1/charges", customer=call.params.get("customer"), parent=call.params.get("payment_intent")
-    )
 
 
 def balance_transaction(call: Call) -> Object:
@@ -27,31 +14,43 @@ def balance_transaction(call: Call) -> Object:
 
 def balance_transactions(call: Call) -> Object:
     """Answer balance transactions, newest first."""
-    return call.listing("balance_transaction", "/v1/balance_transactions", parent=call.params.get("source"))
+    return call.listing(
+        "balance_transaction",
+        "/v1/balance_transactions",
+        parents=[call.params.get("source")],
+        members=("currency", "type"),
+    )
 
 
 def balance(call: Call) -> Object:
     """Answer what the account holds, by currency."""
-    totals: Counter[str] = Counter()
-    for entry in call.world.store.everything("balance_transaction"):
-        totals[entry["currency"]] += entry["net"]
     pending = [
         {"amount": amount, "currency": currency, "source_types": {"card": amount}}
-        for currency, amount in sorted(totals.items())
+        for currency, amount in call.world.store.balances().items()
     ]
     return {"object": "balance", "available": [], "livemode": False, "pending": pending}
 
 
+def early_fraud_warning(call: Call) -> Object:
+    """Answer an early fraud warning."""
+    return call.world.get("radar.early_fraud_warning", call.id)
+
+
 def early_fraud_warnings(call: Call) -> Object:
     """Answer early fraud warnings, newest first."""
-    return call.listing("radar.early_fraud_warning", "/v1/radar/early_fraud_warnings", parent=call.params.get("charge"))
+    return call.listing("radar.early_fraud_warning", "/v1/radar/early_fraud_warnings", parents=[charges.named(call)])
 
 
 def event(call: Call) -> Object:
     """Answer an event."""
-    return call.world.get("event", call.id)
+    return _present(call, call.world.get("event", call.id))
 
 
 def events(call: Call) -> Object:
     """Answer events, newest first; by types, by time."""
-    return call.listing("event", "/v1/events")
+    page = call.listing("event", "/v1/events", parents=call.params.get("types") or [call.params.get("type")])
+    return page | {"data": [_present(call, entry) for entry in page["data"]]}
+
+
+def _present(call: Call, found: Object) -> Object:
+    return found | {"pending_webhooks": call.world.store.undelivered(found["id"])}

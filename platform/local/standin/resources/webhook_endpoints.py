@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from local.standin.call import Call
 from local.standin.store import Object
-from local.standin.wire import merge_metadata, require
+from local.standin.wire import StripeError, merge_metadata, require
 
 
 def create(call: Call) -> Object:
     """Register an address; its secret is answered this once."""
     require(call.params, "url", "enabled_events")
-    return call.world.store.add(
+    if not call.params["url"].startswith(("http://", "https://")):
+        raise StripeError(
+            "Invalid URL: An explicit scheme (such as https) must be provided.", code="url_invalid", param="url"
+        )
+    endpoint = call.world.store.add(
         {
             "id": call.world.new_id("we"),
             "object": "webhook_endpoint",
@@ -21,30 +25,29 @@ def create(call: Call) -> Object:
             "enabled_events": call.params["enabled_events"],
             "livemode": False,
             "metadata": merge_metadata({}, call.params.get("metadata")),
-            "secret": call.world.new_id("whsec"),
             "status": "enabled",
             "url": call.params["url"],
         }
     )
+    secret = call.world.new_id("whsec")
+    call.world.store.hide(endpoint["id"], "secret", secret)
+    call.world.endpoints_changed()
+    return endpoint | {"secret": secret}
 
 
 def retrieve(call: Call) -> Object:
     """Answer an endpoint, without its secret."""
-    return _shown(call.world.get("webhook_endpoint", call.id))
+    return call.world.get("webhook_endpoint", call.id)
 
 
 def delete(call: Call) -> Object:
     """Forget an address."""
     call.world.get("webhook_endpoint", call.id)
     call.world.store.remove(call.id)
+    call.world.endpoints_changed()
     return {"id": call.id, "object": "webhook_endpoint", "deleted": True}
 
 
 def listing(call: Call) -> Object:
     """Answer endpoints, newest first."""
-    page = call.listing("webhook_endpoint", "/v1/webhook_endpoints")
-    return page | {"data": [_shown(endpoint) for endpoint in page["data"]]}
-
-
-def _shown(endpoint: Object) -> Object:
-    return {name: value for name, value in endpoint.items() if name != "secret"}
+    return call.listing("webhook_endpoint", "/v1/webhook_endpoints")
