@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models.functions import MD5
+from django.db.models.functions import MD5, Upper
 
 from catalog.models.titles import Title
 from core.ids import new_id
@@ -12,6 +13,13 @@ from core.ids import new_id
 class Person(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=500)
+
+    class Meta:
+        indexes = [
+            # Editors find people by the beginning of their names.
+            models.Index(OpClass(Upper("name"), name="text_pattern_ops"), name="person_name"),
+        ]
+        verbose_name_plural = "people"
 
     def __str__(self) -> str:
         return self.name

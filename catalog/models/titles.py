@@ -169,6 +169,7 @@ class Title(models.Model):
     objects = TitleQuerySet.as_manager()
 
     class Meta:
+        permissions = [("publish_title", "Can publish and withdraw titles")]
         constraints = [
             # A part without its whole, or a film inside a series, would hang in no page or in two.
             models.CheckConstraint(

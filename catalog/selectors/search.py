@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection, transaction
 from django.db.models import Case, F, Value, When
+from django.db.models.expressions import OrderBy
 
 from catalog import rules
 from catalog.models import Title
@@ -65,7 +66,7 @@ def _matching(words: list[str], viewer: rules.Viewer, now: datetime, limit: int)
         exactness=exactness,
         rank=SearchRank(F("search_document__words"), query, weights=[0.05, 0.3, 0.6, 1.0], normalization=Value(1)),
     )
-    order = ["-exactness", "-rank", "-search_document__popularity", F("release_date").desc(nulls_last=True), "pk"]
+    order: list[str | OrderBy] = ["-exactness", "-rank", "-search_document__popularity", F("release_date").desc(nulls_last=True), "pk"]
     return list(with_cards(ranked.order_by(*order)[:limit]))
 
 

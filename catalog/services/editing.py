@@ -54,13 +54,14 @@ class WrongParent(DomainError):
 
 def create(
     *,
+    title_id: UUID,
     kind: str,
     parent_id: UUID | None,
     fields: Mapping[str, Any],
     parts: Mapping[str, Sequence[Mapping[str, Any]]],
     now: datetime,
 ) -> Title:
-    """Make a draft of a title that no provider delivers. Raises TitleUnknown, WrongParent."""
+    """Make a draft of a title that no provider delivers, under a new id. Raises TitleUnknown, WrongParent."""
     with transaction.atomic():
         parent = titles.locked(parent_id) if parent_id else None
         allowed = rules.PARENT_KINDS.get(kind, frozenset())
@@ -73,7 +74,7 @@ def create(
         if parent is not None:
             series_id = parent.pk if parent.kind == Kind.SERIES else parent.series_id
         title = Title.objects.create(
-            kind=kind, parent=parent, series_id=series_id, created_at=now, updated_at=now, **_known(fields)
+            id=title_id, kind=kind, parent=parent, series_id=series_id, created_at=now, updated_at=now, **_known(fields)
         )
         _replace_parts(title, parts)
         titles.touch_wholes(title, now=now)

@@ -19,10 +19,10 @@ class TitleUnknown(DomainError):
 
 def locked(title_id: UUID) -> Title:
     """Lock a title, and with it what it belongs to, in the caller's transaction. Raises TitleUnknown."""
-    ties = Title.objects.filter(pk=title_id).values_list("parent_id", "series_id").first()
-    if ties is None:
+    found = Title.objects.filter(pk=title_id).first()
+    if found is None:
         raise TitleUnknown(f"There is no title {title_id}.")
-    rows = Title.objects.filter(Q(pk=title_id) | Q(pk__in=[tie for tie in ties if tie])).locked()
+    rows = Title.objects.filter(Q(pk=title_id) | Q(pk=found.parent_id) | Q(pk=found.series_id)).locked()
     return next(title for title in rows if title.pk == title_id)
 
 

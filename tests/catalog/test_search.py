@@ -19,7 +19,7 @@ from tests.factories.catalog import NOW, ProviderFactory, RatingFactory, TitleFa
 pytestmark = pytest.mark.django_db
 
 GERMANY = Viewer("DE", ("en",))
-FILMS = {
+FILMS: dict[str, dict[str, Any]] = {
     "Stranger Things": {"people": [{"name": "Winona Ryder", "job": "actor"}]},
     "Amélie": {"alternate_titles": [{"title": "Le Fabuleux Destin"}], "release_date": "2001"},
     "Der große Eisenbahnraub": {"titles": {"de": "Der große Eisenbahnraub", "en": "The Great Train Robbery"}},

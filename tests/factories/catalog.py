@@ -74,10 +74,10 @@ class TitleFactory(DjangoModelFactory[Title]):
             TextFactory.create(title=title, name=value or f"Title {title.pk}")
 
     @factory.post_generation
-    def window(title: Title, create: bool, value: dict[str, Any] | None, **_: Any) -> None:
+    def window(title: Title, create: bool, value: dict[str, Any] | bool | None, **_: Any) -> None:
         """Give what stands alone a licence for the world; `window={"territories": ["DE"]}` another, False none."""
         if create and value is not False and (value or title.parent_id is None):
-            WindowFactory.create(title=title, **(value or {}))
+            WindowFactory.create(title=title, **(value if isinstance(value, dict) else {}))
 
 
 class SeasonFactory(TitleFactory):

@@ -1,0 +1,236 @@
+"""Deliveries: uploaded, watched, read."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldBooleanWidget,
+)
+
+from catalog import reports
+from catalog.admin.lists import LargeList
+from catalog.ingestion.formats import READERS
+from catalog.models import IngestRun, Provider
+from catalog.selectors import ingest as selectors
+from catalog.services import ingestion, providers
+from catalog.tasks import run_ingest
+from core import clock
+from core.errors import DomainError
+
+SHOWN = 100
+
+
+@admin.register(Provider)
+class ProviderAdmin(ModelAdmin):
+    """Who delivers, and what becomes of it."""
+
+    list_display = ("name", "code", "publish", "has_default_licence", "last_delivery")
+    ordering = ("name",)
+    readonly_fields = ("policy_version",)
+    fieldsets = (
+        (None, {"fields": (("name", "code"), "publish", "max_retired_percent", "policy_version")}),
+        (
+            "Default licence, for titles that come without one",
+            {
+                "fields": (
+                    "has_default_licence",
+                    ("default_license_type", "default_territories"),
+                    ("default_starts_on", "default_ends_on"),
+                )
+            },
+        ),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Keep the code that feeds and commands know a provider by."""
+        return (*self.readonly_fields, "code") if obj else self.readonly_fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: titles came from here."""
+        return False
+
+    @display(description="last delivery")
+    def last_delivery(self, provider: Provider) -> SafeString | str:
+        """Link the newest run."""
+        run = provider.runs.order_by("-pk").first()
+        return format_html('<a href="{}">{}</a>', _address(run.pk), run) if run else "-"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Hand what was changed to the service."""
+        fields = {name: form.cleaned_data[name] for name in form.changed_data if name != "code"}
+        saved = providers.save(code=obj.code, fields=fields)
+        obj.pk = saved.pk
+        obj._state.adding = False
+
+
+class UploadForm(forms.Form):
+    """A delivery to ingest."""
+
+    provider = forms.ModelChoiceField(Provider.objects.order_by("name"), widget=UnfoldAdminSelectWidget)
+    format = forms.ChoiceField(
+        choices=[(reader.name, reader.label) for reader in READERS.values()], widget=UnfoldAdminSelectWidget
+    )
+    file = forms.FileField(widget=UnfoldAdminFileFieldWidget)
+    delivery = forms.ChoiceField(
+        choices=[("", "As the delivery says, or else partial"), *IngestRun.Delivery.choices],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    dry_run = forms.BooleanField(
+        required=False, label="Dry run: report only, change nothing", widget=UnfoldBooleanWidget
+    )
+
+
+@admin.register(IngestRun)
+class IngestRunAdmin(LargeList):
+    """Deliveries and their reports. Adding one uploads a file."""
+
+    list_display = (
+        "source_name", "provider", "state_label", "read", "created", "updated", "unchanged", "rejected", "retired",
+        "problem_count", "created_at",
+    )  # fmt: skip
+    list_filter = ("provider", "state")
+    list_select_related = ("provider",)
+    ordering = ("-pk",)
+    sortable_by = ()
+
+    @display(
+        description="state",
+        label={
+            IngestRun.State.FINISHED: "success", IngestRun.State.FAILED: "danger", IngestRun.State.RUNNING: "warning",
+            IngestRun.State.QUEUED: "info",
+        },
+    )  # fmt: skip
+    def state_label(self, run: IngestRun) -> tuple[str, str]:
+        """Colour the state."""
+        return run.state, run.get_state_display()
+
+    def get_urls(self) -> list[Any]:
+        """Add the report as a file."""
+        report = path(
+            "<uuid:run_id>/problems.<str:extension>",
+            self.admin_site.admin_view(self.download),
+            name="catalog_ingestrun_problems",
+        )
+        return [report, *super().get_urls()]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Take a file, store it, queue it, and show how it goes.
+
+        Outside the transaction that the admin's own form runs in: the file goes to a storage server first.
+        """
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            values = form.cleaned_data
+            try:
+                run = ingestion.open_run(
+                    provider=values["provider"],
+                    format=values["format"],
+                    source_name=values["file"].name,
+                    content=values["file"],
+                    delivery=values["delivery"],
+                    dry_run=values["dry_run"],
+                    by=f"user:{request.user.pk}",
+                    now=clock.now(),
+                )
+            except DomainError as error:
+                form.add_error(None, str(error))
+            else:
+                run_ingest.delay(run_id=str(run.pk))
+                messages.success(request, f"{run.source_name} is queued.")
+                return HttpResponseRedirect(_address(run.pk))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Ingest a delivery",
+            "opts": self.opts,
+            "form": form,
+        }
+        return TemplateResponse(request, "catalog/admin/upload.html", context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a run: how far it is, or its report. The page reloads itself until the run has ended."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run = self._run(object_id)
+        counts = [
+            (name.capitalize(), getattr(run, name))
+            for name in ("read", "created", "updated", "unchanged", "rejected", "retired", "absent")
+        ]
+        decided = run.created + run.updated + run.unchanged + run.rejected + run.retired
+        seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else None
+        problems = selectors.problems_of(run.pk)[:SHOWN]
+        summary = selectors.problem_summary(run.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{run.source_name} of {run.provider.name}",
+            "opts": self.opts,
+            "run": run,
+            "format": READERS[run.format].label if run.format in READERS else run.format,
+            "running": run.state in {IngestRun.State.QUEUED, IngestRun.State.RUNNING},
+            "counts": counts,
+            "percent": round(100 * decided / run.read) if run.read else 0,
+            "decided": decided,
+            "seconds": seconds,
+            "summary": {"headers": ["severity", "code", "field", "number"], "rows": [list(row) for row in summary]},
+            "problems": {
+                "headers": ["line", "id", "field", "severity", "code", "message"],
+                "rows": [
+                    [item.row_number, item.external_id, item.field, item.severity, item.code, item.message]
+                    for item in problems
+                ],
+            },
+            "shown": SHOWN,
+        }
+        return TemplateResponse(request, "catalog/admin/run.html", context)
+
+    def download(self, request: HttpRequest, run_id: UUID, extension: str) -> HttpResponseBase:
+        """Answer all problems of a run as CSV or JSON, as they are read."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run = self._run(str(run_id))
+        rows = selectors.problem_rows(run.pk)
+        if extension == "csv":
+            lines, kind = reports.as_csv(selectors.PROBLEM_COLUMNS, rows), "text/csv; charset=utf-8"
+        elif extension == "json":
+            lines, kind = reports.as_json(rows), "application/json"
+        else:
+            raise Http404
+        name = f"problems-{run.pk}.{extension}"
+        return StreamingHttpResponse(
+            lines, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
+
+    def _run(self, run_id: str) -> IngestRun:
+        try:
+            return selectors.run_by_id(UUID(run_id))
+        except (ValueError, IngestRun.DoesNotExist) as error:
+            raise Http404 from error
+
+
+def _address(run_id: UUID) -> str:
+    return reverse("admin:catalog_ingestrun_change", args=[run_id])
