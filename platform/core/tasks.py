@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
@@ -12,11 +13,15 @@ from core import clock, outbox, partitions
 logger = logging.getLogger(__name__)
 
 
+# A relay gives its worker back after this long; the next goes on from there.
+RELAY_BUDGET = timedelta(seconds=20)
+
+
 # A handler that hangs is interrupted, which counts as its failure; one that cannot be interrupted is killed.
 @shared_task(soft_time_limit=300, time_limit=330)
 def relay_outbox(*, after: list[str] | None = None, **_: Any) -> None:
     """Deliver due events; go on in a next task, so that other tasks have their turn."""
-    report = outbox.relay(clock=clock.now, after=outbox.Lane(*after) if after else None)
+    report = outbox.relay(clock=clock.now, budget=RELAY_BUDGET, after=outbox.Lane(*after) if after else None)
     logger.info(
         "Events were relayed.", extra={"delivered": report.delivered, "failed": report.failed, "parked": report.parked}
     )

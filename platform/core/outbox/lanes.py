@@ -77,11 +77,15 @@ WITH RECURSIVE head AS (
     ) AS following
     WHERE head.number < %(limit)s
 )
-SELECT handler, aggregate, id, occurred_at, event_id, state, due_at, NOT EXISTS (
-    SELECT FROM core_outboxdelivery AS behind
+SELECT handler, aggregate, id, occurred_at, event_id, state, due_at, (
+    -- ordered and limited, so that no plan reads all that waits
+    SELECT behind.event_id
+    FROM core_outboxdelivery AS behind
     WHERE behind.settled_at IS NULL AND behind.handler = head.handler AND behind.aggregate = head.aggregate
         AND behind.event_id > head.event_id
-) AS alone
+    ORDER BY behind.handler, behind.aggregate, behind.event_id
+    LIMIT 1
+) IS NULL AS alone
 FROM head
 """
 _CHUNK = 500

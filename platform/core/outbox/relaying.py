@@ -7,6 +7,7 @@ lane's lock, the handler's writes and the receipt commit together or not at all.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -26,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = Counter("outbox_attempts", "Attempts of this process to deliver an event.", ["handler", "outcome"])
 
-# A relay gives its worker back after this long, for other tasks of the queue; the next goes on from there.
-BUDGET = timedelta(seconds=20)
 # So many deliveries of one lane before the next lane has its turn.
 _BURST = 100
 _ERROR_LENGTH = 2000
@@ -61,14 +60,14 @@ class Report:
         self.parked += outcome is _Outcome.PARKED
 
 
-def relay(*, clock: Callable[[], datetime], budget: timedelta = BUDGET, after: Lane | None = None) -> Report:
-    """Deliver what is due until nothing is, or until `budget` has passed; begin beyond the lane `after`.
+def relay(*, clock: Callable[[], datetime], budget: timedelta | None = None, after: Lane | None = None) -> Report:
+    """Deliver what is due until nothing is, or `budget` has passed where there is one; begin beyond `after`.
 
     Call it outside a transaction. A failure of a handler is recorded and reported; what is raised is the
     failure of the database.
     """
     nudge.heard()
-    deadline = time.monotonic() + budget.total_seconds()
+    deadline = time.monotonic() + budget.total_seconds() if budget is not None else math.inf
     report = Report()
     while True:
         held_a_lane = False
