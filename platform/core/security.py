@@ -29,11 +29,13 @@ POLICY: dict[str, Any] = {
 # widths into style elements and attributes. Staff alone see it, and all of its scripts are ours.
 ADMIN_ALSO = {"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]}
 
+# The colours of the logo in Swagger UI's bar, which it writes as a style element.
+DOCUMENTATION_ALSO = {"style-src": ["'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='"]}
+
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
         "accelerometer",
-        "bluetooth",
         "camera",
         "geolocation",
         "gyroscope",
@@ -49,7 +51,7 @@ PERMISSIONS_POLICY = ", ".join(
 
 
 class ContentSecurityPolicy(CSPMiddleware):
-    """django-csp's middleware, with what the admin needs allowed to the admin alone."""
+    """django-csp's middleware, with what admin and API documentation need allowed to each alone."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
@@ -57,8 +59,10 @@ class ContentSecurityPolicy(CSPMiddleware):
         """Answer the policy of a page."""
         parts = super().get_policy_parts(request, response, report_only)
         match = request.resolver_match
-        if not report_only and match and "admin" in match.app_names:
+        if match and "admin" in match.app_names:
             parts.update = {**(parts.update or {}), **ADMIN_ALSO}
+        elif match and match.view_name == "docs":
+            parts.update = {**(parts.update or {}), **DOCUMENTATION_ALSO}
         return parts
 
 

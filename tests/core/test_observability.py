@@ -114,7 +114,7 @@ class Deployment:
         return [json.loads(line) for line in self.raw(name).splitlines() if line.startswith("{")]
 
 
-def eventually(condition: Callable[[], Any], *, within: float = 30) -> Any:
+def eventually(condition: Callable[[], Any], *, within: float = 120) -> Any:
     """Answer the first true answer of the condition; whatever it raises meanwhile is not yet."""
     deadline = time.monotonic() + within
     while True:
