@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.forms import Form
+from django.forms import Form, ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
@@ -28,7 +29,7 @@ from billing.models import (
     WebhookEvent,
 )
 from billing.services import plans, subscriptions
-from core import clock
+from core import clock, money
 from core.errors import DomainError
 from core.money import Money
 
@@ -115,6 +116,28 @@ class CurrentFilter(admin.SimpleListFilter):
         return queryset if self.value() == "all" else queryset.filter(superseded_at=None)
 
 
+class PriceForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+    """A new price."""
+
+    def clean_currency(self) -> str:
+        """Refuse what is no currency."""
+        currency: str = self.cleaned_data["currency"]
+        try:
+            money.exponent(currency)
+        except money.UnknownCurrency as error:
+            raise ValidationError(str(error)) from error
+        return currency
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what Stripe could not take."""
+        wanted = super().clean() or self.cleaned_data
+        try:
+            plans.check_amount(amount=wanted.get("amount") or 0, currency=wanted.get("currency") or "USD")
+        except DomainError as error:
+            raise ValidationError({"amount": str(error)}) from error
+        return wanted
+
+
 @admin.register(Price)
 class PriceAdmin(ModelAdmin):
     """Prices. Adding one puts it in place of the present version; none is ever edited."""
@@ -123,6 +146,7 @@ class PriceAdmin(ModelAdmin):
     list_filter = (CurrentFilter, "plan", "currency")
     list_select_related = ("plan",)
     ordering = ("plan__tier", "currency", "country", "-version")
+    form = PriceForm
     fields = ("plan", "currency", "country", "interval", "amount", "tax_behavior")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -22,6 +22,12 @@ class AmountNotChargeable(DomainError):
     status: ClassVar[int] = 400
 
 
+def check_amount(*, amount: int, currency: str) -> None:
+    """Raise AmountNotChargeable for an amount in minor units that the gateway cannot take."""
+    if money.exponent(currency) == 3 and amount % 10:
+        raise AmountNotChargeable
+
+
 @transaction.atomic
 def set_price(
     *,
@@ -38,8 +44,7 @@ def set_price(
     Existing subscriptions keep the version they were bought with. The same price again changes nothing.
     Raises AmountNotChargeable, and money.UnknownCurrency for what is no currency.
     """
-    if money.exponent(currency) == 3 and amount % 10:
-        raise AmountNotChargeable
+    check_amount(amount=amount, currency=currency)
     # Two new versions at once follow one another.
     Plan.objects.select_for_update().get(pk=plan_id)
     versions = Price.objects.filter(plan=plan_id, currency=currency, country=country, interval=interval)
