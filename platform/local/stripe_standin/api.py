@@ -180,6 +180,9 @@ class Api:
             except StripeError as error:
                 if not error.is_stored:
                     raise
+                if isinstance(error, NotFound) and str(error.param).partition("[")[0] in params:
+                    # Missing is the address alone; an unknown id in a parameter is a bad request.
+                    error.status = 400
                 if error.keeps_effect:
                     self._conclude(work)
                 else:

@@ -41,7 +41,10 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}")
-        self._path = re.compile(self.path)
+        try:
+            self._path = re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path is no regular expression: {error}") from error
 
     def strikes(self, method: str, path: str, chance: random.Random) -> bool:
         """Answer whether it happens to this request, and count it."""

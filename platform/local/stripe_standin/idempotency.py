@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from urllib.parse import parse_qsl
 
 from local.stripe_standin.errors import InvalidParameter, KeyReused
 from local.stripe_standin.store import Store
@@ -43,8 +42,7 @@ class Key:
             return None
         if not 1 <= len(header) <= LONGEST:
             raise InvalidParameter(f"Idempotency keys have 1 to {LONGEST} characters; this one has {len(header)}.")
-        parameters = sorted(parse_qsl(body, keep_blank_values=True))
-        return cls(header, path, sha256(repr(parameters).encode()).digest())
+        return cls(header, path, sha256("&".join(sorted(body.split("&"))).encode()).digest())
 
     def recall(self, store: Store, now: int) -> Reply | None:
         """Answer what was answered before; raises KeyReused if that was another request."""

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from local.stripe_standin.api import Api
 from local.stripe_standin.errors import CardError, NotFound
-from local.stripe_standin.resources import payment_intents, setup_intents
+from local.stripe_standin.resources import paying, setup_intents
 from local.stripe_standin.work import Thing, Work, public
 
 _PAGE = """<!doctype html>
@@ -68,6 +68,9 @@ class Pages:
         return intent
 
 
+_FINISH = {"payment_intent": paying.authenticate, "setup_intent": setup_intents.authenticate}
+
+
 def authenticate(api: Api, intent_id: str, *, succeed: bool) -> Thing:
     """Complete or fail the authentication that an intent waits for; answers the intent afterwards.
 
@@ -76,14 +79,11 @@ def authenticate(api: Api, intent_id: str, *, succeed: bool) -> Thing:
 
     def act(work: Work) -> Thing:
         intent = work.find(intent_id)
-        module = {payment_intents.KIND: payment_intents, setup_intents.KIND: setup_intents}.get(
-            intent["object"] if intent else ""
-        )
-        if intent is None or module is None:
+        if intent is None or intent["object"] not in _FINISH:
             raise NotFound.of("intent", intent_id, param="intent")
         # As with a request, the failed charge and the intent's error are kept.
         with suppress(CardError):
-            module.authenticate(work, intent, succeed=succeed)
+            _FINISH[intent["object"]](work, intent, succeed=succeed)
         return public(intent)
 
     answer: Thing = api.change(act)

@@ -88,7 +88,9 @@ class Store:
     """One connection, which this process alone holds."""
 
     def __init__(self, path: str) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        self.connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=1
+        )
         run = self.connection.execute
         try:
             # A second server on the same file fails here, at its start.

@@ -95,6 +95,14 @@ class Work:
         """Have `flush` write what was changed."""
         self._changed[thing["id"]] = None
 
+    def bury(self, thing: Thing) -> Thing:
+        """Leave of an object only that there was one; lists show it no more."""
+        gone = {"id": thing["id"], "object": thing["object"], "deleted": True}
+        self.flush()
+        self.store.run("UPDATE objects SET kind = 'deleted', body = ? WHERE id = ?", shapes.pack(gone), gone["id"])
+        self._things[gone["id"]] = gone
+        return gone
+
     def delete(self, object_id: str) -> None:
         """Forget an object."""
         self._things.pop(object_id, None)

@@ -104,10 +104,7 @@ def delete(work: Work, params: dict[str, Any], customer: str) -> Thing:
     for method in work.select("kind = 'payment_method' AND customer = ?", customer):
         detach(work, method)
     work.emit("customer.deleted", found)
-    found.clear()
-    found.update({"id": customer, "object": "customer", "deleted": True})
-    work.save(found)
-    return public(found)
+    return work.bury(found)
 
 
 _METHODS = {**PAGE, "type": choice("card"), "allow_redisplay": anything}

@@ -21,8 +21,9 @@ from local.stripe_standin.params import (
     unsettable,
 )
 from local.stripe_standin.resources import payment_methods
-from local.stripe_standin.resources.payment_intents import (
+from local.stripe_standin.resources.intents import (
     AUTOMATIC,
+    CONFIRMABLE,
     METHOD,
     given_method,
     new_secret,
@@ -33,7 +34,6 @@ from local.stripe_standin.resources.payment_intents import (
 from local.stripe_standin.work import Thing, Work, public
 
 KIND = "setup_intent"
-CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 _ABOUT = {
     **METHOD,
     "attach_to_self": boolean,

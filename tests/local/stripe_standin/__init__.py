@@ -1,0 +1,1 @@
+"""The stand-in for Stripe, asked by Stripe's own library."""
