@@ -113,10 +113,11 @@ class TestAdminDoor:
         assert "Staff need a second factor here" in answer.content.decode()
         assert client.get("/admin/").status_code == 302
 
-    def test_lets_nobody_in_by_a_session_begun_elsewhere_without_one(self, settings: Any) -> None:
+    def test_lets_nobody_in_by_a_session_begun_without_one(self, settings: Any) -> None:
         user = StaffFactory.create()
-        browser = Client()
-        browser.cookies["sessionid"] = sign_in(user)
+        browser, app = Client(), App()
+        app.auth("auth/login", email=user.email, password=PASSWORD)
+        browser.cookies["sessionid"] = app.token
         assert browser.get("/admin/").status_code == 200
         settings.STAFF_SECOND_FACTOR_REQUIRED = True
         assert browser.get("/admin/").status_code == 302
