@@ -117,6 +117,7 @@ class TestAdminDoor:
         user = StaffFactory.create()
         browser, app = Client(), App()
         app.auth("auth/login", email=user.email, password=PASSWORD)
+        assert app.token
         browser.cookies["sessionid"] = app.token
         assert browser.get("/admin/").status_code == 200
         settings.STAFF_SECOND_FACTOR_REQUIRED = True
