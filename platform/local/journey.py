@@ -137,7 +137,7 @@ class Admin:
 
     def sign_in(self, email: str, password: str) -> None:
         """Sign in at the admin's door."""
-        page = self._post("/admin/login/", {"username": email, "password": password, "next": "/admin/"})
+        page = self._post("/admin/login/?next=/admin/", {"username": email, "password": password})
         _expect("/login" not in page.url.path, f"{email} not let into the admin")
 
     def first_title(self) -> tuple[str, str]:
@@ -150,7 +150,7 @@ class Admin:
     def act(self, title_id: str, action: str) -> None:
         """Choose an action for one title in the list, and confirm it."""
         page = "/admin/catalog/title/?q=Metropolis"
-        self._post(page, {"action": action, "_selected_action": title_id, "confirm": "yes"})
+        self._post(page, {"action": f"{action}_selected", "_selected_action": title_id, "confirmed": "yes"})
 
     def _post(self, path: str, data: dict[str, Any]) -> httpx.Response:
         self.http.get(path)
