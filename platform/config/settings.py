@@ -240,6 +240,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = env.str("CELERY_BEAT_SCHEDULE_FILENAME", "celery
 # Names of tasks, so that the schedule imports no app.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "relay-outbox": {"task": "core.tasks.relay_outbox", "schedule": 60},
+    "purge-idempotency-keys": {"task": "core.tasks.purge_idempotency_keys", "schedule": 3600},
     "keep-partitions": {"task": "core.tasks.keep_partitions", "schedule": 24 * 3600},
     "deliver-due-mail": {"task": "accounts.tasks.deliver_due_mail", "schedule": 60},
     "purge-accounts": {"task": "accounts.tasks.purge", "schedule": 24 * 3600},

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import shared_task
 
-from core import clock, outbox, partitions
+from core import clock, idempotency, outbox, partitions
 
 logger = logging.getLogger(__name__)
 
@@ -35,3 +35,9 @@ def keep_partitions(**_: Any) -> None:
     now = clock.now()
     partitions.create_ahead(now=now)
     partitions.drop_old(now=now)
+
+
+@shared_task
+def purge_idempotency_keys(**_: Any) -> None:
+    """Forget how requests of more than a day ago were answered."""
+    logger.info("Idempotency keys were purged.", extra={"purged": idempotency.purge(now=clock.now())})

@@ -155,7 +155,8 @@ class _Execution:
         headers = {name: response[name] for name in KEPT_HEADERS if name in response}
         if isinstance(response, Response):
             body = b"" if response.data is None else dumps(response.data)
-            headers.setdefault("Content-Type", JSONRenderer.media_type)
+            # Of a Response the media type is known only once it is rendered.
+            headers["Content-Type"] = JSONRenderer.media_type
         else:
             body = cast(HttpResponse, response).content
         return Answer(response.status_code, headers, None if self.secret and response.status_code < 400 else body)

@@ -8,6 +8,7 @@ from typing import IO, Any
 import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
@@ -29,9 +30,13 @@ def refuse_unstorable(value: Any) -> None:
                 pending += items
             case bool() | None:
                 pass
-            case number:
-                if not -_LIMIT <= number < _LIMIT:
-                    raise ParseError("A number in the body is out of range: from -2^63 up to, and without, 2^63.")
+            # A float at the very limit may have been an integer beyond it.
+            case float() as number if -_LIMIT < number < _LIMIT:
+                pass
+            case int() as number if -_LIMIT <= number < _LIMIT:
+                pass
+            case _:
+                raise ParseError("A number in the body is out of range: from -2^63 up to, and without, 2^63.")
 
 
 class JSONParser(BaseParser):
@@ -50,9 +55,9 @@ class JSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """Answer the body's value; raises ParseError, UnsupportedMediaType and RequestDataTooBig."""
-        charset = (parser_context or {}).get("encoding") or "utf-8"
-        if str(charset).lower() not in {"utf-8", "utf8", "us-ascii"}:
-            raise UnsupportedMediaType(media_type or self.media_type, "Send JSON in UTF-8.")
+        _, parameters = parse_header_parameters(media_type or "")
+        if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8", "us-ascii"}:
+            raise UnsupportedMediaType(media_type or self.media_type)
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(limit + 1)
         if len(body) > limit:
