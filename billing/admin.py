@@ -315,6 +315,18 @@ class InvoiceAdmin(ReadOnly):
     search_help_text = "A whole number or e-mail address."
     ordering = ("-pk",)
     inlines: ClassVar[Any] = (LineInline, AttemptInline)
+    fields = (
+        "number",
+        "status_label",
+        "total_label",
+        "account",
+        "subscription",
+        "period",
+        "kind",
+        "finalised_at",
+        "paid_at",
+    )
+    readonly_fields = ("status_label", "total_label")
 
     @display(description="total", ordering="total")
     def total_label(self, invoice: Invoice) -> str:

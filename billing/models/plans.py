@@ -11,6 +11,7 @@ from django.db.models import F, Q
 
 from billing import rules
 from core.ids import new_id
+from core.money import Money
 
 
 class PlanFamily(models.Model):
@@ -135,4 +136,4 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.plan_id} {self.currency} {self.amount}/{self.interval} v{self.version}"
+        return f"{Money(self.amount, self.currency)} a {self.interval}, version {self.version}"

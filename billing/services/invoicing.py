@@ -18,6 +18,7 @@ from billing.models import (
     Price,
     Subscription,
 )
+from billing.services import _rows
 from core.ids import new_id
 
 ENTITY = "main"
@@ -55,46 +56,51 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
     The subscriptions are locked by the caller; the number series is locked last. A period that was
     billed before violates `period_unique` or `invoice_one_per_period` and nothing is written.
     """
-    periods = Period.objects.bulk_create(
-        Period(
-            subscription=charge.subscription,
-            cycle=charge.subscription.cycle,
-            index=charge.subscription.period_index,
-            start=charge.start,
-            end=charge.end,
-        )
-        for charge in charges
+    periods = _rows.insert(
+        [
+            Period(
+                id=key,
+                subscription=charge.subscription,
+                cycle=charge.subscription.cycle,
+                index=charge.subscription.period_index,
+                start=charge.start,
+                end=charge.end,
+            )
+            for key, charge in zip(_rows.take_keys(Period, len(charges)), charges, strict=True)
+        ]
     )
     series, first = _reserve_numbers(len(charges), now=now)
-    invoices = Invoice.objects.bulk_create(
-        Invoice(
-            account_id=charge.subscription.account_id,
-            subscription=charge.subscription,
-            period=period,
-            kind=Invoice.Kind.PERIOD,
-            status=Invoice.Status.OPEN,
-            currency=charge.price.currency,
-            total=charge.price.amount,
-            line_count=1,
-            series=series,
-            sequence=sequence,
-            number=f"{series.code}-{series.year}-{sequence:07d}",
-            created_at=now,
-            finalised_at=now,
-        )
-        for sequence, (charge, period) in enumerate(zip(charges, periods, strict=True), first)
+    invoices = _rows.insert(
+        [
+            Invoice(
+                account_id=charge.subscription.account_id,
+                subscription=charge.subscription,
+                period=period,
+                kind=Invoice.Kind.PERIOD,
+                status=Invoice.Status.OPEN,
+                currency=charge.price.currency,
+                total=charge.price.amount,
+                line_count=1,
+                series=series,
+                sequence=sequence,
+                number=f"{series.code}-{series.year}-{sequence:07d}",
+                created_at=now,
+                finalised_at=now,
+            )
+            for sequence, (charge, period) in enumerate(zip(charges, periods, strict=True), first)
+        ]
     )
-    InvoiceLine.objects.bulk_create(
-        _plan_line(charge, invoice) for charge, invoice in zip(charges, invoices, strict=True)
-    )
+    _rows.insert([_plan_line(charge, invoice) for charge, invoice in zip(charges, invoices, strict=True)])
     attempts = {
         attempt.invoice_id: attempt
-        for attempt in PaymentAttempt.objects.bulk_create(
-            new_attempt(
-                invoice, n=1, card=charge.card, customer=charge.customer, off_session=charge.off_session, now=now
-            )
-            for charge, invoice in zip(charges, invoices, strict=True)
-            if charge.card
+        for attempt in _rows.insert(
+            [
+                new_attempt(
+                    invoice, n=1, card=charge.card, customer=charge.customer, off_session=charge.off_session, now=now
+                )
+                for charge, invoice in zip(charges, invoices, strict=True)
+                if charge.card
+            ]
         )
     }
     return [

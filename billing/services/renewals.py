@@ -28,7 +28,7 @@ from billing.models import (
     Price,
     Subscription,
 )
-from billing.services import invoicing, payments, settlement
+from billing.services import _rows, invoicing, payments, settlement
 from billing.services.invoicing import Charge
 from billing.services.settlement import SYSTEM, Changes
 
@@ -359,7 +359,7 @@ def _retry(
         )
         rows.append(attempt)
         made[attempt.pk] = charge
-    PaymentAttempt.objects.bulk_create(rows)
+    _rows.insert(rows)
     return made
 
 
