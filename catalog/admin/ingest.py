@@ -20,7 +20,6 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -42,7 +41,7 @@ SHOWN = 100
 
 
 @admin.register(Provider)
-class ProviderAdmin(ModelAdmin):
+class ProviderAdmin(LargeList):
     """Who delivers, and what becomes of it."""
 
     list_display = ("name", "code", "publish", "has_default_licence", "last_delivery")
@@ -65,10 +64,6 @@ class ProviderAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Keep the code that feeds and commands know a provider by."""
         return (*self.readonly_fields, "code") if obj else self.readonly_fields
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: titles came from here."""
-        return False
 
     @display(description="last delivery")
     def last_delivery(self, provider: Provider) -> SafeString | str:
@@ -178,7 +173,7 @@ class IngestRunAdmin(LargeList):
             raise PermissionDenied
         run = self._run(object_id)
         counts = [
-            (name.capitalize(), getattr(run, name))
+            (name.capitalize(), f"{getattr(run, name):,}")
             for name in ("read", "created", "updated", "unchanged", "rejected", "retired", "absent")
         ]
         decided = run.created + run.updated + run.unchanged + run.rejected + run.retired
@@ -204,7 +199,7 @@ class IngestRunAdmin(LargeList):
                     for item in problems
                 ],
             },
-            "shown": SHOWN,
+            "problem_count": f"{run.problem_count:,}",
         }
         return TemplateResponse(request, "catalog/admin/run.html", context)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.paginator import Paginator
 from django.db import connection
+from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 COUNTED = 5000
 
@@ -32,6 +35,15 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
             return max(counted, int(cursor.fetchone()[0]))
 
 
+def widget_for(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Complete a field's options: short lists, such as countries, are typed into one line with commas; synopses get room."""
+    if isinstance(db_field, ArrayField):
+        kwargs["widget"] = UnfoldAdminTextInputWidget()
+    elif db_field.name.startswith("synopsis"):
+        kwargs["widget"] = UnfoldAdminTextareaWidget({"rows": 6 if db_field.name == "synopsis_long" else 2})
+    return kwargs
+
+
 class LargeList(ModelAdmin):
     """A list that stays quick however long the table is."""
 
@@ -42,3 +54,7 @@ class LargeList(ModelAdmin):
     def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
         """Refuse: what was public is withdrawn, not deleted."""
         return False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choose a widget that suits."""
+        return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))

@@ -19,11 +19,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.admin import StackedInline, TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from catalog import rules
-from catalog.admin.lists import LargeList
+from catalog.admin.lists import LargeList, widget_for
 from catalog.models import (
     AlternateTitle,
     Artwork,
@@ -43,6 +44,8 @@ from catalog.services import editing, publication
 from core import clock
 
 SHOWN_PROBLEMS = 5
+MOST_AT_ONCE = 1000
+"""So many titles are published one by one within a request's patience; beyond, a provider's policy is the way."""
 
 
 class Part(TabularInline):
@@ -52,14 +55,29 @@ class Part(TabularInline):
     extra = 0
     tab = True
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choose a widget that suits."""
+        return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))
 
-class TextInline(StackedInline):
+
+class LargePart(StackedInline):
+    """The same, for rows of many fields."""
+
+    part: ClassVar[str]
+    extra = 0
+    tab = True
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choose a widget that suits."""
+        return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))
+
+
+class TextInline(LargePart):
     """Names and synopses by language."""
 
     model = TitleText
     part = "texts"
-    extra = 0
-    tab = True
+    fields = ("language", "name", "synopsis_short", "synopsis_medium", "synopsis_long")
     verbose_name = "language"
     verbose_name_plural = "texts"
 
@@ -82,13 +100,11 @@ class CreditInline(Part):
         )
 
 
-class WindowInline(StackedInline):
+class WindowInline(LargePart):
     """Licences."""
 
     model = AvailabilityWindow
     part = "windows"
-    extra = 0
-    tab = True
     verbose_name = "licence"
     fields = (
         ("license_type", "territories", "excluded"),
@@ -229,9 +245,10 @@ class TitleAdmin(LargeList):
         ExternalIdInline, HistoryInline,
     )  # fmt: skip
     actions = ("publish_selected", "withdraw_selected")
-    readonly_fields = ("state_label", "pictures", "belongs_to", "parts", "sources", "edited_by_us")
+    actions_detail = ["publish_one", "withdraw_one"]  # type: ignore[assignment]  # unfold declares an empty tuple
+    readonly_fields = ("state_name", "pictures", "belongs_to", "parts", "sources", "edited_by_us")
     fieldsets = (
-        (None, {"fields": ("pictures", ("state_label", "kind"), ("parent", "number"), "belongs_to", "parts")}),
+        (None, {"fields": ("pictures", ("state_name", "kind"), ("parent", "number"), "belongs_to", "parts")}),
         (
             "Facts",
             {
@@ -271,7 +288,7 @@ class TitleAdmin(LargeList):
     def heading(self, title: Title) -> list[Any]:
         """Answer name, synopsis and poster."""
         text = _text(title)
-        about = (text.synopsis_short or text.synopsis_medium)[:90] if text else ""
+        about = Truncator(text.synopsis_short or text.synopsis_medium).chars(90) if text else ""
         name = name_of(title)
         posters = {image.kind: image for image in reversed(title.artwork.all())}
         poster = posters.get(Artwork.Kind.POSTER)
@@ -307,12 +324,17 @@ class TitleAdmin(LargeList):
         """Keep what a title is and belongs to, once it exists."""
         return (*self.readonly_fields, "kind", "parent") if obj else self.readonly_fields
 
+    @display(description="state")
+    def state_name(self, title: Title) -> str:
+        """Name the state."""
+        return title.get_state_display()
+
     @display(description="artwork")
     def pictures(self, title: Title) -> SafeString | str:
         """Show the images that have arrived."""
         images = title.artwork.all() if not title._state.adding else []
         shown = format_html_join(
-            "", '<img src="{}" alt="{}" title="{}" height="150" loading="lazy" style="display:inline-block;margin-right:8px">',
+            "", '<img src="{}" alt="{}" title="{}" loading="lazy" style="display:inline-block;height:150px;width:auto;margin-right:8px">',
             ((_url(image), image.kind, f"{image.kind} {image.language}") for image in images),
         )  # fmt: skip
         return shown or "None yet"
@@ -383,7 +405,7 @@ class TitleAdmin(LargeList):
 
     # ---------------------------------------------------------------- publishing
 
-    def has_publish_permission(self, request: HttpRequest) -> bool:
+    def has_publish_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Say whether this member of staff may make titles public."""
         return request.user.has_perm("catalog.publish_title")
 
@@ -397,21 +419,43 @@ class TitleAdmin(LargeList):
         """Ask, then withdraw."""
         return self._confirmed(request, queryset, "withdraw_selected", "Withdraw", publication.withdraw_many)
 
+    @action(description="Publish ...", url_path="publish", permissions=["publish"], icon="publish")  # type: ignore[operator]  # unfold calls its decorator an Action
+    def publish_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask before publishing this title."""
+        return self._ask(request, Title.objects.filter(pk=object_id), "publish_selected", "Publish")
+
+    @action(description="Withdraw ...", url_path="withdraw", permissions=["publish"], icon="unpublished")  # type: ignore[operator]  # unfold calls its decorator an Action
+    def withdraw_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask before withdrawing this title."""
+        return self._ask(request, Title.objects.filter(pk=object_id), "withdraw_selected", "Withdraw")
+
+    def _ask(self, request: HttpRequest, queryset: QuerySet[Title], action: str, verb: str) -> HttpResponse:
+        titles = list(queryset.order_by("-pk").prefetch_related("texts")[:MOST_AT_ONCE])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{verb} {len(titles):,} titles",
+            "opts": self.opts,
+            "verb": verb,
+            "action": action,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "target": reverse("admin:catalog_title_changelist"),
+            "titles": [
+                (title.pk, name_of(title), title.get_kind_display(), title.get_state_display()) for title in titles
+            ],
+        }
+        return TemplateResponse(request, "catalog/admin/confirm.html", context)
+
     def _confirmed(
         self, request: HttpRequest, queryset: QuerySet[Title], action: str, verb: str, act: Callable[..., Any]
     ) -> HttpResponse | None:
         if "confirmed" not in request.POST:
-            context = {
-                **self.admin_site.each_context(request),
-                "title": f"{verb} {queryset.count():,} titles",
-                "opts": self.opts,
-                "verb": verb,
-                "action": action,
-                "action_checkbox_name": ACTION_CHECKBOX_NAME,
-                "titles": [(title.pk, name_of(title), title.get_state_display()) for title in queryset],
-            }
-            return TemplateResponse(request, "catalog/admin/confirm.html", context)
-        ids: list[UUID] = list(queryset.values_list("pk", flat=True))
+            if len(queryset.values("pk")[: MOST_AT_ONCE + 1]) > MOST_AT_ONCE:
+                message = f"Choose at most {MOST_AT_ONCE:,} titles at once, or change the provider's policy."
+                self.message_user(request, message, messages.ERROR)
+                return None
+            return self._ask(request, queryset, action, verb)
+        # Those that were shown and confirmed, whatever the list's filters hold by now.
+        ids = [UUID(title_id) for title_id in request.POST.getlist(ACTION_CHECKBOX_NAME)]
         done, refused = act(title_ids=ids, by=f"user:{request.user.pk}", now=clock.now())
         if done:
             self.message_user(request, f"{verb}ed {done:,} titles.".replace("Withdrawed", "Withdrew"), messages.SUCCESS)

@@ -66,7 +66,13 @@ def _matching(words: list[str], viewer: rules.Viewer, now: datetime, limit: int)
         exactness=exactness,
         rank=SearchRank(F("search_document__words"), query, weights=[0.05, 0.3, 0.6, 1.0], normalization=Value(1)),
     )
-    order: list[str | OrderBy] = ["-exactness", "-rank", "-search_document__popularity", F("release_date").desc(nulls_last=True), "pk"]
+    order: list[str | OrderBy] = [
+        "-exactness",
+        "-rank",
+        "-search_document__popularity",
+        F("release_date").desc(nulls_last=True),
+        "pk",
+    ]
     return list(with_cards(ranked.order_by(*order)[:limit]))
 
 

@@ -1,0 +1,211 @@
+"""The content team's pages."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from catalog.models import IngestRun, Provider, PublicationEntry, Title
+from catalog.tasks import run_ingest
+from tests.factories.accounts import AccountFactory, sign_in
+from tests.factories.catalog import (
+    EpisodeFactory,
+    ProviderFactory,
+    RatingFactory,
+    SeasonFactory,
+    TitleFactory,
+    feed,
+    ingest,
+    movie,
+)
+
+pytestmark = pytest.mark.django_db
+
+TITLES = "admin:catalog_title_changelist"
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    account = AccountFactory.create(is_staff=True, is_superuser=True)
+    client.cookies["sessionid"] = sign_in(account)
+    return client
+
+
+def form_of(page: Any) -> dict[str, Any]:
+    """Answer what a browser would send back from a page, unchanged."""
+    form = page.context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    for inline in page.context["inline_admin_formsets"]:
+        formset = inline.formset
+        for part in (formset.management_form, *formset.forms):
+            data |= {part.add_prefix(name): part[name].value() for name in part.fields}
+    return {name: "" if value is None else value for name, value in data.items()}
+
+
+class TestTitleList:
+    def test_costs_the_same_queries_however_long_it_is(self, staff: Client) -> None:
+        def queries() -> int:
+            with CaptureQueriesContext(connection) as captured:
+                assert staff.get(reverse(TITLES)).status_code == 200
+            assert not any("COUNT(*)" in query["sql"] for query in captured.captured_queries)
+            return len(captured)
+
+        TitleFactory.create()
+        few = queries()
+        TitleFactory.create_batch(20)
+        assert queries() == few
+
+    def test_shows_what_stands_alone_and_searches_it(self, staff: Client) -> None:
+        ingest(
+            feed(movie(1, titles={"en": "Nosferatu"}), movie(2, titles={"en": "Metropolis"})), ProviderFactory.create()
+        )
+        season = SeasonFactory.create(parent=TitleFactory.create(kind="series", name="Tideline"), name="Hidden")
+        text = staff.get(reverse(TITLES)).content.decode()
+        assert all(name in text for name in ("Nosferatu", "Metropolis", "Tideline"))
+        assert "Hidden" not in text
+        text = staff.get(reverse(TITLES), {"q": "nosf"}).content.decode()
+        assert ("Nosferatu" in text, "Metropolis" in text) == (True, False)
+        assert "Hidden" in staff.get(reverse(TITLES), {"kind": season.kind}).content.decode()
+
+
+class TestTitlePage:
+    def test_saves_what_was_changed_and_nothing_else(self, staff: Client) -> None:
+        ingest(
+            feed(movie(1, runtime_seconds=60, ratings=[{"country": "US", "system": "MPAA", "value": "G"}])),
+            ProviderFactory.create(),
+        )
+        title = Title.objects.get()
+        address = reverse("admin:catalog_title_change", args=[title.pk])
+        data = form_of(staff.get(address))
+        assert staff.post(address, data).status_code == 302
+        title.refresh_from_db()
+        assert (title.revision, title.edited) == (1, [])
+        data |= {"runtime_seconds": "75", "texts-0-name": "Die Mole", "ratings-0-value": "R", "countries": "DE,FR"}
+        answer = staff.post(address, data)
+        assert answer.status_code == 302, answer.context["errors"]
+        title.refresh_from_db()
+        assert (title.runtime_seconds, title.countries, title.revision) == (75, ["DE", "FR"], 2)
+        assert title.edited == ["countries", "ratings", "runtime_seconds", "texts"]
+        assert title.texts.get().name == "Die Mole"
+        assert title.ratings.get().minimum_age == 17
+        assert title.search_document.name == "die mole"
+
+    def test_refuses_what_the_database_would(self, staff: Client) -> None:
+        title = TitleFactory.create()
+        address = reverse("admin:catalog_title_change", args=[title.pk])
+        data = form_of(staff.get(address)) | {"windows-0-starts_on": "2026-01-02", "windows-0-ends_on": "2026-01-01"}
+        answer = staff.post(address, data)
+        assert answer.status_code == 200
+        assert answer.context["errors"]
+        assert title.windows.get().starts_on is None
+
+    def test_makes_a_draft(self, staff: Client) -> None:
+        series = TitleFactory.create(kind="series")
+        address = reverse("admin:catalog_title_add")
+        data = form_of(staff.get(address)) | {"kind": "season", "parent": str(series.pk)}
+        answer = staff.post(address, data)
+        assert "A season needs its number." in str(answer.context["adminform"].form.errors)
+        assert staff.post(address, data | {"number": "2"}).status_code == 302
+        season = Title.objects.get(kind="season")
+        assert (season.parent, season.series, season.number, season.state) == (series, series, 2, "draft")
+
+    def test_shows_seasons_and_episodes(self, staff: Client) -> None:
+        series = TitleFactory.create(kind="series")
+        season = SeasonFactory.create(parent=series, name="Winter")
+        EpisodeFactory.create(parent=season, name="Slack Water")
+        text = staff.get(reverse("admin:catalog_title_change", args=[series.pk])).content.decode()
+        assert "Winter" in text
+        assert "Slack Water" in text
+
+    def test_deletes_nothing(self, staff: Client) -> None:
+        title = TitleFactory.create()
+        assert staff.post(reverse("admin:catalog_title_delete", args=[title.pk]), {"post": "yes"}).status_code == 403
+        assert Title.objects.filter(pk=title.pk).exists()
+
+
+class TestPublishing:
+    def test_asks_first_then_acts_and_logs_who(self, staff: Client) -> None:
+        title, other = TitleFactory.create(), TitleFactory.create(name="Other")
+        data = {"action": "withdraw_selected", "_selected_action": [str(title.pk)]}
+        page = staff.post(reverse(TITLES), data)
+        assert page.status_code == 200
+        title.refresh_from_db()
+        assert title.state == "published"
+        assert staff.post(reverse(TITLES), data | {"confirmed": "yes"}).status_code == 302
+        title.refresh_from_db()
+        other.refresh_from_db()
+        assert (title.state, other.state) == ("withdrawn", "published")
+        user_id = staff.session["_auth_user_id"]
+        assert PublicationEntry.objects.get().by == f"user:{user_id}"
+
+    def test_needs_the_right_to(self, client: Client) -> None:
+        account = AccountFactory.create(is_staff=True)
+        client.cookies["sessionid"] = sign_in(account)
+        title = TitleFactory.create()
+        data = {"action": "withdraw_selected", "_selected_action": [str(title.pk)], "confirmed": "yes"}
+        assert client.post(reverse(TITLES), data).status_code == 403
+        title.refresh_from_db()
+        assert title.state == "published"
+
+    def test_is_offered_on_the_titles_page(self, staff: Client) -> None:
+        title = TitleFactory.create(name="Nosferatu")
+        page = staff.get(reverse("admin:catalog_title_withdraw_one", args=[title.pk]))
+        assert "Withdraw these 1 titles?" in page.content.decode() or "Nosferatu" in page.content.decode()
+
+
+class TestDeliveries:
+    def test_are_uploaded_ingested_and_reported(
+        self, staff: Client, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        provider = ProviderFactory.create()
+        queued: list[str] = []
+        monkeypatch.setattr(run_ingest, "delay", lambda *, run_id: queued.append(run_id))
+        file = SimpleUploadedFile(
+            "feed.jsonl", feed(movie(1), b"{broken", movie(2, titles={"en": "=1+1"}, countries=["QQ"]))
+        )
+        data = {"provider": provider.pk, "format": "jsonl", "file": file, "delivery": ""}
+        answer = staff.post(reverse("admin:catalog_ingestrun_add"), data)
+        run = IngestRun.objects.get()
+        address = reverse("admin:catalog_ingestrun_change", args=[run.pk])
+        assert (answer.status_code, answer["Location"], queued) == (302, address, [str(run.pk)])
+        assert 'http-equiv="refresh"' in staff.get(address).content.decode()
+        run_ingest(run_id=queued[0])
+        run.refresh_from_db()
+        assert (run.state, run.read, run.created, run.rejected) == ("finished", 3, 1, 2)
+        page = staff.get(address).content.decode()
+        assert 'http-equiv="refresh"' not in page
+        assert "unknown_country" in page
+        answer = staff.get(reverse("admin:catalog_ingestrun_problems", args=[run.pk, "csv"]))
+        report = b"".join(cast(Any, answer).streaming_content)
+        assert report.decode().splitlines()[0] == "row,id,field,code,severity,message"
+        assert len(report.decode().splitlines()) == 3
+        assert staff.get(reverse("admin:catalog_ingestrun_problems", args=[run.pk, "exe"])).status_code == 404
+
+    def test_list_is_shown(self, staff: Client) -> None:
+        ingest(feed(movie(1)), ProviderFactory.create())
+        assert staff.get(reverse("admin:catalog_ingestrun_changelist")).status_code == 200
+
+
+class TestProviders:
+    def test_change_of_policy_makes_the_next_delivery_be_read_anew(self, staff: Client) -> None:
+        provider = ProviderFactory.create(publish="review", has_default_licence=False)
+        ingest(feed(movie(1)), provider)
+        address = reverse("admin:catalog_provider_change", args=[provider.pk])
+        data = form_of(staff.get(address))
+        assert staff.post(address, data | {"name": "Renamed"}).status_code == 302
+        assert Provider.objects.get().policy_version == 1
+        data |= {"publish": "on_ingest", "has_default_licence": "on", "default_territories": "DE,AT"}
+        assert staff.post(address, data).status_code == 302
+        changed = Provider.objects.get()
+        assert (changed.policy_version, changed.publish, changed.default_territories) == (2, "on_ingest", ["DE", "AT"])
+
+    @pytest.mark.parametrize("page", ["person", "genre", "keyword", "provider"])
+    def test_and_the_other_lists_are_shown(self, staff: Client, page: str) -> None:
+        RatingFactory.create(title=TitleFactory.create())
+        assert staff.get(reverse(f"admin:catalog_{page}_changelist"), {"q": "a"}).status_code in {200, 302}
