@@ -84,6 +84,11 @@ bench: $(READY) ## print a benchmark's figures (NAME=...)
 fuzz: $(READY) ## the long form of the tests that search the API for faults
 	@FUZZ_EXAMPLES=500 $(BIN)/pytest -n0 tests/test_api_schema.py --timeout=0 $(ARGS)
 
+.PHONY: faults
+faults: $(READY) ## the long form of the tests that kill, race and disturb (ROUNDS=10)
+	@for round in $$(seq $(or $(ROUNDS),10)); do \
+		$(BIN)/pytest -k "kill or crash or Crash or race or at_once or two_" $(ARGS) || exit 1; done
+
 .PHONY: shell
 shell: $(READY) ## a Python shell on the running platform
 	@$(BIN)/python manage.py shell
