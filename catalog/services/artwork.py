@@ -89,10 +89,10 @@ def _inspect(data: bytes) -> tuple[int, int, str]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise ImageRefused(
-                        f"The image has {image.width} by {image.height} pixels; {MAX_PIXELS:,} are the most. Make it smaller."
-                    )
+                    raise Image.DecompressionBombError
                 image.load()
                 return image.width, image.height, FORMATS[image.format or ""]
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ImageRefused(f"The image has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise ImageRefused("This is no JPEG, PNG, WebP or AVIF image, or it is damaged. Save it anew.") from error
