@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
+from django.utils.translation import gettext
 from rest_framework.test import APIClient
 
 from core.api import problems
@@ -146,6 +148,14 @@ class TestCatalogue:
             assert re.fullmatch(r"[a-z][a-z0-9_]+", error.code)
             assert 400 <= error.status < 600
             assert problems.meaning(error)
+
+    def test_of_the_floor_is_translated(self) -> None:
+        ours = [error for error in problems.catalogue() if error.__module__.startswith("core.")]
+        assert len(ours) > 20
+        with translation.override("de"):
+            assert [error.code for error in ours if gettext(error.title) == error.title] == [], (
+                "translate these, then `make messages`"
+            )
 
     def test_is_where_a_problem_leads(self) -> None:
         answer = Client().get("/api/problems")
