@@ -15,6 +15,7 @@ class TestLanding:
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         page.get_by_role("link", name="API").click()
         page.wait_for_url("**/api/docs")
+        page.wait_for_load_state("networkidle")  # leaving earlier would abort its requests
         page.go_back()
         page.get_by_role("link", name="Admin").click()
         page.wait_for_url("**/admin/login/**")
