@@ -17,8 +17,9 @@ def read_by(file: str) -> set[str]:
     for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             reader = ast.unparse(node.func)
-            if reader in READERS or re.fullmatch(r"env(\.\w+)?|os\.environ\.get", reader):
-                names.add(node.args[0].value)
+            named = node.args[0].value
+            if isinstance(named, str) and (reader in READERS or re.fullmatch(r"env(\.\w+)?|os\.environ\.get", reader)):
+                names.add(named)
     return names
 
 
