@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -36,27 +37,30 @@ class Standin:
         port: int | None = None,
         state: str = ":memory:",
         webhook_url: str | None = None,
+        webhook_secret: str = WEBHOOK_SECRET,
         record: bool = True,
     ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.control = Control(self.url)
-        self._arguments = ["--port", str(self.port), "--state", state, "--webhook-secret", WEBHOOK_SECRET]
+        self._arguments = ["--port", str(self.port), "--state", state, "--webhook-secret", webhook_secret]
         self._arguments += ["--secret-key", SECRET_KEY, "--publishable-key", PUBLISHABLE_KEY]
         if webhook_url:
             self._arguments += ["--webhook-url", webhook_url]
         if record and "STRIPE_RECORDINGS" in os.environ:
             self._arguments += ["--record", str(Path(os.environ["STRIPE_RECORDINGS"]) / "requests.jsonl")]
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, output: IO[str] | None = None) -> None:
+        """Start it and wait until it answers; what it says goes to `output`."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local.standin", *self._arguments],
             cwd=paths.ROOT,
             env=os.environ | {"PYTHONPATH": "platform"},
+            stdout=output,
+            stderr=output,
         )
         until = time.monotonic() + 20
-        while time.monotonic() < until:
+        while time.monotonic() < until and self.process.poll() is None:
             try:
                 httpx.get(f"{self.url}/_control/clock", trust_env=False)
                 return
