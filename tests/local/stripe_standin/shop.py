@@ -38,7 +38,7 @@ class Shop:
     def close(self) -> None:
         self.control.close()
         self.http.close()
-        self._library_http.close()  # type: ignore[no-untyped-call] - the library's
+        self._library_http.close()  # type: ignore[no-untyped-call]  # not typed by the library
 
     # ------------------------------------------------ the platform
 

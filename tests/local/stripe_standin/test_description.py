@@ -166,7 +166,7 @@ class TestAnswers:
 
 @pytest.mark.skipif(not CHECK.exists(), reason=f"needs {CHECK.name} in ../shared/stripe")
 class TestRecording:
-    def test_of_the_librarys_requests_has_no_faults(self, recorded: tuple[Shop, Path]) -> None:
+    def test_of_what_the_library_sends_has_no_faults(self, recorded: tuple[Shop, Path]) -> None:
         shop, record = recorded
         live(shop)
         done = subprocess.run([sys.executable, CHECK, record], capture_output=True, text=True, check=False)

@@ -156,6 +156,6 @@ class TestOfTheLibrary:
                 "automatic_payment_methods": NO_REDIRECTS,
             }
         )
-        http.close()  # type: ignore[no-untyped-call] - the library's
+        http.close()  # type: ignore[no-untyped-call]  # not typed by the library
         assert intent.status == "succeeded"
         assert len(shop.control.charges()) == 1

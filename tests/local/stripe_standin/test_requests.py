@@ -276,7 +276,7 @@ class TestExpand:
 
 
 class TestErrors:
-    def test_become_the_librarys_own(self, shop: Shop) -> None:
+    def test_become_exceptions_of_the_library(self, shop: Shop) -> None:
         error = refused(lambda: shop.stripe.payment_intents.create({"amount": 1, "currency": "usd"}))
         assert isinstance(error, stripe.InvalidRequestError)
         assert error.code == "amount_too_small"
