@@ -221,7 +221,11 @@ class SubscriptionAdmin(ReadOnly):
 
         def cancel(subscription: Subscription, by: str) -> object:
             return subscriptions.cancel(
-                account_id=subscription.account_id, gateway=stripe_gateway.connect(), now=clock.now(), by=by
+                account_id=subscription.account_id,
+                subscription_id=subscription.pk,
+                gateway=stripe_gateway.connect(),
+                now=clock.now(),
+                by=by,
             )
 
         self._each(request, queryset, cancel, "cancelled")

@@ -53,7 +53,10 @@ class PlansView(APIView):
 class CardSetupView(APIView):
     """The beginning of saving a card."""
 
+    throttle_scope = "payments"
+
     @extend_schema(operation_id="payment_methods_setup", request=None, responses={201: serializers.CardSetupSerializer})
+    @raises(cards.PaymentServiceUnavailable)
     @idempotent(secret=True)
     def post(self, request: IdempotentRequest) -> Response:
         """Ask for a SetupIntent, to be confirmed with Stripe's client library."""
@@ -101,6 +104,8 @@ class PaymentMethodsView(APIView):
 
 class SubscriptionsView(APIView):
     """Buying."""
+
+    throttle_scope = "payments"
 
     @extend_schema(
         operation_id="subscriptions_create",

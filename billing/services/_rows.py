@@ -30,11 +30,13 @@ def insert(rows: Sequence[M]) -> Sequence[M]:
             columns.remove(meta.pk)
         quote = connection.ops.quote_name
         names = ", ".join(quote(str(column.column)) for column in columns)
-        with connection.cursor() as cursor, cursor.copy(f"COPY {quote(meta.db_table)} ({names}) FROM STDIN") as copy:
+        statement = f"COPY {quote(meta.db_table)} ({names}) FROM STDIN"
+        # Without the wrapper a violated constraint would be psycopg's error and not Django's.
+        with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row([_value(column, row) for column in columns])
-            for row in rows:
-                row._state.adding, row._state.db = False, connection.alias
+        for row in rows:
+            row._state.adding, row._state.db = False, connection.alias
     return rows
 
 

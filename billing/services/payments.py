@@ -61,7 +61,10 @@ def send(
 
 @transaction.atomic
 def _mark_sent(attempt_ids: Collection[UUID], *, now: datetime) -> list[PaymentAttempt]:
-    attempts = list(PaymentAttempt.objects.locked().filter(pk__in=attempt_ids, state__in=[State.CREATED, State.SENT]))
+    # Stripe may have forgotten the key of what was sent long ago: the sweep looks for its charge instead.
+    forgotten = Q(state=State.SENT, sent_at__lte=now - REPLAY_LIMIT)
+    wanted = PaymentAttempt.objects.filter(pk__in=attempt_ids, state__in=[State.CREATED, State.SENT])
+    attempts = list(wanted.exclude(forgotten).locked())
     for attempt in attempts:
         attempt.state = State.SENT
         attempt.sent_at = attempt.sent_at or now

@@ -141,17 +141,29 @@ def _apply(
         attempt.decline_code = outcome.code
         attempt.decline_class = rules.DeclineClass.AUTHENTICATION
         changes.attempts[attempt.pk] = attempt
-        if subscription.status != Status.INCOMPLETE:
+        if subscription.status != Status.INCOMPLETE and invoice.status == Invoice.Status.OPEN:
             record_failure(invoice, attempt, subscription, changes, now=now)
+        return
+    if (
+        outcome.kind is OutcomeKind.DECLINED
+        and attempt.state == State.REQUIRES_ACTION
+        and subscription.status == Status.INCOMPLETE
+    ):
+        # The customer may try again with the same PaymentIntent; it is withdrawn when it lies about for a day.
         return
     final = State.CANCELED if outcome.kind is OutcomeKind.CANCELED else State.FAILED
     _close(attempt, final, outcome, changes, now=now)
     if subscription.status == Status.INCOMPLETE:
         _end_unpaid(invoice, subscription, changes, reason=outcome.code, now=now)
+    elif invoice.status != Invoice.Status.OPEN:
+        # Paid by another attempt meanwhile: nothing failed.
+        return
     elif outcome.kind is OutcomeKind.DECLINED:
         record_failure(invoice, attempt, subscription, changes, now=now)
     elif outcome.kind is not OutcomeKind.CANCELED:
-        # The request itself was wrong. That is ours to mend, not the customer's to hear of.
+        # The request itself was wrong. That is ours to mend, not the customer's to hear of. The period is
+        # invoiced already, so what goes on afterwards is another try at its invoice.
+        subscription.next_step = rules.Step.RETRY
         park(subscription, f"gateway_refused_{outcome.code}", changes, now=now)
 
 

@@ -236,13 +236,15 @@ def _offered_price(price_id: UUID, *, country: str, quoted_amount: int) -> Price
 # ---------------------------------------------------------------- cancel
 
 
-def cancel(*, account_id: UUID, gateway: Gateway, now: datetime, by: str) -> Subscription:
+def cancel(
+    *, account_id: UUID, gateway: Gateway, now: datetime, by: str, subscription_id: UUID | None = None
+) -> Subscription:
     """End the account's subscription: at the end of what is paid for, or at once when nothing is.
 
-    Cancelled twice it stays as it is. A first payment that waits for the customer is withdrawn.
+    With `subscription_id` that one and no other. Cancelled twice it stays as it is. A first payment that waits for the customer is withdrawn.
     Raises NoSubscription, and PaymentUnderWay while a first charge has no outcome.
     """
-    waiting = _cancel(account_id=account_id, now=now, by=by)
+    waiting = _cancel(account_id=account_id, subscription_id=subscription_id, now=now, by=by)
     if waiting is not None:
         payments.withdraw(waiting, gateway=gateway, now=now)
     subscription = selectors.current_subscription(account_id=account_id)
@@ -252,10 +254,10 @@ def cancel(*, account_id: UUID, gateway: Gateway, now: datetime, by: str) -> Sub
 
 
 @transaction.atomic
-def _cancel(*, account_id: UUID, now: datetime, by: str) -> PaymentAttempt | None:
+def _cancel(*, account_id: UUID, subscription_id: UUID | None, now: datetime, by: str) -> PaymentAttempt | None:
     """Cancel under lock; answers the attempt that must be withdrawn at the gateway first."""
     subscription = Subscription.objects.locked().live().filter(account=account_id).first()
-    if subscription is None:
+    if subscription is None or subscription_id not in {None, subscription.pk}:
         raise NoSubscription
     invoice = (
         Invoice.objects.locked()
@@ -308,7 +310,12 @@ def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
     if subscription.cancel_at is None or subscription.cancel_at <= now:
         raise NotCanceled
     subscription.cancel_at = None
-    subscription.save(update_fields=["cancel_at"])
+    if subscription.status == Status.ACTIVE:
+        # Cancelling had moved the next step to the end of what is paid for.
+        subscription.next_step, subscription.next_bill_at = rules.after_payment(
+            paid_through=subscription.paid_through, now=subscription.last_charged_at or now
+        )
+    subscription.save(update_fields=["cancel_at", "next_step", "next_bill_at"])
     _note(subscription, "cancel_undone", by=by, now=now)
     return subscription
 

@@ -48,6 +48,12 @@ class Command(BaseCommand):
                 f"{options['as_of']} is in the future, and the gateway is Stripe itself: charging before the due date "
                 "is refused. Look with --dry-run, or point STRIPE_API_BASE at the stand-in."
             )
+        if at < present and not stripe_gateway.is_standin():
+            # Leases and keys would be born old, and a sweep beside us would take them for lost.
+            raise CommandError(
+                f"{options['as_of']} is in the past, and the gateway is Stripe itself: what is due is billed as of "
+                "now. Leave --as-of away, or look with --dry-run."
+            )
         self._show(renewals.run(gateway=stripe_gateway.connect(), now=at, limit=LIMIT))
 
     def _show(self, handled: Sequence[Handled]) -> None:
