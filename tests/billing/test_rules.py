@@ -302,7 +302,7 @@ class TestOffered:
             ("", "", [USD]),
         ],
     )
-    def test_are_the_countrys_own_then_its_currencys_then_the_fallback(
+    def test_are_of_the_country_then_of_its_currency_then_the_fallback(
         self, country: str, currency: str, expected: list[Price]
     ) -> None:
         assert rules.offered(self.ALL, country=country, currency=currency, fallback="USD") == expected
