@@ -178,7 +178,7 @@ class IngestRunAdmin(LargeList):
         ]
         decided = run.created + run.updated + run.unchanged + run.rejected + run.retired
         seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else None
-        problems = selectors.problems_of(run.pk)[:SHOWN]
+        problems = selectors.problems_of(run.pk).exclude(severity="info")[:SHOWN]
         summary = selectors.problem_summary(run.pk)
         context = {
             **self.admin_site.each_context(request),

@@ -32,7 +32,9 @@ from catalog.rules import Viewer
 from catalog.selectors import search, titles
 from core.api import etags
 from core.api.pagination import CursorPagination
+from core.api.problems import raises
 from core.clock import now
+from core.geo import PreviewCountryUnknown, PreviewForbidden
 
 
 class Newest(CursorPagination):
@@ -57,6 +59,8 @@ class TitlesView(generics.GenericAPIView[Title]):
     serializer_class = CardSerializer
 
     @extend_schema(operation_id="titles_list", responses=CardSerializer(many=True))
+    @raises(PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
     def get(self, request: Request) -> Response:
         """List titles, newest in the catalogue first."""
         viewer, at = viewer_of(request), now()
@@ -75,6 +79,8 @@ class TitleView(APIView):
     """One title."""
 
     @extend_schema(operation_id="titles_retrieve", responses=TitlePageSerializer)
+    @raises(titles.TitleNotFound, PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
     def get(self, request: Request, title_id: UUID) -> Response:
         """Answer a title with credits, ratings, artwork, its seasons and its extras."""
         viewer, at = viewer_of(request), now()
@@ -98,9 +104,11 @@ class EpisodesView(generics.GenericAPIView[Title]):
     @extend_schema(
         operation_id="titles_episodes_list", parameters=[EpisodesParameters], responses=EpisodeSerializer(many=True)
     )
+    @raises(titles.TitleNotFound, PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
     def get(self, request: Request, title_id: UUID) -> Response:
         """List the episodes in the order of release; `season` names one of a series' seasons by its number."""
-        wanted = EpisodesParameters(data=request.query_params)
+        wanted = EpisodesParameters(data=request.query_params.dict())
         wanted.is_valid(raise_exception=True)
         viewer, at = viewer_of(request), now()
         found = titles.episodes_of(title_id, viewer, at, season=wanted.validated_data.get("season"))
@@ -118,6 +126,7 @@ class GenresView(APIView):
     """Genres."""
 
     @extend_schema(operation_id="genres_list", responses=GenreSerializer(many=True))
+    @raises(PreviewForbidden, PreviewCountryUnknown)
     def get(self, request: Request) -> Response:
         """List the genres in which the viewer finds something, by name."""
         return Response([representations.genre(genre) for genre in titles.genres_for(viewer_of(request), now())])
@@ -127,9 +136,10 @@ class SearchView(APIView):
     """Search."""
 
     @extend_schema(operation_id="search", parameters=[SearchParameters], responses=SearchAnswerSerializer)
+    @raises(PreviewForbidden, PreviewCountryUnknown)
     def get(self, request: Request) -> Response:
         """Find titles by name, people and subjects; accents do not count, typos are mended."""
-        wanted = SearchParameters(data=request.query_params)
+        wanted = SearchParameters(data=request.query_params.dict())
         wanted.is_valid(raise_exception=True)
         viewer, at = viewer_of(request), now()
         found = search.search(wanted.validated_data["q"], viewer, at, limit=wanted.validated_data["limit"])
@@ -141,6 +151,8 @@ class PersonView(APIView):
     """One person."""
 
     @extend_schema(operation_id="people_retrieve", responses=PersonSerializer)
+    @raises(titles.PersonNotFound, PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
     def get(self, request: Request, person_id: UUID) -> Response:
         """Answer a person and the titles of theirs that the viewer may watch, newest first."""
         viewer, at = viewer_of(request), now()

@@ -253,8 +253,8 @@ class Migration(migrations.Migration):
                 ('format', models.CharField(max_length=30)),
                 ('added_on', models.DateField(blank=True, help_text='When the provider added it to its own offer.', null=True)),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),
-                ('first_run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.ingestrun')),
-                ('last_run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.ingestrun')),
+                ('first_run', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.ingestrun')),
+                ('last_run', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalog.ingestrun')),
                 ('provider', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='records', to='catalog.provider')),
                 ('title', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='source_records', to='catalog.title')),
             ],
@@ -365,7 +365,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='searchdocument',
-            index=django.contrib.postgres.indexes.GinIndex(models.F('words'), fastupdate=False, name='search_document_words'),
+            index=django.contrib.postgres.indexes.GinIndex(models.F('words'), name='search_document_words'),
         ),
         migrations.AddIndex(
             model_name='searchdocument',

@@ -20,7 +20,7 @@ class SearchDocument(models.Model):
     class Meta:
         indexes = [
             # Every search.
-            GinIndex("words", name="search_document_words", fastupdate=False),
+            GinIndex("words", name="search_document_words"),
             # Names that begin with, or are, what was typed.
             models.Index(OpClass("name", name="text_pattern_ops"), name="search_document_name"),
         ]

@@ -53,8 +53,7 @@ class Caches:
         found = {key: self._people[key] for key in names if key in self._people}
         unknown = [key for key in names if key not in found]
         if unknown:
-            sources = PersonSource.objects.filter(provider_id=self._provider_id, key__in=[key[:510] for key in unknown])
-            stored = dict(sources.values_list("key", "person_id"))
+            stored = self._stored_people([key[:510] for key in unknown])
             made = {}
             for key in unknown:
                 if (person_id := stored.get(key[:510])) is None:
@@ -71,6 +70,15 @@ class Caches:
                 )
             self._store(self._people, {key: found[key] for key in unknown})
         return found
+
+    def _stored_people(self, keys: list[str]) -> dict[str, UUID]:
+        with connection.cursor() as cursor:
+            # One array instead of thousands of parameters, which take longer to compose than to look up.
+            cursor.execute(
+                "SELECT key, person_id FROM catalog_personsource WHERE provider_id = %s AND key = ANY(%s)",
+                [self._provider_id, keys],
+            )
+            return dict(cursor.fetchall())
 
     def genres(self, names: Collection[str]) -> Mapping[str, int]:
         """Answer genres by name, made where they are new; a name without letter or digit has none."""

@@ -15,7 +15,7 @@ from catalog import rules
 from catalog.ingestion import records
 from catalog.ingestion.reader import Findings, Reader
 from catalog.ingestion.records import Header, Problem, RawRecord, TitleRecord
-from catalog.models import IngestProblem, IngestRun, IngestStaging, Provider, SourceRecord
+from catalog.models import IngestProblem, IngestRun, IngestStaging, Provider
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import runs
 
@@ -87,13 +87,17 @@ class _Stager:
 
     def _known(self, external_ids: list[str]) -> dict[str, tuple[bytes, str]]:
         """Answer the digest of what we know, and how this very run counted it before it was killed."""
-        found = SourceRecord.objects.filter(provider_id=self.run.provider_id, external_id__in=external_ids)
-        return {
-            external_id: (bytes(digest), self._counted(first_run, last_run, retired_at))
-            for external_id, digest, first_run, last_run, retired_at in found.values_list(
-                "external_id", "digest", "first_run_id", "last_run_id", "retired_at"
+        with connection.cursor() as cursor:
+            # One array instead of a thousand parameters, which take longer to compose than to look up.
+            cursor.execute(
+                "SELECT external_id, digest, first_run_id, last_run_id, retired_at FROM catalog_sourcerecord"
+                " WHERE provider_id = %s AND external_id = ANY(%s)",
+                [self.run.provider_id, external_ids],
             )
-        }
+            return {
+                external_id: (bytes(digest), self._counted(first_run, last_run, retired_at))
+                for external_id, digest, first_run, last_run, retired_at in cursor.fetchall()
+            }
 
     def _counted(self, first_run: object, last_run: object, retired_at: datetime | None) -> str:
         if last_run != self.run.pk:
