@@ -17,7 +17,7 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    local = Path(os.environ.get("LOCAL_DIR", ROOT / ".local")) / "env"
+    local = Path(os.environ.get("LOCAL_DIR") or ROOT / ".local") / "env"
     if local.exists():
         environ.Env.read_env(local)
     try:

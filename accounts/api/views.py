@@ -20,6 +20,7 @@ from accounts.api.serializers import (
 )
 from accounts.models import User
 from accounts.services import accounts, profiles
+from core.api.problems import raises
 from core.clock import now
 
 
@@ -49,6 +50,9 @@ class ProfilesView(APIView):
         return Response(ProfileSerializer(selectors.profiles_of(cast(User, request.user).pk), many=True).data)
 
     @extend_schema(operation_id="profiles_create", request=ProfileChangeSerializer, responses={201: ProfileSerializer})
+    @raises(
+        profiles.TooManyProfiles, profiles.ProfileNameTaken, profiles.AdultProfileRequired, profiles.KidsLimitsExceeded
+    )
     def post(self, request: Request) -> Response:
         """Add a profile; the first one is an adult's."""
         wanted = ProfileChangeSerializer(data=request.data)
@@ -61,6 +65,7 @@ class ProfileView(APIView):
     """One profile of the household."""
 
     @extend_schema(operation_id="profiles_retrieve", responses=ProfileSerializer)
+    @raises(profiles.ProfileNotFound)
     def get(self, request: Request, profile_id: UUID) -> Response:
         """Answer a profile."""
         profile = selectors.profiles_of(cast(User, request.user).pk).filter(pk=profile_id).first()
@@ -69,6 +74,9 @@ class ProfileView(APIView):
         return Response(ProfileSerializer(profile).data)
 
     @extend_schema(operation_id="profiles_update", request=ProfileChangeSerializer, responses=ProfileSerializer)
+    @raises(
+        profiles.ProfileNotFound, profiles.ProfileNameTaken, profiles.AdultProfileRequired, profiles.KidsLimitsExceeded
+    )
     def patch(self, request: Request, profile_id: UUID) -> Response:
         """Change a profile."""
         wanted = ProfileChangeSerializer(data=request.data, partial=True)
@@ -79,6 +87,7 @@ class ProfileView(APIView):
         return Response(ProfileSerializer(profile).data)
 
     @extend_schema(operation_id="profiles_delete", responses={204: OpenApiResponse(description="Deleted.")})
+    @raises(profiles.ProfileNotFound, profiles.AdultProfileRequired)
     def delete(self, request: Request, profile_id: UUID) -> Response:
         """Delete a profile; the last adult's stays."""
         profiles.delete(account_id=cast(User, request.user).pk, profile_id=profile_id)
@@ -89,6 +98,7 @@ class EnterProfileView(APIView):
     """Who is watching."""
 
     @extend_schema(operation_id="profiles_enter", request=None, responses=ProfileSerializer)
+    @raises(profiles.ProfileNotFound, profiles.SessionUnknown)
     def post(self, request: Request, profile_id: UUID) -> Response:
         """Act as this profile from now on; it holds for this sign-in alone."""
         profile = profiles.enter(

@@ -310,7 +310,7 @@ def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
     if subscription.cancel_at is None or subscription.cancel_at <= now:
         raise NotCanceled
     subscription.cancel_at = None
-    if subscription.status == Status.ACTIVE:
+    if subscription.status == Status.ACTIVE and subscription.paid_through is not None:
         # Cancelling had moved the next step to the end of what is paid for.
         subscription.next_step, subscription.next_bill_at = rules.after_payment(
             paid_through=subscription.paid_through, now=subscription.last_charged_at or now

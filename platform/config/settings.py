@@ -96,7 +96,7 @@ INSTALLED_APPS = [
     "billing",
 ]
 if not PRODUCTION:
-    INSTALLED_APPS += ["local", "django_migration_linter"]
+    INSTALLED_APPS += ["local", "django_migration_linter", "django_linear_migrations"]
 
 MIDDLEWARE = [
     # First of all, so that every answer has its id and every line of a request carries it.
@@ -298,8 +298,24 @@ STATIC_URL = "static/"
 STATIC_ROOT = env.path("STATIC_ROOT", ROOT / ".local" / "static")
 MEDIA_URL = "media/"
 MEDIA_ROOT = env.path("MEDIA_ROOT", ROOT / "media")
+S3_BUCKET = env.str("S3_BUCKET", "")
+"""Where uploaded files lie when set; keys and region come as boto3 finds them (AWS_ACCESS_KEY_ID, ...)."""
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "")
+S3_PUBLIC_HOST = env.str("S3_PUBLIC_HOST", "")
+S3_OPTIONS = {
+    "bucket_name": S3_BUCKET,
+    "endpoint_url": S3_ENDPOINT_URL or None,
+    # Pictures are public and never change under their name; a CDN may keep them for ever.
+    "custom_domain": S3_PUBLIC_HOST or None,
+    "querystring_auth": not S3_PUBLIC_HOST,
+    "file_overwrite": False,
+}
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": (
+        {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": S3_OPTIONS}
+        if S3_BUCKET
+        else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    ),
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"

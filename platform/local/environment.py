@@ -95,6 +95,9 @@ def read() -> dict[str, str]:
 def _kept_secret(name: str) -> str:
     file = paths.STATE / name
     if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(48))
+        fresh = file.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        # Whole or not at all, however the start ends.
+        fresh.rename(file)
     return file.read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
 
-STATE = Path(os.environ.get("LOCAL_DIR", ROOT / ".local")).resolve()
+STATE = Path(os.environ.get("LOCAL_DIR") or ROOT / ".local").resolve()
 """Everything `make run` writes; `make clean` removes it. LOCAL_DIR moves it."""
 
 ENV_FILE = STATE / "env"

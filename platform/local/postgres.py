@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 SHARED = Path("/var/tmp")  # noqa: S108 - survives a reboot; what we find there is checked for its owner
 UNPRIVILEGED_USER = "nobody"
 SUPERUSER = "postgres"
@@ -78,12 +81,10 @@ class Cluster:
 
     def create_database(self, name: str) -> None:
         """Create `name` unless it exists."""
-        query = f"SELECT 1 FROM pg_database WHERE datname = '{name}'"  # noqa: S608 - our own constant
-        found = self._run("psql", "-Atc", query, self.url("postgres"))
-        if found.returncode == 0 and found.stdout.strip() != "1":
-            found = self._run("createdb", f"--maintenance-db={self.url('postgres')}", name)
-        if found.returncode:
-            raise PostgresFailed(found.stderr.strip())
+        # Over a connection: the address of a program's arguments is for every user of the machine to read.
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def remove(self) -> None:
         """Stop the server and delete everything it held."""
@@ -93,10 +94,7 @@ class Cluster:
 
     def _initialise(self) -> None:
         password = self.home / "password"
-        password.write_text(secrets.token_urlsafe(24))
-        password.chmod(0o600)
-        if (account := _unprivileged()) is not None:
-            os.chown(password, account.pw_uid, account.pw_gid)
+        _write_secret(password, secrets.token_urlsafe(24))
         # A killed initdb leaves half a cluster: build beside, then rename.
         unfinished = self.home / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -190,6 +188,16 @@ def _copy_programs(site: Path, target: Path) -> None:
     except OSError:
         # Another start finished first; its copy is as good.
         shutil.rmtree(unfinished)
+
+
+def _write_secret(file: Path, secret: str) -> None:
+    """Write a file for the server's user alone; what already has that name is not followed anywhere."""
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as output:
+        output.write(secret)
+        if (account := _unprivileged()) is not None:
+            os.fchown(descriptor, account.pw_uid, account.pw_gid)
 
 
 def _refuse_unless_owned(folder: Path, uid: int) -> None:

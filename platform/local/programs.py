@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import psycopg
+from django.core.exceptions import ImproperlyConfigured
 
+from config.environment import postgresql
 from local import paths
 from local.environment import Ports
 
@@ -33,7 +35,7 @@ def command_lines(ports: Ports, settings: dict[str, str]) -> dict[str, list[str]
         webhook = f"http://127.0.0.1:{ports.web}/webhooks/stripe"
         commands["stripe"] = [
             *python, "local.standin", "--port", f"{ports.stripe}", "--state", str(paths.STATE / "stripe.sqlite3"),
-            "--webhook-url", webhook, "--webhook-secret", settings["STRIPE_WEBHOOK_SECRET"],
+            "--webhook-url", webhook,
         ]  # fmt: skip
     return commands
 
@@ -41,7 +43,16 @@ def command_lines(ports: Ports, settings: dict[str, str]) -> dict[str, list[str]
 def prepare_database(settings: dict[str, str]) -> None:
     """Check that the database answers, then migrate it and collect static files."""
     try:
-        psycopg.connect(settings["DATABASE_URL"], connect_timeout=5).close()
+        # Refuses what is no address, without repeating it: it may hold a password.
+        postgresql(settings["DATABASE_URL"])
+        with psycopg.connect(settings["DATABASE_URL"], connect_timeout=5) as connection:
+            if "STRIPE_API_BASE" in settings and _holds_real_accounts(connection):
+                raise DatabaseUnusable(
+                    "The database at DATABASE_URL holds accounts that the demo did not make: "
+                    "set STRIPE_SECRET_KEY, or they would be billed at the stand-in, where no money moves."
+                )
+    except ImproperlyConfigured as error:
+        raise DatabaseUnusable(str(error)) from error
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
         raise DatabaseUnusable(f"The database at DATABASE_URL cannot be used: {reason}") from error
@@ -49,6 +60,16 @@ def prepare_database(settings: dict[str, str]) -> None:
     _manage(settings, "migrate", "--verbosity", "0")
     _manage(settings, "sync_staff_groups", "--verbosity", "0")
     _manage(settings, "collectstatic", "--verbosity", "0", "--no-input")
+
+
+def _holds_real_accounts(connection: psycopg.Connection[tuple[bool]]) -> bool:
+    found = connection.execute("SELECT to_regclass('accounts_user') IS NOT NULL").fetchone()
+    if not found or not found[0]:
+        return False
+    others = connection.execute(
+        "SELECT EXISTS (SELECT FROM accounts_user WHERE email NOT LIKE '%@demo.test')"
+    ).fetchone()
+    return bool(others and others[0])
 
 
 def _manage(settings: dict[str, str], *arguments: str) -> None:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import shlex
 import shutil
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ class CannotStart(Exception):
 
 def run() -> int:
     """Bring everything up, show the log, and end everything on Ctrl-C. Answers the exit status."""
+    # A closed terminal ends the platform as Ctrl-C does.
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     paths.STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _only_one() as lock:
         ports = Ports.from_environment()
@@ -69,10 +72,12 @@ def stop() -> None:
 
 
 def clean() -> None:
-    """Stop, and delete all local data."""
+    """Stop, and delete all local data; a folder that no platform ran in is left alone."""
+    if not (paths.STATE / "run.lock").exists():
+        print("There is no local data.")
+        return
     stop()
-    if paths.STATE.exists():
-        _postgres(Ports.from_environment()).remove()
+    _postgres(Ports.from_environment()).remove()
     shutil.rmtree(paths.STATE, ignore_errors=True)
     print("Local data deleted.")
 
@@ -94,14 +99,14 @@ def _data_servers(ports: Ports) -> Iterator[tuple[str, str]]:
     postgres = None if os.environ.get("DATABASE_URL") else _postgres(ports)
     valkey = None if os.environ.get("REDIS_URL") else _valkey(ports)
     try:
-        if postgres:
-            postgres.start()
-            postgres.create_database(DATABASE)
-        if valkey:
-            valkey.start()
-    except (PostgresFailed, ValkeyFailed) as error:
-        raise CannotStart(str(error)) from error
-    try:
+        try:
+            if postgres:
+                postgres.start()
+                postgres.create_database(DATABASE)
+            if valkey:
+                valkey.start()
+        except (PostgresFailed, ValkeyFailed) as error:
+            raise CannotStart(str(error)) from error
         yield (
             postgres.url(DATABASE) if postgres else os.environ["DATABASE_URL"],
             valkey.url if valkey else os.environ["REDIS_URL"],
@@ -115,7 +120,6 @@ def _data_servers(ports: Ports) -> Iterator[tuple[str, str]]:
 
 def _postgres(ports: Ports) -> Cluster:
     home = claim_home(paths.checkout_id() if os.geteuid() == 0 else "postgres", beside=paths.STATE)
-    (paths.STATE / "postgres.place").write_text(f"{home}\n")
     return Cluster(home, ports.postgres, {"max_connections": "100", "shared_buffers": "256MB"})
 
 

@@ -46,7 +46,9 @@ class Valkey:
             **self.settings,
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        subprocess.run([get_binary_path(), *arguments], check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run([get_binary_path(), *arguments], check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise ValkeyFailed(f"Valkey did not start: {(done.stderr or done.stdout).strip()}")
         self._wait_until_it_answers()
 
     def stop(self) -> None:

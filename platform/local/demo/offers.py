@@ -44,6 +44,8 @@ def offer(*, now: datetime) -> None:
         )
         for (currency, tax_behavior), amounts in PRICES.items():
             for interval, amount in zip((Interval.MONTH, Interval.YEAR), amounts[code], strict=True):
+                if plan.prices.filter(currency=currency, interval=interval).exists():
+                    continue
                 plans.set_price(
                     plan_id=plan.pk,
                     currency=currency,

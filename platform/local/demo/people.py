@@ -38,7 +38,7 @@ class Viewer:
 
 
 STAFF = (
-    Member("admin@demo.test", "administrator", "everything"),
+    Member("admin@demo.test", "administrator", "look after accounts, titles and billing"),
     Member("editor@demo.test", "content", "edit and publish titles, ingest deliveries"),
     Member("billing@demo.test", "billing", "see subscriptions, invoices and payments"),
     Member("support@demo.test", "support", "look after accounts"),

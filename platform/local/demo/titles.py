@@ -20,6 +20,11 @@ FEED = Path(__file__).with_name("catalog.jsonl")
 PROVIDER = "Demo catalogue"
 
 
+def are_ingested() -> bool:
+    """Answer whether the feed has been read to its end."""
+    return IngestRun.objects.filter(provider__name=PROVIDER, state=IngestRun.State.FINISHED).exists()
+
+
 def ingest(*, now: datetime) -> IngestRun:
     """Ingest the feed under a policy that publishes what is complete."""
     provider, is_new = ingestion.provider_named(name=PROVIDER)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from billing import stripe_gateway
-from catalog.models import Artwork, Title
+from catalog.models import Artwork
 from core.clock import now
 from local.demo import households, offers, people, titles
 
@@ -25,7 +25,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Seed, print, wait: the supervisor ends all programs when one ends."""
         _await(f"{settings.PUBLIC_URL}/health/live")
-        self._seed()
+        if households.are_alone():
+            self._seed()
+        else:
+            self._say("This database holds accounts that the demo did not make: nothing is seeded.")
         self._welcome()
         signal.pause()
 
@@ -35,7 +38,7 @@ class Command(BaseCommand):
         offers.offer(now=at)
         for viewer in people.VIEWERS:
             households.invite(viewer, now=at)
-        if not Title.objects.exists():
+        if not titles.are_ingested():
             self._say("Seeding: ingesting the demo catalogue ...")
             run = titles.ingest(now=at)
             self._say(f"Seeding: {run.created} titles, seasons and episodes ingested.")
