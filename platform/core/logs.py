@@ -99,6 +99,9 @@ def configuration(*, json: bool, level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "CRITICAL"},
             "gunicorn.error": {"handlers": [], "propagate": True},
             "celery.worker.strategy": {"level": "WARNING"},
+            # Clients that write a line for each of their requests.
+            "httpx": {"level": "WARNING"},
+            "stripe": {"level": "WARNING"},
         },
     }
 
