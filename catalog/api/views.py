@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -65,14 +63,8 @@ class TitlesView(generics.GenericAPIView[Title]):
         """List titles, newest in the catalogue first."""
         viewer, at = viewer_of(request), now()
         page = self.paginate_queryset(self.filter_queryset(titles.browse(viewer, at)))
-        return etags.answer(
-            request,
-            key=[*_key(viewer, page or [], at), request.get_full_path()],
-            body=lambda: self._body([representations.card(title, viewer, at) for title in page or []]),
-        )
-
-    def _body(self, cards: list[dict[str, Any]]) -> Any:
-        return self.get_paginated_response(cards).data
+        cards = [representations.card(title, viewer, at) for title in page or []]
+        return _answer(request, viewer, self.get_paginated_response(cards).data)
 
 
 class TitleView(APIView):
@@ -87,11 +79,7 @@ class TitleView(APIView):
         title = titles.title_for(title_id, viewer, at)
         seasons = titles.seasons_of(title_id, viewer, at)
         extras = titles.extras_of(title_id, viewer, at)
-        return etags.answer(
-            request,
-            key=_key(viewer, [title, *seasons, *extras], at),
-            body=lambda: representations.page(title, seasons, extras, viewer, at),
-        )
+        return _answer(request, viewer, representations.page(title, seasons, extras, viewer, at))
 
 
 class EpisodesView(generics.GenericAPIView[Title]):
@@ -113,13 +101,8 @@ class EpisodesView(generics.GenericAPIView[Title]):
         viewer, at = viewer_of(request), now()
         found = titles.episodes_of(title_id, viewer, at, season=wanted.validated_data.get("season"))
         page = self.paginate_queryset(found) or []
-        return etags.answer(
-            request,
-            key=[*_key(viewer, page, at), request.get_full_path()],
-            body=lambda: (
-                self.get_paginated_response([representations.episode(title, viewer, at) for title in page]).data
-            ),
-        )
+        episodes = [representations.episode(title, viewer, at) for title in page]
+        return _answer(request, viewer, self.get_paginated_response(episodes).data)
 
 
 class GenresView(APIView):
@@ -127,9 +110,11 @@ class GenresView(APIView):
 
     @extend_schema(operation_id="genres_list", responses=GenreSerializer(many=True))
     @raises(PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
     def get(self, request: Request) -> Response:
         """List the genres in which the viewer finds something, by name."""
-        return Response([representations.genre(genre) for genre in titles.genres_for(viewer_of(request), now())])
+        viewer = viewer_of(request)
+        return _answer(request, viewer, [representations.genre(genre) for genre in titles.genres_for(viewer, now())])
 
 
 class SearchView(APIView):
@@ -137,6 +122,7 @@ class SearchView(APIView):
 
     @extend_schema(operation_id="search", parameters=[SearchParameters], responses=SearchAnswerSerializer)
     @raises(PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
     def get(self, request: Request) -> Response:
         """Find titles by name, people and subjects; accents do not count, typos are mended."""
         wanted = SearchParameters(data=request.query_params.dict())
@@ -144,7 +130,7 @@ class SearchView(APIView):
         viewer, at = viewer_of(request), now()
         found = search.search(wanted.validated_data["q"], viewer, at, limit=wanted.validated_data["limit"])
         cards = [representations.card(title, viewer, at) for title in found.titles]
-        return Response({"corrected": found.corrected, "results": cards})
+        return _answer(request, viewer, {"corrected": found.corrected, "results": cards})
 
 
 class PersonView(APIView):
@@ -157,14 +143,12 @@ class PersonView(APIView):
         """Answer a person and the titles of theirs that the viewer may watch, newest first."""
         viewer, at = viewer_of(request), now()
         person, appearances = titles.person_for(person_id, viewer, at)
-        return etags.answer(
-            request,
-            key=[person.pk, *_key(viewer, [title for title, _ in appearances], at)],
-            body=lambda: representations.person(person, appearances, viewer, at),
-        )
+        return _answer(request, viewer, representations.person(person, appearances, viewer, at))
 
 
-def _key(viewer: Viewer, shown: Iterable[Title], at: datetime) -> list[Any]:
-    """Answer what makes an answer about some titles what it is: any change of it changes the key."""
-    facts = ((title.pk, title.revision, representations.available_until(title, viewer, at)) for title in shown)
-    return [viewer.key(), *facts]
+def _answer(request: Request, viewer: Viewer, body: Any) -> Response:
+    """Answer a body that depends on who looks; its tag is made of itself, so it can never be stale.
+
+    Names and ages that a title has from its series change without the title's own revision.
+    """
+    return etags.answer(request, key=[viewer.key(), body], body=lambda: body)
