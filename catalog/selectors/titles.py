@@ -123,7 +123,8 @@ def person_for(person_id: UUID, viewer: Viewer, now: datetime) -> tuple[Person, 
     What somebody did in an episode counts to its series. Raises PersonNotFound, also when there is
     no such title: a name alone would tell what is kept from the viewer.
     """
-    credited = Credit.objects.filter(person=person_id)
+    # A credit in what is kept from the viewer would tell of it.
+    credited = Credit.objects.filter(person=person_id, title__in=Title.objects.visible_to(viewer, now))
     taking_part = Q(pk__in=credited.values("title")) | Q(pk__in=credited.values("title__series"))
     titles = list(
         browse(viewer, now).filter(taking_part).order_by(F("release_date").desc(nulls_last=True), "pk")[:FILMOGRAPHY]

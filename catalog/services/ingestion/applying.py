@@ -157,16 +157,16 @@ class _Batch:
 
     # ---------------------------------------------------------------- what is there
 
-    def _sources(self) -> dict[str, tuple[UUID, bool]]:
-        """Answer the title of each record and of its parent, and whether the provider had retired it."""
+    def _sources(self) -> dict[str, tuple[UUID, datetime | None]]:
+        """Answer the title of each record and of its parent, and when the provider had retired it."""
         wanted = {staged.record.external_id for staged in self.batch} | {staged.record.parent for staged in self.batch}
         found = SourceRecord.objects.filter(provider=self.provider, external_id__in=wanted - {""})
         return {
-            external_id: (title_id, retired_at is not None)
+            external_id: (title_id, retired_at)
             for external_id, title_id, retired_at in found.values_list("external_id", "title_id", "retired_at")
         }
 
-    def _lock(self, sources: Mapping[str, tuple[UUID, bool]]) -> dict[UUID, Known]:
+    def _lock(self, sources: Mapping[str, tuple[UUID, datetime | None]]) -> dict[UUID, Known]:
         """Lock every title that this batch changes: its own, what they belong to, and what they belonged to."""
         own = [sources[staged.record.external_id][0] for staged in self.batch if staged.record.external_id in sources]
         parents = [sources[staged.record.parent][0] for staged in self.batch if staged.record.parent in sources]
@@ -184,7 +184,7 @@ class _Batch:
             return {row[0]: Known(*row) for row in cursor.fetchall()}
 
     def _acceptable(
-        self, staged: Staged, sources: Mapping[str, tuple[UUID, bool]], titles: Mapping[UUID, Known]
+        self, staged: Staged, sources: Mapping[str, tuple[UUID, datetime | None]], titles: Mapping[UUID, Known]
     ) -> bool:
         record = staged.record
         if record.external_id in sources:
@@ -221,7 +221,7 @@ class _Batch:
     # ---------------------------------------------------------------- what becomes of it
 
     def _write(
-        self, accepted: list[Staged], sources: Mapping[str, tuple[UUID, bool]], titles: Mapping[UUID, Known]
+        self, accepted: list[Staged], sources: Mapping[str, tuple[UUID, datetime | None]], titles: Mapping[UUID, Known]
     ) -> None:
         retired = [staged for staged in accepted if staged.record.withdrawn]
         kept = [staged for staged in accepted if not staged.record.withdrawn]
@@ -236,7 +236,7 @@ class _Batch:
             if known is None:
                 created.append(self._created(title_id, record.kind, values))
             else:
-                updated.append(self._updated(known, values, was_retired=sources[record.external_id][1]))
+                updated.append(self._updated(known, values, retired_at=sources[record.external_id][1]))
                 affected |= {known.parent_id, known.series_id}
             affected |= {parent.id if parent else None, series_id}
         for staged in retired:
@@ -271,10 +271,12 @@ class _Batch:
         state, published_at = (State.PUBLISHED, self.now) if public else (State.DRAFT, None)
         return (title_id, kind, *values, state.value, published_at, None, 1, [], self.now, self.now)
 
-    def _updated(self, known: Known, values: _Row, *, was_retired: bool) -> _Row:
+    def _updated(self, known: Known, values: _Row, *, retired_at: datetime | None) -> _Row:
         """Answer a title's new values. What an editor has withdrawn stays withdrawn; what the provider has, returns."""
         state, published_at, withdrawn_at = known.state, known.published_at, known.withdrawn_at
-        if state == State.DRAFT or (was_retired and state == State.WITHDRAWN):
+        # Both were written at once when the provider's retirement withdrew it.
+        by_provider = retired_at is not None and retired_at == withdrawn_at
+        if state == State.DRAFT or (by_provider and state == State.WITHDRAWN):
             if self.provider.publish == Provider.Publish.ON_INGEST:
                 state, published_at, withdrawn_at = State.PUBLISHED, self.now, None
                 self.published.append((known.id, known.revision + 1))

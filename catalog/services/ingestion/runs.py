@@ -9,7 +9,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils.text import get_valid_filename, slugify
+from django.utils.text import slugify
 
 from catalog.ingestion.formats import READERS
 from catalog.models import IngestProblem, IngestRun, IngestStaging, Provider
@@ -83,7 +83,8 @@ def open_run(
     run_id = new_id()
     stored = ""
     if content is not None:
-        stored = default_storage.save(f"ingest/{run_id}/{get_valid_filename(source_name) or 'delivery'}", content)
+        # Under a name of ours: what a browser makes of a file follows from how it is called.
+        stored = default_storage.save(f"ingest/{run_id}/delivery", content)
     return IngestRun.objects.create(
         id=run_id,
         provider=provider,
