@@ -1,1 +1,0 @@
-"""The stand-in for Stripe, asked by Stripe's own library."""
