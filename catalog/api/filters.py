@@ -29,7 +29,13 @@ class TitleFilters(django_filters.FilterSet):
     max_age = django_filters.NumberFilter(
         method="for_age", min_value=0, max_value=99, label="Only what may be watched at this age, by any rating."
     )
-    kids = django_filters.BooleanFilter(field_name="made_for_kids", label="Made for children.")
+    # A BooleanFilter takes any word it does not know for "do not filter".
+    kids = django_filters.TypedChoiceFilter(
+        field_name="made_for_kids",
+        choices=[("true", "true"), ("false", "false")],
+        coerce=lambda word: word == "true",
+        label="Made for children.",
+    )
 
     class Meta:
         model = Title

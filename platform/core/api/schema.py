@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from django.apps import apps
 from drf_spectacular import openapi
 from drf_spectacular.plumbing import ComponentRegistry
 
@@ -116,7 +115,7 @@ class AutoSchema(openapi.AutoSchema):
 
     def get_tags(self) -> list[str]:
         """Answer the app that the operation belongs to."""
-        return [apps.get_app_config(type(self.view).__module__.split(".")[0]).label]
+        return [type(self.view).__module__.split(".")[0]]
 
     def _errors(self, operation: _Schema, handler: Any) -> dict[int, list[type[DomainError]]]:
         parameters = operation.get("parameters", [])
