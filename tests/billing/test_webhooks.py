@@ -170,27 +170,33 @@ class TestProcess:
         assert webhooks.process_due(gateway=stripe_gateway.connect(), now=datetime.now(UTC) + timedelta(minutes=2)) == 1
         assert unknown_outcome.get("subscription").json()["status"] == "active"
 
-    def test_ends_a_subscription_whose_authentication_failed(self, standin: Standin) -> None:
+    def test_lets_the_customer_try_again_after_a_failed_authentication(self, standin: Standin) -> None:
         customer = Customer(standin)
         customer.save_card("4000002760003184")
-        customer.subscribe(PriceFactory.create())
-        standin.control.authenticate("payment_intent", PaymentAttempt.objects.get().gateway_id, passed=False)
-        (event,) = events_of(standin, "payment_intent.payment_failed")
-        deliver(event)
-        assert process(event["id"]) == "processed"
-        assert customer.get("subscription").json()["status"] == "ended"
-        assert Invoice.objects.get().status == "void"
+        secret = customer.subscribe(PriceFactory.create()).json()["payment"]["client_secret"]
+        standin.control.authenticate("payment_intent", secret.split("_secret_")[0], passed=False)
+        (failed,) = events_of(standin, "payment_intent.payment_failed")
+        deliver(failed)
+        assert process(failed["id"]) == "processed"
+        assert customer.get("subscription").json()["status"] == "incomplete"
+        assert Invoice.objects.get().status == "open"
+        # The client still holds the secret, and pays with another card.
+        assert standin.confirm_payment(secret).json()["status"] == "succeeded"
+        (paid,) = events_of(standin, "payment_intent.succeeded")
+        deliver(paid)
+        assert process(paid["id"]) == "processed"
+        subscription = Subscription.objects.get()
+        assert (subscription.status, subscription.parked_reason) == ("active", "")
+        assert PaymentAttempt.objects.get().state == "succeeded"
+        assert len(standin.control.charges()) == 1
 
     def test_parks_the_subscription_when_a_void_invoice_is_paid_after_all(self, standin: Standin) -> None:
         customer = Customer(standin)
         customer.save_card("4000002760003184")
         secret = customer.subscribe(PriceFactory.create()).json()["payment"]["client_secret"]
-        intent = secret.split("_secret_")[0]
-        standin.control.authenticate("payment_intent", intent, passed=False)
-        (failed,) = events_of(standin, "payment_intent.payment_failed")
-        deliver(failed)
-        process(failed["id"])
-        # The client still holds the secret, and pays with another card.
+        # Staff gave it up, and the withdrawal at Stripe was lost.
+        Invoice.objects.update(status="void")
+        Subscription.objects.update(status="ended", ended_at=datetime.now(UTC))
         assert standin.confirm_payment(secret).json()["status"] == "succeeded"
         (paid,) = events_of(standin, "payment_intent.succeeded")
         deliver(paid)
