@@ -54,7 +54,7 @@ class Store:
 
     def __init__(self, path: str) -> None:
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self.db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+        self.db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32000;")
         used = self._value("SELECT count(*) FROM sqlite_schema")
         if used and self._value("PRAGMA user_version") != VERSION:
             raise OtherVersion(f"{path} was written by another version of the stand-in; delete it to begin anew.")

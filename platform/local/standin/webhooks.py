@@ -49,13 +49,16 @@ class Deliverer:
         self.world = world
         self.faults = faults
         self._in_flight: dict[int, asyncio.Task[None]] = {}
+        # One client a slot: a pool shared by many looks through all of its connections for each request.
+        trust = httpx.create_ssl_context()
+        self._clients = [httpx.AsyncClient(timeout=PATIENCE, trust_env=False, verify=trust) for _ in range(AT_ONCE)]
 
     async def run(self) -> None:
         """Deliver for ever."""
-        async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client, asyncio.TaskGroup() as deliveries:
+        async with asyncio.TaskGroup() as deliveries:
             while True:
                 for delivery in self._due():
-                    self._in_flight[delivery.id] = deliveries.create_task(self._deliver(client, delivery))
+                    self._in_flight[delivery.id] = deliveries.create_task(self._deliver(delivery))
                 if self._in_flight:
                     await asyncio.wait(self._in_flight.values(), timeout=EVERY, return_when=asyncio.FIRST_COMPLETED)
                 else:
@@ -75,10 +78,12 @@ class Deliverer:
             random.shuffle(waiting)
         return waiting[:room]
 
-    async def _deliver(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery) -> None:
+        client = self._clients.pop()
         try:
             await self._try(client, delivery)
         finally:
+            self._clients.append(client)
             del self._in_flight[delivery.id]
 
     async def _try(self, client: httpx.AsyncClient, delivery: Delivery) -> None:

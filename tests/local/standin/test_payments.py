@@ -33,6 +33,12 @@ class TestOffSessionAuthentication:
         (charge,) = shop.control.charges()
         assert (charge["payment_intent"], charge["metadata"]) == (intent["id"], {"invoice": "i1"})
 
+    def test_is_asked_for_on_session_even_when_set_up(self, shop: Shop) -> None:
+        customer = shop.customer()
+        method = str(shop.set_up(customer, "4000002500003155").payment_method)
+        assert shop.renew(customer, method).status == "succeeded"
+        assert shop.charge(method, customer=customer).status == "requires_action"
+
     def test_is_settled_for_later_by_a_payment_that_says_so(self, shop: Shop) -> None:
         customer = shop.customer()
         method = shop.attach(customer, "4000002500003155")

@@ -56,12 +56,11 @@ class TestARecording:
         standin.close()
         assert not recording.exists()
 
-    @pytest.mark.parametrize(("body", "faults", "status"), [("amount=100&currency=usd", 0, 0), ("amonut=100", 3, 1)])
-    def test_is_checked_against_stripes_description(self, recording: Path, body: str, faults: int, status: int) -> None:
+    def test_that_stripe_would_not_understand_is_found(self, recording: Path) -> None:
         if not CHECK.exists():
             pytest.skip(f"the check is not at {CHECK}")
-        line = {"method": "POST", "path": "/v1/payment_intents", "query": "", "body": body}
+        line = {"method": "POST", "path": "/v1/payment_intents", "query": "", "body": "amonut=100"}
         recording.write_text(json.dumps(line) + "\n")
-        # An unknown parameter, and the two required ones that are missing.
         checked = subprocess.run([sys.executable, CHECK, recording], capture_output=True, text=True, check=False)
-        assert (checked.returncode, checked.stdout.splitlines()[-1]) == (status, f"1 requests, {faults} faults")
+        # An unknown parameter, and the two required ones that are missing.
+        assert (checked.returncode, checked.stdout.splitlines()[-1]) == (1, "1 requests, 3 faults")

@@ -21,6 +21,9 @@ from tests.local.standin.kit import ALWAYS_AUTHENTICATES, Direct
 
 SPEC = paths.ROOT.parent / "shared" / "data" / "stripe" / "spec3.yaml"
 
+# One worker reads the description for all.
+pytestmark = pytest.mark.xdist_group("stripe-description")
+
 # Parameters that Stripe documents now and this description does not have yet.
 LATER = {"allow_redisplay", "networks"}
 
