@@ -45,12 +45,13 @@ api.app = application
 class Visitor:
     """Somebody who calls the API: an account with all that there is to find, or nobody."""
 
-    def __init__(self, headers: dict[str, str], ids: dict[str, str], record: Callable[[str, object], None]) -> None:
-        self.headers, self.ids, self.record = headers, ids, record
-        self.cases = 0
+    def __init__(self, headers: dict[str, str], ids: dict[str, str]) -> None:
+        self.headers, self.ids = headers, ids
+        self.operation, self.cases = "", 0
 
     def call(self, case: schemathesis.Case[Any]) -> None:
         """Send a case and check its answer; every second one asks for things that there are."""
+        self.operation = case.operation.label
         self.cases += 1
         if self.cases % 2:
             case.path_parameters.update({name: self.ids[name] for name in case.path_parameters if name in self.ids})
@@ -110,9 +111,9 @@ def account(
 ) -> Iterator[Visitor]:
     """Somebody who is signed in."""
     token, ids = found
-    visitor = Visitor({"X-Session-Token": token}, ids, record_property)
+    visitor = Visitor({"X-Session-Token": token}, ids)
     yield visitor
-    record_property("api_cases", visitor.cases)
+    record_property("api", (visitor.operation, visitor.cases))
 
 
 @pytest.fixture
@@ -120,9 +121,9 @@ def anybody(
     found: tuple[str, dict[str, str]], one_connection: None, record_property: Callable[[str, object], None]
 ) -> Iterator[Visitor]:
     """Somebody who is not."""
-    visitor = Visitor({}, found[1], record_property)
+    visitor = Visitor({}, found[1])
     yield visitor
-    record_property("api_cases", visitor.cases)
+    record_property("api", (visitor.operation, visitor.cases))
 
 
 # Cases do not disturb one another: see Visitor.call.

@@ -253,7 +253,7 @@ class TestTranslations:
         ):
             # As text, since a message with a plural is a list in one and a tuple in the other.
             wanted = {str(list(message.id)): list(message.string) for message in read_po(source) if message.string}
-            compiled = {str(list(message.id)): list(message.string) for message in read_mo(made)}
+            compiled = {str(list(message.id)): list(message.string or "") for message in read_mo(made)}
         assert wanted == compiled, "run `make messages`"
 
     def test_are_used(self) -> None:

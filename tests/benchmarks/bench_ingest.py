@@ -23,7 +23,20 @@ from local.throwaway import servers
 
 TITLES = int(os.environ.get("TITLES", "50000"))
 PEOPLE_PER_TITLE = 8
-WORDS = ("tide", "harbour", "winter", "lantern", "glass", "orchard", "signal", "copper", "meadow", "north", "salt", "paper")
+WORDS = (
+    "tide",
+    "harbour",
+    "winter",
+    "lantern",
+    "glass",
+    "orchard",
+    "signal",
+    "copper",
+    "meadow",
+    "north",
+    "salt",
+    "paper",
+)
 
 
 def main() -> None:
@@ -128,10 +141,14 @@ def _copy_floor(folder: Path) -> float:
     seconds = 0.0
     for table in tables:
         began = time.perf_counter()
-        with transaction.atomic(), connection.cursor() as cursor:
-            with (folder / table).open("rb") as file, cursor.copy(f"COPY {table} FROM STDIN") as copy:
-                while block := file.read(1 << 16):
-                    copy.write(block)
+        with (
+            transaction.atomic(),
+            connection.cursor() as cursor,
+            (folder / table).open("rb") as file,
+            cursor.copy(f"COPY {table} FROM STDIN") as copy,
+        ):
+            while block := file.read(1 << 16):
+                copy.write(block)
         seconds += time.perf_counter() - began
     return seconds
 
