@@ -87,9 +87,23 @@ def apply(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
     """Write everything that is staged: wholes before their parts, each batch in a transaction of its own."""
     provider = Provider.objects.get(pk=run.provider_id)
     caches = Caches(provider.pk)
+    number = 0
     for rank in sorted(set(rules.RANKS.values())):
         for batch in _staged(run, rank):
+            number += 1
+            if number.bit_count() == 1:
+                _plan_anew()
             _apply_or_split(batch, run, provider, caches, clock)
+
+
+def _plan_anew() -> None:
+    """Drop the session's cached plans each time the tables may have doubled.
+
+    The checks of foreign keys keep theirs: made while a table was small, they read it whole for each
+    row, until PostgreSQL itself analyses the table.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")
 
 
 def _staged(run: IngestRun, rank: int) -> Iterator[list[Staged]]:

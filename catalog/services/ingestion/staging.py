@@ -34,6 +34,9 @@ def stage(run: IngestRun, reader: Reader, stream: BinaryIO, *, clock: Callable[[
     entries = _without_header(reader.split(stream), run)
     for batch in _batches(entries, BATCH):
         stager.stage(batch, now=clock())
+    with connection.cursor() as cursor:
+        # Between runs the table is empty, and the planner remembers that.
+        cursor.execute("ANALYZE catalog_ingeststaging")
     _reject_repeated(run, now=clock())
     _note_doubles(run, now=clock())
     _count_decided(run, now=clock())
@@ -159,23 +162,27 @@ def _without_header(entries: Iterator[Header | RawRecord], run: IngestRun) -> It
 def _reject_repeated(run: IngestRun, *, now: datetime) -> None:
     """Reject all but the first of the records that share an id."""
     with transaction.atomic(), connection.cursor() as cursor:
+        # Found first and changed by their ids: joined to themselves in one statement, the rows would be
+        # compared each with each whenever the planner takes the table for as empty as it is between runs.
         cursor.execute(
             """
-            WITH placed AS (
-                SELECT id, row_number, external_id, first_value(row_number) OVER same AS first_row,
+            SELECT id, row_number, external_id, first_row, outcome FROM (
+                SELECT id, row_number, external_id, outcome, first_value(row_number) OVER same AS first_row,
                        row_number() OVER same AS place
                 FROM catalog_ingeststaging WHERE run_id = %s AND external_id <> ''
                 WINDOW same AS (PARTITION BY external_id ORDER BY row_number)
-            )
-            UPDATE catalog_ingeststaging AS staged SET outcome = %s, payload = ''
-            FROM placed WHERE placed.place > 1 AND staged.id = placed.id AND staged.outcome <> %s
-            RETURNING placed.row_number, placed.external_id, placed.first_row
+            ) AS placed WHERE place > 1 AND outcome <> %s
             """,
-            [run.pk, _Outcome.REJECTED, _Outcome.REJECTED],
+            [run.pk, _Outcome.REJECTED],
+        )
+        repeated = cursor.fetchall()
+        cursor.execute(
+            "UPDATE catalog_ingeststaging SET outcome = %s, payload = '' WHERE id = ANY(%s)",
+            [_Outcome.REJECTED, [row[0] for row in repeated]],
         )
         problems = [
             Problem(row, external_id, "id", "repeated_id", "error", f"The id is already that of line {first}: name each title once.")
-            for row, external_id, first in cursor.fetchall()
+            for _, row, external_id, first, _ in repeated
         ]  # fmt: skip
         write_problems(run, problems)
         runs.beat(run, now=now, problem_count=len(problems))
