@@ -104,7 +104,7 @@ def _film(number: int, chance: random.Random) -> dict[str, object]:
 
 def _name(number: int) -> str:
     """Spell a number as a word, so that names are as many and as alike as names are."""
-    syllables = ("ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu")
+    syllables = ("ka", "le", "mi", "no", "ru", "sa", "te", "vi", "wo", "zu")
     return "".join(syllables[int(digit)] for digit in str(number)).title()
 
 

@@ -40,7 +40,7 @@ class TestMinimumAge:
 
 
 class TestViewingAge:
-    def test_is_that_of_the_countrys_own_rating(self) -> None:
+    def test_is_that_of_the_country(self) -> None:
         assert rules.viewing_age([("US", 17), ("DE", 12)], "DE") == 12
 
     def test_is_the_strictest_known_elsewhere(self) -> None:

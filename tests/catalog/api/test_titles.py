@@ -79,7 +79,7 @@ class TestTitles:
         assert (answer.status_code, answer.json()["code"]) == (404, "title_not_found")
         assert client.get(f"/api/v1/titles/{title.pk}/episodes").status_code == 404
 
-    def test_follow_the_profiles_age_and_the_countrys_rating(self, viewer: Callable[..., Client]) -> None:
+    def test_follow_the_profiles_age_and_the_rating_of_the_country(self, viewer: Callable[..., Client]) -> None:
         mild = make.TitleFactory.create(name="Mild")
         make.RatingFactory.create(title=mild, country="DE", system="FSK", value="6", minimum_age=6)
         make.RatingFactory.create(title=mild, country="US", value="PG-13", minimum_age=13)

@@ -252,7 +252,7 @@ class TestBadRecords:
                 b"\xff\xfe",
                 b"[1, 2]",
                 b'"text"',
-                movie(6, people=[{"name": "X", "jobb": "actor"}]),
+                movie(6, people=[{"name": "X", "role": "actor"}]),
                 movie(7),
             ),
             ProviderFactory.create(),
@@ -284,19 +284,22 @@ class TestBadRecords:
         with connection.cursor() as cursor:
             cursor.execute(
                 "CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                " IF NEW.runtime_seconds = 666 THEN RAISE check_violation USING MESSAGE = 'not this one'; END IF;"
+                " IF NEW.value = 'NC-17' THEN RAISE check_violation USING MESSAGE = 'not this one'; END IF;"
                 " RETURN NEW; END $$;"
-                "CREATE TRIGGER refuse BEFORE INSERT ON catalog_title FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse()"
+                "CREATE TRIGGER refuse BEFORE INSERT ON catalog_contentrating FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse()"
             )
-        lines = [movie(number, runtime_seconds=666 if number in {3, 7} else 60) for number in range(10)]
+        lines = [
+            movie(number, ratings=[{"country": "US", "system": "MPAA", "value": "NC-17" if number in {3, 7} else "R"}])
+            for number in range(10)
+        ]
         run = ingest(feed(*lines), ProviderFactory.create())
         assert counts(run) == {"read": 10, "created": 8, "rejected": 2}
         assert problems(run) == [
             (4, "m3", "", "refused_by_database", "error"),
             (8, "m7", "", "refused_by_database", "error"),
         ]
-        assert Credit.objects.count() == 8
-        assert SearchDocument.objects.count() == 8
+        assert Credit.objects.filter(person__name="Ines Caldera").count() == 8
+        assert (Person.objects.count(), SearchDocument.objects.count()) == (1, 8)
 
     def test_with_an_id_twice_count_once_each(self) -> None:
         provider = ProviderFactory.create()
