@@ -6,9 +6,20 @@ from typing import Any
 
 import django_filters
 from django.db.models import Exists, OuterRef, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 
 from catalog.models import ContentRating, Title, TitleGenre
 from catalog.models.titles import Kind
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class TrueOrFalse(django_filters.TypedChoiceFilter):
+    """`true` or `false`; a BooleanFilter takes any word it does not know for "do not filter"."""
+
+    def __init__(self, **options: Any) -> None:
+        words = [(word, word) for word in ("true", "false")]
+        super().__init__(choices=words, coerce=lambda word: word == "true", **options)
 
 
 class TitleFilters(django_filters.FilterSet):
@@ -29,13 +40,7 @@ class TitleFilters(django_filters.FilterSet):
     max_age = django_filters.NumberFilter(
         method="for_age", min_value=0, max_value=99, label="Only what may be watched at this age, by any rating."
     )
-    # A BooleanFilter takes any word it does not know for "do not filter".
-    kids = django_filters.TypedChoiceFilter(
-        field_name="made_for_kids",
-        choices=[("true", "true"), ("false", "false")],
-        coerce=lambda word: word == "true",
-        label="Made for children.",
-    )
+    kids = TrueOrFalse(field_name="made_for_kids", label="Made for children.")
 
     class Meta:
         model = Title

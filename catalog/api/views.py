@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
@@ -29,6 +28,7 @@ from catalog.models import Title
 from catalog.rules import Viewer
 from catalog.selectors import search, titles
 from core.api import etags
+from core.api.filters import FilterBackend
 from core.api.pagination import CursorPagination
 from core.api.problems import raises
 from core.clock import now
@@ -52,7 +52,7 @@ class TitlesView(generics.GenericAPIView[Title]):
 
     queryset = Title.objects.none()
     pagination_class = Newest
-    filter_backends = [DjangoFilterBackend]
+    filter_backends = [FilterBackend]
     filterset_class = TitleFilters
     serializer_class = CardSerializer
 
