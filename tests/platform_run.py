@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -26,10 +26,16 @@ class PlatformRun:
 
     state: Path
     port: int
+    supervisors: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The supervisor that was started last."""
+        return self.supervisors[-1]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,13 +79,15 @@ class PlatformRun:
         """Start it and wait for the addresses that it prints when everything is up."""
         self.log = self.state.with_suffix(".log")
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "local", "run"],
-                cwd=paths.ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+            self.supervisors.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "local", "run"],
+                    cwd=paths.ROOT,
+                    env=self.environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             )
         until = time.monotonic() + READY_WITHIN
         while "Sign in" not in self.log.read_text():
@@ -91,6 +99,12 @@ class PlatformRun:
         """Press Ctrl-C and answer the exit status."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(60)
+
+    def clean(self) -> None:
+        """End it, and delete what it kept."""
+        self.command("clean")
+        for supervisor in self.supervisors:
+            supervisor.wait(60)
 
     def health(self) -> int:
         """Answer the HTTP status of the readiness check."""

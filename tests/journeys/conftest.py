@@ -15,4 +15,4 @@ def running_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platf
         run.start()
         yield run
     finally:
-        run.command("clean")
+        run.clean()

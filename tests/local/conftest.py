@@ -12,4 +12,4 @@ def platform_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformR
     """A platform that is not started yet, and ended and removed afterwards whatever happened."""
     run = PlatformRun(tmp_path_factory.mktemp("platform") / "state", claim_ports())
     yield run
-    run.command("clean")
+    run.clean()

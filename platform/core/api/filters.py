@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ErrorDetail, ValidationError
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
@@ -18,11 +18,12 @@ class FilterBackend(DjangoFilterBackend):
     Whoever sends `?genre=` wants a genre, and would be answered everything.
     """
 
-    def get_filterset_kwargs(self, request: Request, queryset: QuerySet[Any], view: APIView) -> dict[str, Any]:
+    def get_filterset_kwargs(self, request: HttpRequest, queryset: QuerySet[Any], view: APIView) -> dict[str, Any]:
         """Answer what the filter set is made of."""
-        filters = self.get_filterset_class(view, queryset).base_filters
-        empty = [name for name in filters if request.query_params.get(name) == ""]
+        filterset = self.get_filterset_class(view, queryset)
+        filters = filterset.base_filters if filterset else {}
+        empty = [name for name in filters if request.GET.get(name) == ""]
         if empty:
             message = ErrorDetail(_("Give a value, or leave this parameter out."), "blank")
             raise ValidationError({name: [message] for name in empty})
-        return super().get_filterset_kwargs(request, queryset, view)  # type: ignore[no-any-return]  # of an untyped library
+        return super().get_filterset_kwargs(request, queryset, view)
