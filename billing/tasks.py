@@ -20,7 +20,7 @@ RENEWALS_A_RUN = 20_000
 @shared_task
 def renew_due(**_: Any) -> None:
     """Bill what is due."""
-    handled = renewals.run(gateway=stripe_gateway.connect(), now=clock.now(), limit=RENEWALS_A_RUN)
+    handled = renewals.run(gateway=stripe_gateway.connect(), clock=clock.now, limit=RENEWALS_A_RUN)
     if handled:
         logger.info("Subscriptions were billed.", extra={"count": len(handled)})
 

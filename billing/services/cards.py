@@ -105,7 +105,7 @@ def register(*, account_id: UUID, setup_intent: str, gateway: Gateway, now: date
     """Save the card of a confirmed SetupIntent as the account's default; the same again answers the same.
 
     What the client says is checked at Stripe. An unpaid renewal is tried with the new card at once, in
-    place of the queued retry. Raises CardSetupNotFound, CardSetupIncomplete,
+    place of the queued retry; if an attempt with the old card is still open, as soon as it is not. Raises CardSetupNotFound, CardSetupIncomplete,
     CardRequired, PaymentServiceUnavailable.
     """
     if not CardSetup.objects.filter(account=account_id, gateway_id=setup_intent).exclude(gateway_id="").exists():

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Exists, Max, OuterRef, Q
 
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
-from billing.models import Invoice, PaymentAttempt
+from billing.models import Invoice, PaymentAttempt, PaymentMethod
 from billing.rules import Status
 from billing.services import _rows, invoicing, settlement
 from billing.services.invoicing import CALL_LEASE
@@ -167,15 +167,25 @@ def _abandoned(*, now: datetime) -> list[PaymentAttempt]:
         .filter(
             Q(invoice__status__in=[Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE])
             | Q(invoice__subscription__status=Status.INCOMPLETE, created_at__lte=now - ABANDONED_AFTER)
+            # Another card waits for its turn, and the withdrawal at its saving was not answered or came too early.
+            | Q(_with_another_card(), invoice__subscription__status__in=[Status.PAST_DUE, Status.ON_HOLD])
         )
         .order_by("pk")[:SWEEP_SIZE]
+    )
+
+
+def _with_another_card() -> Exists:
+    return Exists(
+        PaymentMethod.objects.filter(account=OuterRef("invoice__account"), is_default=True).exclude(
+            pk=OuterRef("payment_method")
+        )
     )
 
 
 def withdraw(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> ChargeOutcome:
     """Cancel at the gateway what waits for the customer, so that it can never be charged; settles the answer.
 
-    If the customer was quicker, the answer is their success.
+    If the customer was quicker, the answer is their success; if it is unknown, the sweep withdraws again.
     """
     outcome = gateway.cancel_charge(attempt.gateway_id, idempotency_key=f"cancel_{attempt.pk}")
     settlement.settle({attempt.pk: outcome}, now=now)

@@ -8,7 +8,7 @@ attempts that the sweeper settles, and nothing that another worker would bill ag
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,12 +67,15 @@ def caller_pool() -> Iterator[Executor]:
         yield pool
 
 
-def run(*, gateway: Gateway, now: datetime, limit: int) -> list[Handled]:
-    """Handle due subscriptions, oldest first, until none is left or `limit` were handled."""
+def run(*, gateway: Gateway, clock: Callable[[], datetime], limit: int) -> list[Handled]:
+    """Handle due subscriptions, oldest first, until none is left or `limit` were handled.
+
+    The clock is read for each batch: a run lasts long enough for leases and settlement times to depend on it.
+    """
     handled: list[Handled] = []
     with caller_pool() as pool:
         while len(handled) < limit:
-            batch = run_batch(gateway=gateway, now=now, size=min(BATCH, limit - len(handled)), pool=pool)
+            batch = run_batch(gateway=gateway, now=clock(), size=min(BATCH, limit - len(handled)), pool=pool)
             if not batch:
                 break
             handled += batch

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from billing import events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
-from billing.models import Invoice, PaymentAttempt, Plan, Subscription, SubscriptionTransition
+from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Subscription, SubscriptionTransition
 from billing.rules import Status
 from billing.services import _rows
 from core import outbox
@@ -155,12 +155,15 @@ def _apply(
     _close(attempt, final, outcome, changes, now=now)
     if subscription.status == Status.INCOMPLETE:
         _end_unpaid(invoice, subscription, changes, reason=outcome.code, now=now)
+    elif outcome.kind is OutcomeKind.CANCELED:
+        if subscription.status in rules.LIVE and invoice.status == Invoice.Status.OPEN:
+            _retry_if_card_changed(attempt, subscription, changes, now=now)
     elif invoice.status != Invoice.Status.OPEN:
         # Paid by another attempt meanwhile: nothing failed.
         return
     elif outcome.kind is OutcomeKind.DECLINED:
         record_failure(invoice, attempt, subscription, changes, now=now)
-    elif outcome.kind is not OutcomeKind.CANCELED:
+    else:
         # The request itself was wrong. That is ours to mend, not the customer's to hear of. The period is
         # invoiced already, so what goes on afterwards is another try at its invoice.
         subscription.next_step = rules.Step.RETRY
@@ -262,6 +265,8 @@ def record_failure(
         subscription.next_step, subscription.next_bill_at = rules.after_hold(
             first_failed_at=subscription.first_failed_at
         )
+        if attempt is not None:
+            _retry_if_card_changed(attempt, subscription, changes, now=now)
         return
     subscription.next_step, subscription.next_bill_at = rules.after_failure(
         first_failed_at=subscription.first_failed_at,
@@ -279,6 +284,24 @@ def record_failure(
                 now=now,
             )
         )
+    if attempt is not None:
+        _retry_if_card_changed(attempt, subscription, changes, now=now)
+
+
+def _retry_if_card_changed(
+    attempt: PaymentAttempt, subscription: Subscription, changes: Changes, *, now: datetime
+) -> None:
+    """Try at once the card that was saved while this attempt of a locked subscription was open.
+
+    Saving a card could not do it: until now this attempt might still have charged the old one.
+    """
+    if subscription.parked_at is not None or subscription.cancel_at is not None:
+        return
+    defaults = PaymentMethod.objects.filter(account=subscription.account_id, is_default=True)
+    if attempt.state not in PaymentAttempt.OPEN and defaults.exclude(pk=attempt.payment_method_id).exists():
+        subscription.next_step, subscription.next_bill_at = rules.Step.RETRY, now
+        subscription.claimed_until = None
+        changes.subscriptions[subscription.pk] = subscription
 
 
 def cancel_unpaid(

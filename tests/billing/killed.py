@@ -85,7 +85,7 @@ def main() -> None:
         return
     now = datetime.fromisoformat(arguments[0])
     if what == "renew":
-        renewals.run(gateway=stripe_gateway.connect(), now=now, limit=100)
+        renewals.run(gateway=stripe_gateway.connect(), clock=lambda: now, limit=100)
     else:
         payments.sweep(gateway=stripe_gateway.connect(), now=now)
 

@@ -43,7 +43,7 @@ def history() -> list[Subscription]:
     """Answer subscriptions that were billed once, with an event of Stripe's."""
     due = now()
     made = make_due(3, price=PriceFactory.create(), due_at=due)
-    renewals.run(gateway=InstantGateway(), now=due, limit=10)
+    renewals.run(gateway=InstantGateway(), clock=lambda: due, limit=10)
     WebhookEvent.objects.create(
         event_id="evt_1", type="x", payload={"id": "evt_1"}, livemode=False, received_at=due, next_try_at=due
     )
@@ -84,7 +84,7 @@ class TestPages:
         def cost(rows: int) -> int:
             due = now()
             make_due(rows, price=price, due_at=due)
-            renewals.run(gateway=InstantGateway(), now=due, limit=100)
+            renewals.run(gateway=InstantGateway(), clock=lambda: due, limit=100)
             with CaptureQueriesContext(connection) as queries:
                 assert admin.get(address).status_code == 200
             return len(queries)

@@ -358,16 +358,60 @@ class TestNewCard:
         due = Subscription.objects.get().next_bill_at
         assert due is not None
         customer.save_card("4000000000000341")
-        (failed,) = renewals.run(gateway=gateway, now=due, limit=10)
+        (failed,) = renewals.run(gateway=gateway, clock=lambda: due, limit=10)
         assert (failed.outcome, failed.reason) == ("declined", "generic_decline")
         assert customer.get("subscription").json()["status"] == "past_due"
         with time_machine.travel(due + timedelta(hours=2), tick=False):
             customer.save_card()
-            (paid,) = renewals.run(gateway=gateway, now=due + timedelta(hours=2), limit=10)
+            (paid,) = renewals.run(gateway=gateway, clock=lambda: due + timedelta(hours=2), limit=10)
             assert paid.outcome == "succeeded"
             assert customer.get("subscription").json()["status"] == "active"
         assert len(standin.control.charges()) == 2
-        assert renewals.run(gateway=gateway, now=due + timedelta(days=3), limit=10) == []
+        assert renewals.run(gateway=gateway, clock=lambda: due + timedelta(days=3), limit=10) == []
+
+    def test_is_tried_as_soon_as_the_old_attempt_is_known_to_have_failed(self, standin: Standin) -> None:
+        customer, due = self._due_with_card(standin, "4000000000000341")
+        gateway = stripe_gateway.connect()
+        standin.control.fault("lost_reply", path="/v1/payment_intents")
+        (lost,) = renewals.run(gateway=gateway, clock=lambda: due, limit=10)
+        assert lost.outcome == "unknown"
+        later = due + timedelta(minutes=2)
+        with time_machine.travel(later, tick=False):
+            customer.save_card()
+            assert renewals.run(gateway=gateway, clock=lambda: later, limit=10) == []
+            payments.sweep(gateway=gateway, now=later)
+            assert list(PaymentAttempt.objects.order_by("pk").values_list("state", flat=True)) == [
+                "succeeded",
+                "failed",
+            ]
+            (paid,) = renewals.run(gateway=gateway, clock=lambda: later, limit=10)
+        assert paid.outcome == "succeeded"
+        assert len(standin.control.charges()) == 2
+
+    def test_is_tried_although_withdrawing_the_old_attempt_was_not_answered_at_first(self, standin: Standin) -> None:
+        customer, due = self._due_with_card(standin, "4000002760003184")
+        gateway = stripe_gateway.connect()
+        (waiting,) = renewals.run(gateway=gateway, clock=lambda: due, limit=10)
+        assert waiting.outcome == "requires_action"
+        standin.control.fault("refused", path="/v1/payment_intents/[^/]+/cancel")
+        later = due + timedelta(minutes=2)
+        with time_machine.travel(later, tick=False):
+            customer.save_card()
+            assert renewals.run(gateway=gateway, clock=lambda: later, limit=10) == []
+            assert payments.sweep(gateway=gateway, now=later).abandoned == 1
+            (paid,) = renewals.run(gateway=gateway, clock=lambda: later, limit=10)
+        assert paid.outcome == "succeeded"
+        assert customer.get("subscription").json()["status"] == "active"
+        assert len(standin.control.charges()) == 2
+
+    def _due_with_card(self, standin: Standin, number: str) -> tuple[Customer, datetime]:
+        customer = Customer(standin)
+        customer.save_card()
+        customer.subscribe(PriceFactory.create())
+        customer.save_card(number)
+        due = Subscription.objects.get().next_bill_at
+        assert due is not None
+        return customer, due
 
 
 class TestSignedOut:

@@ -112,7 +112,7 @@ class TestRenew:
         due = max(moment for moment in Subscription.objects.values_list("next_bill_at", flat=True) if moment)
 
         def renew() -> int:
-            return len(renewals.run(gateway=stripe_gateway.connect(), now=due, limit=100))
+            return len(renewals.run(gateway=stripe_gateway.connect(), clock=lambda: due, limit=100))
 
         assert sum(at_once(renew, renew, renew)) == 4
         assert len(standin.control.charges()) == 8

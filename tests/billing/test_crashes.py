@@ -98,8 +98,8 @@ class TestRenewKilled:
         due = max(moment for moment in Subscription.objects.values_list("next_bill_at", flat=True) if moment)
         assert run(standin, point, "renew", due.isoformat()) == -signal.SIGKILL
         sweep(due)
-        renewals.run(gateway=stripe_gateway.connect(), now=due + timedelta(minutes=2), limit=100)
-        renewals.run(gateway=stripe_gateway.connect(), now=due + timedelta(hours=2), limit=100)
+        renewals.run(gateway=stripe_gateway.connect(), clock=lambda: due + timedelta(minutes=2), limit=100)
+        renewals.run(gateway=stripe_gateway.connect(), clock=lambda: due + timedelta(hours=2), limit=100)
         assert len(standin.control.charges()) == 6
         assert {charge["metadata"]["invoice"] for charge in standin.control.charges()} == {
             str(invoice) for invoice in Invoice.objects.values_list("pk", flat=True)

@@ -32,7 +32,7 @@ DECLINED = ChargeOutcome(OutcomeKind.DECLINED, "pi_1", "insufficient_funds")
 
 
 def run(gateway: InstantGateway, *, now: datetime = LATER) -> list[str]:
-    return [handled.outcome for handled in renewals.run(gateway=gateway, now=now, limit=1000)]
+    return [handled.outcome for handled in renewals.run(gateway=gateway, clock=lambda: now, limit=1000)]
 
 
 def events() -> list[str]:
@@ -97,6 +97,13 @@ class TestRenew:
         assert run(gateway) == []
         assert len(gateway.charges) == 3
         assert Invoice.objects.count() == 3
+
+    def test_reads_the_clock_for_each_batch(self) -> None:
+        make_due(renewals.BATCH + 1, price=PriceFactory.create(), due_at=NOW)
+        times = iter([NOW, NOW + timedelta(minutes=3), NOW + timedelta(minutes=4)])
+        assert len(renewals.run(gateway=InstantGateway(), clock=lambda: next(times), limit=1000)) == renewals.BATCH + 1
+        settled = PaymentAttempt.objects.order_by("settled_at").values_list("settled_at", flat=True).distinct()
+        assert list(settled) == [NOW, NOW + timedelta(minutes=3)]
 
     def test_leaves_what_is_not_due(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW + timedelta(seconds=1))

@@ -54,7 +54,7 @@ class Command(BaseCommand):
                 f"{options['as_of']} is in the past, and the gateway is Stripe itself: what is due is billed as of "
                 "now. Leave --as-of away, or look with --dry-run."
             )
-        self._show(renewals.run(gateway=stripe_gateway.connect(), now=at, limit=LIMIT))
+        self._show(renewals.run(gateway=stripe_gateway.connect(), clock=lambda: at, limit=LIMIT))
 
     def _show(self, handled: Sequence[Handled]) -> None:
         if not handled:

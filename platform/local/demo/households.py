@@ -71,7 +71,7 @@ def subscribe(viewer: Viewer, *, now: datetime) -> None:
         subscriptions.cancel(account_id=account.pk, gateway=gateway, now=now, by=f"account:{account.pk}")
     if viewer.card_fails:
         _save_card(account, CARD_THAT_FAILS_LATER, now=began)
-        renewals.run(gateway=gateway, now=now, limit=100)
+        renewals.run(gateway=gateway, clock=lambda: now, limit=100)
 
 
 def _save_card(account: User, number: str, *, now: datetime) -> None:
