@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from celery import shared_task
-from django.core.files.storage import default_storage
+from django.core.files.storage import storages
 
 from catalog.models import IngestRun
 from catalog.services import ingestion, search
@@ -30,10 +30,16 @@ def run_queued_ingests(**_: Any) -> None:
 
 
 @shared_task
+def purge_deliveries(**_: Any) -> None:
+    """Delete deliveries that nobody will look into any more."""
+    ingestion.purge_deliveries(now=clock.now())
+
+
+@shared_task
 def refresh_vocabulary(**_: Any) -> None:
     """Count the words of the search anew."""
     search.refresh_vocabulary()
 
 
 def _stored(run: IngestRun) -> BinaryIO:
-    return cast("BinaryIO", default_storage.open(run.file))
+    return cast("BinaryIO", storages["private"].open(run.file))

@@ -124,6 +124,12 @@ class TestStart:
         assert said.startswith(name)
         assert "\n" not in said
 
+    @pytest.mark.parametrize("private", [None, "", "pictures"])
+    def test_is_refused_when_deliveries_would_lie_in_the_public_bucket(self, private: str | None) -> None:
+        said = refusal(S3_BUCKET="pictures", S3_PRIVATE_BUCKET=private)
+        assert said.startswith("S3_PRIVATE_BUCKET")
+        assert refusal(S3_BUCKET="pictures", S3_PRIVATE_BUCKET="deliveries") == ""
+
     def test_succeeds_with_all_that_is_needed(self) -> None:
         assert refusal() == ""
         assert refusal(STRIPE_API_BASE="", DEBUG="", METRICS_PORT="", TRUSTED_PROXIES="", ALLOWED_HOSTS="") == ""

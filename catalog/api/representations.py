@@ -126,7 +126,9 @@ def _text(texts: Mapping[str, TitleText], chain: list[str], field: str) -> str:
 
 def _line(title: Title) -> list[Title]:
     """Answer a title and what it belongs to, nearest first, as far as that was fetched."""
-    wholes = (title._state.fields_cache.get(name) for name in ("parent", "series"))
+    fetched = title._state.fields_cache
+    parent = fetched.get("parent")
+    wholes = (parent, parent._state.fields_cache.get("parent") if parent else None, fetched.get("series"))
     return [title, *(whole for whole in wholes if whole is not None)]
 
 

@@ -15,6 +15,7 @@ from django.db.models import F, Q
 
 from catalog.models.licences import LicenseType
 from catalog.models.people import Person
+from catalog.models.places import are_country_codes, validate_countries
 from catalog.models.titles import Title
 from core.ids import new_id
 
@@ -37,7 +38,11 @@ class Provider(models.Model):
         help_text="Titles that come without windows get the licence below; else they are available nowhere.",
     )
     default_territories = ArrayField(
-        models.CharField(max_length=2), default=list, blank=True, help_text="ISO 3166-1 alpha-2; none means the world."
+        models.CharField(max_length=2),
+        default=list,
+        blank=True,
+        validators=[validate_countries],
+        help_text="ISO 3166-1 alpha-2; none means the world.",
     )
     default_starts_on = models.DateField(null=True, blank=True)
     default_ends_on = models.DateField(null=True, blank=True)
@@ -56,6 +61,10 @@ class Provider(models.Model):
                 condition=Q(default_starts_on__isnull=True)
                 | Q(default_ends_on__isnull=True)
                 | Q(default_ends_on__gt=F("default_starts_on")),
+            ),
+            # As in the windows that are made of it.
+            models.CheckConstraint(
+                name="provider_territories_are_codes", condition=are_country_codes("default_territories")
             ),
         ]
 
@@ -104,7 +113,9 @@ class IngestRun(models.Model):
     )
     dry_run = models.BooleanField(default=False)
     source_name = models.CharField(max_length=255, help_text="What the file was called.")
-    file = models.CharField(max_length=500, blank=True, help_text="Where the delivery lies in the default storage.")
+    file = models.CharField(
+        max_length=500, blank=True, help_text="Where the delivery lies in the private storage; empty once it is purged."
+    )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     started_by = models.CharField(max_length=100, help_text="user:<id>, or command.")
     lease = models.UUIDField(null=True, editable=False, help_text="Held by the process that works on it.")

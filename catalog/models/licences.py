@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from catalog import rules
+from catalog.models.places import are_country_codes, validate_countries
 from catalog.models.titles import Title
 
 
@@ -48,7 +49,11 @@ class AvailabilityWindow(models.Model):
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="windows")
     territories = ArrayField(
-        models.CharField(max_length=2), default=list, blank=True, help_text="ISO 3166-1 alpha-2; none means the world."
+        models.CharField(max_length=2),
+        default=list,
+        blank=True,
+        validators=[validate_countries],
+        help_text="ISO 3166-1 alpha-2; none means the world.",
     )
     excluded = models.BooleanField(default=False, help_text="The territories are the exceptions, not the places.")
     announce_at = models.DateTimeField(null=True, blank=True)
@@ -87,6 +92,8 @@ class AvailabilityWindow(models.Model):
                 name="window_exclusion_names_territories",
                 condition=Q(excluded=False) | ~Q(territories=[]),
             ),
+            # "us" is no country: an exclusion of it would exclude nobody.
+            models.CheckConstraint(name="window_territories_are_codes", condition=are_country_codes("territories")),
         ]
 
     def __str__(self) -> str:

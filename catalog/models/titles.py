@@ -18,6 +18,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from catalog import rules
+from catalog.models.places import validate_country
 from core.ids import new_id
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class State(models.TextChoices):
     DRAFT = "draft", "Draft"
     PUBLISHED = "published", "Published"
     WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+WHOLES = ("parent_id", "parent__parent_id", "series_id")
+"""What a part belongs to, nearest first: an episode's trailer to the episode, its season and its series."""
 
 
 class Precision(models.TextChoices):
@@ -71,24 +76,23 @@ class TitleQuerySet(models.QuerySet["Title"]):
     def visible_to(self, viewer: rules.Viewer, now: datetime) -> Self:
         """What this viewer may see at `now`, parts of series included.
 
-        A part without windows or ratings has those of what it belongs to, and is public only with it.
+        A part without windows or ratings has those of what it belongs to, and is public only with all of it:
+        the trailer of an episode with the episode, its season and its series.
         """
         windows = _windows(viewer.country, now)
-        own, parents, series = OuterRef("pk"), OuterRef("parent_id"), OuterRef("series_id")
         licensed = type(windows)(windows.model)
-        without = ~Exists(licensed.filter(title=own))
-        neither = without & ~Exists(licensed.filter(title=parents))
-        offered = (
-            Exists(windows.filter(title=own))
-            | (without & Exists(windows.filter(title=parents)))
-            | (neither & Exists(windows.filter(title=series)))
-        )
+        offered, nothing_nearer = Q(), Q()
+        for level in ("pk", *WHOLES):
+            offered |= nothing_nearer & Q(Exists(windows.filter(title=OuterRef(level))))
+            nothing_nearer &= Q(~Exists(licensed.filter(title=OuterRef(level))))
         public = self.published().filter(
-            Q(parent__isnull=True) | Q(parent__state=State.PUBLISHED),
-            Q(series__isnull=True) | Q(series__state=State.PUBLISHED),
+            *(
+                Q(**{f"{whole}__isnull": True}) | Q(**{f"{whole.removesuffix('_id')}__state": State.PUBLISHED})
+                for whole in WHOLES
+            ),
             offered,
         )
-        return public._for_audience(viewer, ["", "parent_id", "series_id"])
+        return public._for_audience(viewer, ["", *WHOLES])
 
     def _for_audience(self, viewer: rules.Viewer, levels: list[str]) -> Self:
         """Leave out what the audience is too young for; see rules.Audience.
@@ -354,7 +358,7 @@ class ContentRating(models.Model):
     """
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="ratings")
-    country = models.CharField(max_length=2)
+    country = models.CharField(max_length=2, validators=[validate_country])
     system = models.CharField(max_length=30, help_text="The board or scheme: MPAA, TVPG, BBFC, FSK.")
     value = models.CharField(max_length=20, help_text="As the board writes it: PG-13, 12A.")
     reasons = ArrayField(models.CharField(max_length=100), default=list, blank=True)
@@ -364,6 +368,8 @@ class ContentRating(models.Model):
         constraints = [
             # Two verdicts of one board would let the milder one through.
             models.UniqueConstraint(fields=["title", "country", "system"], name="content_rating_once_per_system"),
+            # A rating of "us" would be nobody's own, and a stricter foreign one would count instead.
+            models.CheckConstraint(name="content_rating_country_is_code", condition=Q(country__regex=r"^[A-Z]{2}$")),
         ]
 
     def __str__(self) -> str:

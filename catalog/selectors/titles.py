@@ -50,7 +50,7 @@ def browse(viewer: Viewer, now: datetime) -> QuerySet[Title]:
 
 def title_for(title_id: UUID, viewer: Viewer, now: datetime) -> Title:
     """Answer a title with all that its page shows, and with the titles it belongs to. Raises TitleNotFound."""
-    visible = Title.objects.visible_to(viewer, now).filter(pk=title_id).select_related("parent", "series")
+    visible = Title.objects.visible_to(viewer, now).filter(pk=title_id).select_related("parent__parent", "series")
     title = (
         with_cards(visible)
         .prefetch_related(
@@ -59,6 +59,8 @@ def title_for(title_id: UUID, viewer: Viewer, now: datetime) -> Title:
             "parent__texts",
             "parent__ratings",
             "parent__windows",
+            "parent__parent__ratings",
+            "parent__parent__windows",
             "series__texts",
             "series__ratings",
             "series__windows",
@@ -107,8 +109,10 @@ def episodes_of(title_id: UUID, viewer: Viewer, now: datetime, *, season: int | 
 
 def _with_inherited(titles: QuerySet[Title]) -> QuerySet[Title]:
     """Fetch the cards of parts, with the windows and ratings of what they belong to."""
-    inherited = ("parent__ratings", "parent__windows", "series__ratings", "series__windows")
-    return with_cards(titles.select_related("parent", "series")).prefetch_related(*inherited)
+    inherited = (
+        f"{whole}__{part}" for whole in ("parent", "parent__parent", "series") for part in ("ratings", "windows")
+    )
+    return with_cards(titles.select_related("parent__parent", "series")).prefetch_related(*inherited)
 
 
 def genres_for(viewer: Viewer, now: datetime) -> QuerySet[Genre]:

@@ -248,6 +248,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
     "process-webhooks": {"task": "billing.tasks.process_webhooks", "schedule": 60},
     "run-queued-ingests": {"task": "catalog.tasks.run_queued_ingests", "schedule": 60},
+    "purge-deliveries": {"task": "catalog.tasks.purge_deliveries", "schedule": 24 * 3600},
     "refresh-search-vocabulary": {"task": "catalog.tasks.refresh_vocabulary", "schedule": 24 * 3600},
 }
 CELERY_TASK_ROUTES = {
@@ -310,7 +311,25 @@ S3_OPTIONS = {
     "querystring_auth": not S3_PUBLIC_HOST,
     "file_overwrite": False,
 }
+PRIVATE_ROOT = env.path("PRIVATE_ROOT", ROOT / "private")
+S3_PRIVATE_BUCKET = env.str("S3_PRIVATE_BUCKET", "")
+"""Where files lie that nobody outside may read, such as what providers deliver; never behind the CDN."""
+production_refuses(
+    bool(S3_BUCKET) and S3_PRIVATE_BUCKET in {"", S3_BUCKET},
+    "S3_PRIVATE_BUCKET is missing or the public one: partners' deliveries would be readable by everybody.",
+)
 STORAGES = {
+    "private": (
+        {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": S3_OPTIONS | {"bucket_name": S3_PRIVATE_BUCKET, "custom_domain": None, "querystring_auth": True},
+        }
+        if S3_PRIVATE_BUCKET
+        else {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": PRIVATE_ROOT, "file_permissions_mode": 0o600},
+        }
+    ),
     "default": (
         {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": S3_OPTIONS}
         if S3_BUCKET

@@ -67,6 +67,7 @@ def build(ports: Ports, *, database_url: str, redis_url: str) -> dict[str, str]:
         "EMAIL_URL": f"smtp://127.0.0.1:{ports.smtp}",
         "INBOX_URL": f"http://localhost:{ports.inbox}",
         "MEDIA_ROOT": str(paths.STATE / "media"),
+        "PRIVATE_ROOT": str(paths.STATE / "private"),
         "STATIC_ROOT": str(paths.STATE / "static"),
     }
     if not os.environ.get("STRIPE_SECRET_KEY"):

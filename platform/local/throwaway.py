@@ -36,6 +36,7 @@ SETTINGS = {
     "DATABASE_URL": "",
     "REDIS_URL": "",
     "MEDIA_ROOT": "",
+    "PRIVATE_ROOT": "",
     "SECRET_KEY": "only-for-throwaway-servers-0123456789-abcdefghijklmnop",
     "PUBLIC_URL": "http://testserver",
     "DEFAULT_COUNTRY": "US",
@@ -65,6 +66,7 @@ def servers() -> Iterator[dict[str, str]]:
             "DATABASE_URL": postgres.url("postgres"),
             "REDIS_URL": valkey.url,
             "MEDIA_ROOT": str(folder / "media"),
+            "PRIVATE_ROOT": str(folder / "private"),
         }
 
 

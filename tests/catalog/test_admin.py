@@ -105,6 +105,16 @@ class TestTitlePage:
         assert answer.context["errors"]
         assert title.windows.get().starts_on is None
 
+    @pytest.mark.parametrize("code", ["uk", "UK", "de", "QQ"])
+    def test_refuses_a_territory_that_is_no_country(self, staff: Client, code: str) -> None:
+        title = TitleFactory.create()
+        address = reverse("admin:catalog_title_change", args=[title.pk])
+        data = form_of(staff.get(address)) | {"windows-0-territories": code, "windows-0-excluded": "on"}
+        answer = staff.post(address, data)
+        assert answer.status_code == 200
+        assert "is no country code of ISO 3166-1" in str(answer.context["errors"])
+        assert title.windows.get().territories == []
+
     def test_makes_a_draft(self, staff: Client) -> None:
         series = TitleFactory.create(kind="series")
         address = reverse("admin:catalog_title_add")
@@ -204,6 +214,14 @@ class TestProviders:
         assert staff.post(address, data).status_code == 302
         changed = Provider.objects.get()
         assert (changed.policy_version, changed.publish, changed.default_territories) == (2, "on_ingest", ["DE", "AT"])
+
+    def test_licence_names_countries(self, staff: Client) -> None:
+        provider = ProviderFactory.create()
+        address = reverse("admin:catalog_provider_change", args=[provider.pk])
+        answer = staff.post(address, form_of(staff.get(address)) | {"default_territories": "DE,UK"})
+        assert "the United Kingdom is GB" in str(answer.context["adminform"].form.errors)
+        provider.refresh_from_db()
+        assert provider.default_territories == []
 
     @pytest.mark.parametrize("page", ["person", "genre", "keyword", "provider"])
     def test_and_the_other_lists_are_shown(self, staff: Client, page: str) -> None:

@@ -45,7 +45,7 @@ class JsonLinesReader:
 
     name: ClassVar[str] = "jsonl"
     label: ClassVar[str] = "Feed (JSON Lines)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = True
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
@@ -118,10 +118,7 @@ class _Reading:
             genres=tuple(text("genres", name) for name in data.get("genres", ())),
             keywords=tuple(text("keywords", name) for name in data.get("keywords", ())),
             credits=tuple(self.credit(index, item) for index, item in enumerate(data.get("people", ()))),
-            ratings=tuple(
-                Rating(item["country"], item["system"], item["value"], tuple(item.get("reasons", ())))
-                for item in data.get("ratings", ())
-            ),
+            ratings=tuple(self.rating(index, item) for index, item in enumerate(data.get("ratings", ()))),
             external_ids=tuple(Identifier(**item) for item in data.get("external_ids", ())),
             windows=tuple(self.window(index, item) for index, item in enumerate(data.get("availability", ()))),
             artwork=tuple(
@@ -163,6 +160,10 @@ class _Reading:
             guest=item.get("guest", False),
             person_id=item.get("id", ""),
         )
+
+    def rating(self, index: int, item: dict[str, Any]) -> Rating:
+        self.countries(f"ratings[{index}].country", [item["country"]])
+        return Rating(item["country"], item["system"], item["value"], tuple(item.get("reasons", ())))
 
     def window(self, index: int, item: dict[str, Any]) -> Window:
         field = f"availability[{index}]"

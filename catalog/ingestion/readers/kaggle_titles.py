@@ -28,6 +28,7 @@ _COLUMNS = (
     "date_added", "release_year", "rating", "duration", "listed_in", "description",
 )  # fmt: skip
 _KINDS = {"Movie": "movie", "TV Show": "series"}
+_SHOW_ID = re.compile(r"s\d{1,9}")
 _RUNTIME = re.compile(r"(\d{1,4}) min")
 _SEASONS = re.compile(r"(\d{1,3}) Seasons?")
 _UNRATED = frozenset({"NR", "UR"})
@@ -89,7 +90,8 @@ class KaggleTitlesReader:
                 problem = Problem(
                     number, external_id[:255], "", fault[0], "error", f"{fault[1]} Correct it and deliver again."
                 )
-                yield RawRecord(number, "", content, fault=problem)
+                # Of a broken row only what looks like an id is believed: a wrong one would hide that a title is missing.
+                yield RawRecord(number, external_id if _SHOW_ID.fullmatch(external_id) else "", content, fault=problem)
             else:
                 yield RawRecord(number, external_id, content, dict(zip(_COLUMNS, row, strict=True)))
 

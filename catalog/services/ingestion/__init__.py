@@ -12,6 +12,7 @@ from catalog.services.ingestion.runs import (
     RunUnknown,
     open_run,
     provider_named,
+    purge_deliveries,
     release_abandoned,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "execute",
     "open_run",
     "provider_named",
+    "purge_deliveries",
     "release_abandoned",
 ]

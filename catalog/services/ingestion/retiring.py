@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from catalog.events import CatalogBatchApplied
 from catalog.ingestion.records import Problem
-from catalog.models import IngestRun, Provider, SourceRecord, Title
+from catalog.models import IngestRun, IngestStaging, Provider, SourceRecord, Title
 from catalog.models.titles import State
 from catalog.services.ingestion import applying, runs
 from catalog.services.ingestion.staging import write_problems
@@ -18,8 +18,16 @@ from core import outbox
 
 
 def retire_absent(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
-    """After a full delivery: withdraw what it no longer names, unless that is suspiciously much."""
+    """After a full delivery: withdraw what it no longer names, unless that is suspiciously much, or cannot be known."""
     if run.delivery != IngestRun.Delivery.FULL:
+        return
+    unnamed = IngestStaging.objects.filter(run=run, outcome=IngestStaging.Outcome.REJECTED, external_id="").count()
+    if unnamed:
+        message = (
+            f"The delivery is full, and {unnamed:,} of its records have no readable id: any missing title may be one"
+            " of them, so none was retired. Correct these records and deliver again."
+        )
+        _refuse(run, "unreadable_ids", message, now=clock())
         return
     provider = Provider.objects.get(pk=run.provider_id)
     with connection.cursor() as cursor:
@@ -46,9 +54,7 @@ def retire_absent(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
             f" {provider.max_retired_percent}% that may go at once: none was retired. Deliver all titles, deliver as"
             " partial, or raise the provider's limit."
         )
-        with transaction.atomic():
-            write_problems(run, [Problem(0, "", "delivery", "too_many_absent", "error", message)])
-            runs.beat(run, now=clock(), problem_count=1)
+        _refuse(run, "too_many_absent", message, now=clock())
         return
     if run.dry_run:
         with transaction.atomic():
@@ -59,6 +65,12 @@ def retire_absent(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
     remaining = [row for row in absent if not row[2]]
     for start in range(0, len(remaining), applying.BATCH):
         _retire_absent(run, provider, dict(row[:2] for row in remaining[start : start + applying.BATCH]), now=clock())
+
+
+def _refuse(run: IngestRun, code: str, message: str, *, now: datetime) -> None:
+    with transaction.atomic():
+        write_problems(run, [Problem(0, "", "delivery", code, "error", message)])
+        runs.beat(run, now=now, problem_count=1)
 
 
 def _retire_absent(run: IngestRun, provider: Provider, batch: Mapping[str, UUID], *, now: datetime) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.core.files.base import File
-from django.core.files.storage import default_storage
+from django.core.files.storage import storages
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils.text import slugify
@@ -15,6 +15,9 @@ from catalog.ingestion.formats import READERS
 from catalog.models import IngestProblem, IngestRun, IngestStaging, Provider
 from core.errors import DomainError
 from core.ids import new_id
+
+KEPT = timedelta(days=30)
+"""How long a delivery's bytes are kept after its run, to look into what it said; docs/configuration.md names it."""
 
 MAX_ATTEMPTS = 3
 """A run that was killed this often kills its worker, and is not begun again by itself."""
@@ -84,7 +87,7 @@ def open_run(
     stored = ""
     if content is not None:
         # Under a name of ours: what a browser makes of a file follows from how it is called.
-        stored = default_storage.save(f"ingest/{run_id}/delivery", content)
+        stored = storages["private"].save(f"ingest/{run_id}/delivery", content)
     return IngestRun.objects.create(
         id=run_id,
         provider=provider,
@@ -151,6 +154,18 @@ def release_abandoned(*, now: datetime) -> list[UUID]:
             IngestStaging.objects.filter(run=run).delete()
     queued = IngestRun.objects.filter(state=IngestRun.State.QUEUED).exclude(file="")
     return list(queued.order_by("created_at").values_list("pk", flat=True))
+
+
+def purge_deliveries(*, now: datetime) -> int:
+    """Delete the bytes of deliveries whose runs ended KEPT ago; the reports stay. Answer how many."""
+    number = 0
+    ended = IngestRun.objects.filter(finished_at__lte=now - KEPT).exclude(file="")
+    for run_id, name in list(ended.order_by("pk").values_list("pk", "file")):
+        # The file first: killed in between, the next purge finds nothing there and forgets the name.
+        storages["private"].delete(name)
+        IngestRun.objects.filter(pk=run_id).update(file="")
+        number += 1
+    return number
 
 
 def beat(run: IngestRun, *, now: datetime, **counts: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 from itertools import islice
@@ -50,10 +51,16 @@ def write_problems(run: IngestRun, problems: Iterable[Problem]) -> None:
             IngestProblem,
             _PROBLEM,
             (
-                (run.pk, item.row_number, item.external_id[:255], item.field[:200], item.code[:50], item.severity, item.message[:1000])
+                (run.pk, item.row_number, _storable(item.external_id, 255), _storable(item.field, 200), item.code[:50],
+                 item.severity, _storable(item.message, 1000))
                 for item in problems
             ),
         )  # fmt: skip
+
+
+def _storable(text: str, length: int) -> str:
+    """Answer the beginning of what a provider wrote, without the one character that PostgreSQL has no room for."""
+    return text.replace("\0", "")[:length]
 
 
 class _Stager:
@@ -63,6 +70,7 @@ class _Stager:
         self.seed = seed
 
     def stage(self, batch: list[RawRecord], *, now: datetime) -> None:
+        batch = [_with_sound_id(raw) for raw in batch]
         digests = [blake2b(raw.content, digest_size=16, key=self.seed).digest() for raw in batch]
         known = self._known([raw.external_id for raw in batch])
         rows, problems = [], []
@@ -74,7 +82,7 @@ class _Stager:
                 (
                     self.run.pk,
                     raw.row_number,
-                    raw.external_id if len(raw.external_id) <= 255 else "",
+                    raw.external_id,
                     rules.RANKS[record.kind] if record else 0,
                     outcome,
                     digest,
@@ -118,8 +126,8 @@ class _Stager:
         if known and known[0] == digest:
             return known[1], None
         record = self.reader.normalise(raw, findings)
-        if not findings.rejected and (fault := _unusable_id(raw.external_id)):
-            findings.add("error", "id", *fault)
+        if not raw.external_id and not findings.rejected:
+            findings.add("error", "id", "missing", "Has no id: give it one that never changes.")
         if record is None or findings.rejected:
             return _Outcome.REJECTED, None
         if record.withdrawn and known is None:
@@ -133,14 +141,18 @@ def _seed(reader: Reader, provider: Provider) -> bytes:
     return f"{reader.name} {reader.version} {provider.policy_version}".encode()
 
 
-def _unusable_id(external_id: str) -> tuple[str, str] | None:
-    if not external_id:
-        return "missing", "Has no id: give it one that never changes."
+def _with_sound_id(raw: RawRecord) -> RawRecord:
+    """Answer the record, or, where its id cannot be stored or told apart by eye, what is wrong with it."""
+    external_id = raw.external_id
     if len(external_id) > 255:
-        return "too_long", "The id is longer than 255 characters: shorten it."
-    if not external_id.isprintable():
-        return "invisible_characters", "The id contains control or zero-width characters: remove them."
-    return None
+        code, message = "too_long", "The id is longer than 255 characters: shorten it."
+    elif not external_id.isprintable():
+        code, message = "invisible_characters", "The id contains control or zero-width characters: remove them."
+    else:
+        return raw
+    shown = rules.without_invisible(external_id)[:255]
+    fault = Problem(raw.row_number, shown, "id", code, "error", message)
+    return replace(raw, external_id="", fault=raw.fault or fault)
 
 
 def _likeness(record: TitleRecord) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +12,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Genre, Keyword, Person, Title
 from catalog.models.titles import State
+from catalog.rules import Audience, Viewer
 from catalog.services import artwork, publication
 from core.clock import now
 from tests.factories import catalog as make
 from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
+
+NOW = make.NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -302,7 +305,38 @@ class TestWindowsAtTheirSecond:
         assert not Title.objects.visible_to(_viewer(), closing).exists()
 
 
-def _viewer() -> Any:
-    from catalog.rules import Viewer
+class TestPartsOfParts:
+    """The trailer of an episode has what the season says, and hides with it."""
 
+    def trailer(self) -> tuple[Title, Title]:
+        series = make.TitleFactory.create(kind="series")
+        season = make.SeasonFactory.create(parent=series)
+        episode = make.EpisodeFactory.create(parent=season)
+        return season, make.TitleFactory.create(kind="trailer", parent=episode, series=series)
+
+    def test_follow_the_seasons_state(self) -> None:
+        season, trailer = self.trailer()
+        assert Title.objects.visible_to(_viewer(), NOW).filter(pk=trailer.pk).exists()
+        Title.objects.filter(pk=season.pk).update(state="withdrawn", withdrawn_at=NOW)
+        assert not Title.objects.visible_to(_viewer(), NOW).filter(pk=trailer.pk).exists()
+
+    def test_follow_the_seasons_window(self, viewer: Callable[..., Client]) -> None:
+        season, trailer = self.trailer()
+        window = make.WindowFactory.create(title=season, territories=["AT"])
+        assert not Title.objects.visible_to(_viewer(), NOW).filter(pk=trailer.pk).exists()
+        window.territories, window.ends_at = ["DE"], datetime(2099, 1, 1, tzinfo=UTC)
+        window.save()
+        body = viewer().get(f"/api/v1/titles/{trailer.pk}").json()
+        assert body["available_until"] == "2099-01-01T00:00:00Z"
+
+    def test_follow_the_seasons_rating(self, viewer: Callable[..., Client]) -> None:
+        season, trailer = self.trailer()
+        make.RatingFactory.create(title=season.series, value="PG", minimum_age=8)
+        make.RatingFactory.create(title=season, value="R", minimum_age=17)
+        child = Viewer("DE", ("en",), Audience(12, allows_unrated=False))
+        assert not Title.objects.visible_to(child, NOW).filter(pk=trailer.pk).exists()
+        assert viewer().get(f"/api/v1/titles/{trailer.pk}").json()["minimum_age"] == 17
+
+
+def _viewer() -> Any:
     return Viewer("DE", ("en",))

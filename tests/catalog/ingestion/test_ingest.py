@@ -240,6 +240,30 @@ class TestSecondDelivery:
 
 
 class TestBadRecords:
+    @pytest.mark.parametrize("name", ["a\0b", "\u200bm1", "m\n1"])
+    def test_with_an_id_that_cannot_be_stored_or_seen_are_rejected_alone(self, name: str) -> None:
+        run = ingest(feed({**movie(1), "id": name}, movie(2)), ProviderFactory.create())
+        assert counts(run) == {"read": 2, "created": 1, "rejected": 1}
+        assert {problem[3] for problem in problems(run)} <= {"invisible_characters", "pattern"}
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"a\0b": 1},
+            {"season": "a\0b", "kind": "episode", "number": 1},
+            {"external_ids": [{"namespace": "x", "value": "a\0b"}]},
+        ],
+    )
+    def test_with_an_unstorable_character_elsewhere_are_rejected_alone(self, change: dict[str, object]) -> None:
+        run = ingest(feed({**movie(1), **change}, movie(2)), ProviderFactory.create())
+        assert counts(run) == {"read": 2, "created": 1, "rejected": 1}
+
+    @pytest.mark.parametrize("code", ["uk", "UK", "QQ"])
+    def test_that_rate_for_no_country_are_rejected(self, code: str) -> None:
+        rating = {"country": code, "system": "BBFC", "value": "12A"}
+        run = ingest(feed(movie(1, ratings=[rating])), ProviderFactory.create())
+        assert counts(run) == {"read": 1, "rejected": 1}
+
     def test_do_not_stop_the_others(self) -> None:
         run = ingest(
             feed(
@@ -402,6 +426,22 @@ class TestRetiring:
         assert counts(run) == {"read": 17, "unchanged": 17}
         assert problems(run) == [(0, "", "delivery", "too_many_absent", "error")]
         assert not Title.objects.filter(state="withdrawn").exists()
+
+    @pytest.mark.parametrize("line", [b"{broken", {**movie(19), "id": ""}, {**movie(19), "id": "x" * 300}])
+    def test_takes_back_nothing_while_a_record_has_no_readable_id(self, line: bytes | dict[str, object]) -> None:
+        provider = ProviderFactory.create()
+        ingest(feed(*map(movie, range(20))), provider)
+        run = ingest(feed(header("full"), *map(movie, range(19)), line), provider)
+        assert counts(run) == {"read": 20, "unchanged": 19, "rejected": 1}
+        assert problems(run)[0] == (0, "", "delivery", "unreadable_ids", "error")
+        assert not Title.objects.filter(state="withdrawn").exists()
+
+    def test_keeps_a_title_whose_record_is_rejected_under_its_id(self) -> None:
+        provider = ProviderFactory.create()
+        ingest(feed(*map(movie, range(20))), provider)
+        run = ingest(feed(header("full"), *map(movie, range(18)), movie(18, countries=["QQ"])), provider)
+        assert counts(run) == {"read": 19, "unchanged": 18, "rejected": 1, "absent": 1}
+        assert title_of("m18").state == "published"
 
     def test_takes_back_nothing_after_a_partial_delivery(self) -> None:
         provider = ProviderFactory.create()

@@ -160,6 +160,23 @@ class TestRow:
         assert sorted(run.problems.values_list("row_number", "code")) == [(2, "line_break"), (4, "wrong_columns")]
 
 
+class TestFullDelivery:
+    def test_keeps_the_title_of_a_broken_row_that_still_shows_its_id(self) -> None:
+        provider = ProviderFactory.create(max_retired_percent=100)
+        ingest(rows(row(), row(show_id="s2"), row(show_id="s3")), provider, format="kaggle-titles")
+        run = ingest(rows(row(), "s2,Movie"), provider, format="kaggle-titles", delivery="full")
+        assert counts(run) == {"read": 2, "unchanged": 1, "rejected": 1, "absent": 1}
+        assert Title.objects.get(source_records__external_id="s2").state == "published"
+        assert Title.objects.get(source_records__external_id="s3").state == "withdrawn"
+
+    def test_takes_back_nothing_after_a_row_without_an_id(self) -> None:
+        provider = ProviderFactory.create(max_retired_percent=100)
+        ingest(rows(row(), row(show_id="s2")), provider, format="kaggle-titles")
+        run = ingest(rows(row(), "Movie,The Pier"), provider, format="kaggle-titles", delivery="full")
+        assert counts(run) == {"read": 2, "unchanged": 1, "rejected": 1}
+        assert not Title.objects.filter(state="withdrawn").exists()
+
+
 class TestFile:
     @pytest.mark.parametrize("content", [b"", b"a,b,c\n1,2,3\n", b"\x00\x01\x02", b'{"id": 1}\n'])
     def test_of_another_format_fails_the_run_and_says_why(self, content: bytes) -> None:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage, storages
 from django.db import IntegrityError, connection, transaction
 
 from catalog.models import Credit, IngestRun, IngestStaging, PublicationEntry, SearchDocument, SourceRecord, Title
@@ -157,6 +158,30 @@ class TestReleaseAbandoned:
         assert runs.release_abandoned(now=NOW + timedelta(seconds=59)) == []
         run.refresh_from_db()
         assert run.state == "running"
+
+
+@pytest.mark.django_db
+class TestPurgeDeliveries:
+    def test_deletes_the_bytes_thirty_days_after_the_run_and_keeps_the_report(self) -> None:
+        content = feed(movie())
+        run, queued = opened(content), opened(content)
+        execute(run, content)
+        name = run.file
+        assert storages["private"].exists(name)
+        assert not default_storage.exists(name)
+        almost = NOW + timedelta(days=30) - timedelta(seconds=1)
+        assert ingestion.purge_deliveries(now=almost) == 0
+        assert ingestion.purge_deliveries(now=NOW + timedelta(days=30)) == 1
+        run.refresh_from_db()
+        assert (run.file, run.created, storages["private"].exists(name)) == ("", 1, False)
+        assert storages["private"].exists(queued.file)
+
+    def test_is_not_stopped_by_a_file_that_is_gone(self) -> None:
+        content = feed(movie())
+        run = opened(content)
+        execute(run, content)
+        storages["private"].delete(run.file)
+        assert ingestion.purge_deliveries(now=NOW + timedelta(days=31)) == 1
 
 
 @pytest.mark.django_db
