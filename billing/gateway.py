@@ -6,7 +6,7 @@ once. No method raises for what the other side does: each outcome is a value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -75,11 +75,27 @@ class Card:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class BalanceMovement:
+    """A movement of our balance at the gateway, in ISO minor units; what we receive is positive.
+
+    `reference` is what moved it: the PaymentIntent of a charge, or the refund, dispute or payout itself.
+    """
+
+    id: str
+    kind: str
+    currency: str
+    amount: int
+    fee: int
+    reference: str
+    made_at: datetime
+
+
 class Gateway(Protocol):
     """A company that saves cards and charges them.
 
-    The first four raise GatewayUnavailable and GatewayRefused; the others answer a ChargeOutcome
-    whatever happens.
+    Those that answer a ChargeOutcome answer one whatever happens; the others raise GatewayUnavailable and
+    GatewayRefused.
     """
 
     def create_customer(self, *, account_id: str, idempotency_key: str) -> str: ...
@@ -97,5 +113,7 @@ class Gateway(Protocol):
     def charge_status(self, payment_intent: str) -> ChargeOutcome: ...
 
     def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome: ...
+
+    def balance_movements(self, *, since: datetime, until: datetime) -> Iterator[BalanceMovement]: ...
 
     def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome: ...

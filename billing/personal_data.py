@@ -91,6 +91,8 @@ CONTRIBUTOR = Contributor(
             "billing.Invoice": FISCAL,
             "billing.InvoiceLine": FISCAL,
             "billing.PaymentAttempt": FISCAL,
+            "billing.RevenueSchedule": FISCAL,
+            "billing.JournalLine": "Its account is one of the ledger's and no person's.",
             "billing.PaymentCustomer": "Refunds and disputes of kept invoices reach the customer at Stripe by it.",
         }
     ),

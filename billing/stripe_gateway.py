@@ -7,8 +7,8 @@ The library retries nothing by itself: its retries live in one process, ours in 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -18,6 +18,7 @@ from stripe.params import SetupIntentCreateParams
 
 from billing.gateway import (
     NOT_A_CARD,
+    BalanceMovement,
     Card,
     ChargeOutcome,
     Gateway,
@@ -177,6 +178,18 @@ class StripeGateway:
             fingerprint=card.get("fingerprint") or "",
         )
 
+    def balance_movements(self, *, since: datetime, until: datetime) -> Iterator[BalanceMovement]:
+        """List what moved our balance from `since` up to, and without, `until`; newest first."""
+        created = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+        listed = self._ask(
+            lambda: self._stripe.v1.balance_transactions.list(
+                cast("Any", {"created": created, "limit": 100, "expand": ["data.source"]})
+            )
+        )
+        pages = listed.auto_paging_iter()
+        while (found := self._ask(lambda: next(pages, None))) is not None:
+            yield _movement(found.to_dict())
+
     # ------------------------------------------------ what moves money
 
     def charge(self, *, params: Mapping[str, Any], idempotency_key: str) -> ChargeOutcome:
@@ -242,6 +255,24 @@ class StripeGateway:
 @lru_cache(maxsize=4)
 def _connect(secret_key: str, base: str) -> StripeGateway:
     return StripeGateway(secret_key, base)
+
+
+def _movement(entry: Mapping[str, Any]) -> BalanceMovement:
+    source = entry.get("source") or {}
+    if isinstance(source, Mapping):
+        # A charge is known to us by its PaymentIntent; refunds and disputes have one too, but are themselves.
+        source = source["payment_intent"] if source.get("object") == "charge" else source.get("id")
+    currency = str(entry["currency"]).upper()
+    factor = _AMOUNT_FACTOR.get(currency, 1)
+    return BalanceMovement(
+        id=entry["id"],
+        kind=entry["type"],
+        currency=currency,
+        amount=entry["amount"] // factor,
+        fee=entry["fee"] // factor,
+        reference=str(source or ""),
+        made_at=datetime.fromtimestamp(entry["created"], UTC),
+    )
 
 
 def _setup_intent(intent: Mapping[str, Any]) -> SetupIntent:

@@ -8,7 +8,8 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
-from billing.services import payments, renewals, webhooks
+from billing.services import payments, recognition, renewals, webhooks
+from billing.services import tie_out as tying
 from core import clock
 
 logger = logging.getLogger(__name__)
@@ -46,3 +47,15 @@ def process_webhook(*, event_id: str, **_: Any) -> None:
 def process_webhooks(**_: Any) -> None:
     """Apply the events that wait: their message was lost, or their object was not known yet."""
     webhooks.process_due(gateway=stripe_gateway.connect(), now=clock.now())
+
+
+@shared_task
+def recognise_revenue(**_: Any) -> None:
+    """Book the revenue of the days that are over."""
+    recognition.recognise_due(now=clock.now())
+
+
+@shared_task
+def tie_out(**_: Any) -> None:
+    """Compare our books with the gateway's for the days that are over."""
+    tying.tie_out_due(gateway=stripe_gateway.connect(), now=clock.now())

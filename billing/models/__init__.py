@@ -5,14 +5,26 @@ Amounts are integer minor units beside their ISO 4217 currency; instants are UTC
 """
 
 from billing.models.invoices import Invoice, InvoiceLine, NumberSeries
+from billing.models.ledger import (
+    GatewayTransaction,
+    JournalEntry,
+    JournalLine,
+    RecognisedDay,
+    RevenueSchedule,
+    TieOut,
+)
 from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
 from billing.models.plans import Plan, PlanFamily, Price
 from billing.models.subscriptions import Period, Subscription, SubscriptionTransition
+from billing.models.taxes import TaxRate
 
 __all__ = [
     "CardSetup",
+    "GatewayTransaction",
     "Invoice",
     "InvoiceLine",
+    "JournalEntry",
+    "JournalLine",
     "NumberSeries",
     "PaymentAttempt",
     "PaymentCustomer",
@@ -21,7 +33,11 @@ __all__ = [
     "Plan",
     "PlanFamily",
     "Price",
+    "RecognisedDay",
+    "RevenueSchedule",
     "Subscription",
     "SubscriptionTransition",
+    "TaxRate",
+    "TieOut",
     "WebhookEvent",
 ]

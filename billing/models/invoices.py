@@ -82,6 +82,9 @@ class Invoice(models.Model):
     status = models.CharField(max_length=13, choices=Status.choices, default=Status.DRAFT)
     currency = models.CharField(max_length=3)
     total = models.BigIntegerField()
+    credit_applied = models.BigIntegerField(
+        default=0, db_default=0, help_text="Paid from gifts and credit when it was finalised; the rest is charged."
+    )
     line_count = models.PositiveSmallIntegerField()
     series = models.ForeignKey(
         NumberSeries, on_delete=models.PROTECT, related_name="invoices", null=True, blank=True, db_index=False
@@ -133,6 +136,11 @@ class Invoice(models.Model):
     def __str__(self) -> str:
         return self.number or f"draft {self.id}"
 
+    @property
+    def due(self) -> int:
+        """What remains to be charged, in minor units."""
+        return self.total - self.credit_applied
+
 
 class InvoiceLine(models.Model):
     """One amount and how it came about. Written with its invoice; triggers refuse later changes."""
@@ -145,13 +153,28 @@ class InvoiceLine(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False)
     description = models.CharField(max_length=200)
-    amount = models.BigIntegerField(help_text="Minor units of the invoice's currency; credits are negative.")
+    amount = models.BigIntegerField(
+        help_text="What it adds to the total, tax included: minor units of the invoice's currency; credits are negative."
+    )
+    discount = models.BigIntegerField(default=0, db_default=0, help_text="What a coupon took off before tax.")
+    tax = models.BigIntegerField(default=0, db_default=0, help_text="The part of the amount that is tax.")
+    tax_rate = models.DecimalField(
+        max_digits=6, decimal_places=5, null=True, blank=True, help_text="At the tax point, the start of the service."
+    )
+    service_start = models.DateField(null=True, blank=True, help_text="First day of what it pays for, local.")
+    service_end = models.DateField(null=True, blank=True, help_text="The day after the last.")
     derivation = models.JSONField(help_text="What the amount was computed from, enough to compute it again.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_unique"),
+            models.CheckConstraint(condition=Q(discount__gte=0), name="invoice_line_discount_not_negative"),
         ]
 
     def __str__(self) -> str:
         return self.description
+
+    @property
+    def net(self) -> int:
+        """What it is without tax."""
+        return self.amount - self.tax

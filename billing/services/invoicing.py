@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from billing import stripe_gateway
+from billing import amounts, stripe_gateway
+from billing.amounts import Taxed
 from billing.models import (
     Invoice,
     InvoiceLine,
@@ -17,8 +21,9 @@ from billing.models import (
     Period,
     Price,
     Subscription,
+    TaxRate,
 )
-from billing.services import _rows
+from billing.services import _rows, ledger
 from core.ids import new_id
 
 ENTITY = "main"
@@ -69,6 +74,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
             for key, charge in zip(_rows.take_keys(Period, len(charges)), charges, strict=True)
         ]
     )
+    priced = _price_lines(charges)
     series, first = _reserve_numbers(len(charges), now=now)
     invoices = _rows.insert(
         [
@@ -79,7 +85,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
                 kind=Invoice.Kind.PERIOD,
                 status=Invoice.Status.OPEN,
                 currency=charge.price.currency,
-                total=charge.price.amount,
+                total=line.taxed.gross,
                 line_count=1,
                 series=series,
                 sequence=sequence,
@@ -87,10 +93,11 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
                 created_at=now,
                 finalised_at=now,
             )
-            for sequence, (charge, period) in enumerate(zip(charges, periods, strict=True), first)
+            for sequence, (charge, period, line) in enumerate(zip(charges, periods, priced, strict=True), first)
         ]
     )
-    _rows.insert([_plan_line(charge, invoice) for charge, invoice in zip(charges, invoices, strict=True)])
+    _rows.insert([_plan_line(*each) for each in zip(charges, priced, invoices, strict=True)])
+    ledger.book_invoices([invoice.pk for invoice in invoices], now=now)
     attempts = {
         attempt.invoice_id: attempt
         for attempt in _rows.insert(
@@ -144,24 +151,81 @@ def _reserve_numbers(count: int, *, now: datetime) -> tuple[NumberSeries, int]:
     return series, first
 
 
-def _plan_line(charge: Charge, invoice: Invoice) -> InvoiceLine:
-    zone = ZoneInfo(charge.subscription.billing_tz)
-    first_day, last_boundary = charge.start.astimezone(zone).date(), charge.end.astimezone(zone).date()
+@dataclass(frozen=True)
+class _Priced:
+    """What a charge comes to, for `[first_day, after)` of the local calendar. Without a rate there is no tax."""
+
+    first_day: date
+    after: date
+    taxed: Taxed
+    rate: Decimal | None
+
+
+def _price_lines(charges: Sequence[Charge]) -> list[_Priced]:
+    """Work out what charges come to, by the tax of each one's country on the first day of its service."""
+    rates = Rates({charge.subscription.country for charge in charges})
+    priced = []
+    for charge in charges:
+        zone = ZoneInfo(charge.subscription.billing_tz)
+        first_day, after = charge.start.astimezone(zone).date(), charge.end.astimezone(zone).date()
+        rate = rates.on(charge.subscription.country, first_day)
+        inclusive = charge.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
+        taxed = amounts.with_tax(charge.price.amount, Fraction(rate or 0), inclusive=inclusive)
+        priced.append(_Priced(first_day, after, taxed, rate))
+    return priced
+
+
+class Rates:
+    """The tax rates of some countries, read once."""
+
+    def __init__(self, countries: Collection[str]) -> None:
+        self._by_country: dict[str, list[TaxRate]] = {}
+        for rate in TaxRate.objects.filter(country__in=countries):
+            self._by_country.setdefault(rate.country, []).append(rate)
+
+    def on(self, country: str, day: date) -> Decimal | None:
+        """Answer the rate of a country on a day, or None where there is no tax."""
+        for rate in self._by_country.get(country, []):
+            if rate.starts <= day and (rate.ends is None or day < rate.ends):
+                return rate.rate
+        return None
+
+
+def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine:
     return InvoiceLine(
         invoice=invoice,
         position=1,
         kind=InvoiceLine.Kind.PLAN,
         price=charge.price,
-        description=f"{charge.price.plan.name}, {first_day} to {last_boundary}",
-        amount=charge.price.amount,
+        description=f"{charge.price.plan.name}, {priced.first_day} to {priced.after}",
+        amount=priced.taxed.gross,
+        tax=priced.taxed.tax,
+        tax_rate=priced.rate,
+        service_start=priced.first_day,
+        service_end=priced.after,
         derivation={
             "rule": "list_price",
             "price": str(charge.price.pk),
             "price_version": charge.price.version,
             "list_price": charge.price.amount,
             "interval": charge.price.interval,
-            "from": first_day.isoformat(),
-            "to": last_boundary.isoformat(),
+            "from": priced.first_day.isoformat(),
+            "to": priced.after.isoformat(),
             "time_zone": charge.subscription.billing_tz,
+            **_tax_derivation(charge, priced),
         },
     )
+
+
+def _tax_derivation(charge: Charge, priced: _Priced) -> dict[str, Any]:
+    if priced.rate is None:
+        return {}
+    return {
+        "tax": {
+            "country": charge.subscription.country,
+            "rate": str(priced.rate),
+            "behavior": charge.price.tax_behavior,
+            "net": priced.taxed.net,
+            "tax": priced.taxed.tax,
+        }
+    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -17,10 +17,11 @@ from billing import events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Subscription, SubscriptionTransition
 from billing.rules import Status
-from billing.services import _rows
+from billing.services import _rows, ledger
 from core import outbox
 
 SYSTEM = "system"
+CLOSED = (Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE)
 
 State = PaymentAttempt.State
 
@@ -33,18 +34,32 @@ class Changes:
     invoices: dict[UUID, Invoice] = field(default_factory=dict)
     attempts: dict[UUID, PaymentAttempt] = field(default_factory=dict)
     transitions: list[SubscriptionTransition] = field(default_factory=list)
+    paid: dict[UUID, PaymentAttempt] = field(default_factory=dict)
+    """By invoice, the attempt that paid it."""
+    reopened: set[UUID] = field(default_factory=set)
+    """Invoices that were closed and are paid after all."""
+    astray: list[UUID] = field(default_factory=list)
+    """Attempts that charged for an invoice which was not owed any more."""
     events: list[tuple[Subscription, Callable[[], object]]] = field(default_factory=list)
 
     def write(self, *, now: datetime) -> None:
-        """Write it all, and publish the events."""
+        """Write it all, book it, and publish the events."""
         _rows.update(
             list(self.attempts.values()), ["state", "gateway_id", "decline_code", "decline_class", "settled_at"]
         )
         _rows.update(list(self.invoices.values()), ["status", "paid_at"])
         _save_states(self.subscriptions.values())
+        self._book(now=now)
         SubscriptionTransition.objects.bulk_create(self.transitions)
         for subscription, event in self.events:
             outbox.publish(event(), aggregate=f"account:{subscription.account_id}", now=now)
+
+    def _book(self, *, now: datetime) -> None:
+        ledger.close_invoices([key for key, invoice in self.invoices.items() if invoice.status in CLOSED], now=now)
+        ledger.reopen_invoices(self.reopened, now=now)
+        ledger.book_payments([attempt.pk for attempt in self.paid.values()], now=now)
+        ledger.book_payments(self.astray, now=now, against=ledger.Account.CREDIT)
+        ledger.schedule_revenue(self.paid.keys(), day=now.astimezone(UTC).date())
 
 
 def _save_states(subscriptions: Iterable[Subscription]) -> None:
@@ -127,8 +142,9 @@ def _apply(
             return
         _close(attempt, State.SUCCEEDED, outcome, changes, now=now)
         if invoice.status in {Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE}:
-            _mark_paid(invoice, subscription, changes, now=now)
+            _mark_paid(invoice, attempt, subscription, changes, now=now)
         else:
+            changes.astray.append(attempt.pk)
             park(subscription, f"charged_for_{invoice.status}_invoice", changes, now=now)
         return
     if attempt.state not in PaymentAttempt.OPEN:
@@ -187,7 +203,12 @@ def park(subscription: Subscription, reason: str, changes: Changes, *, now: date
     changes.subscriptions[subscription.pk] = subscription
 
 
-def _mark_paid(invoice: Invoice, subscription: Subscription, changes: Changes, *, now: datetime) -> None:
+def _mark_paid(
+    invoice: Invoice, attempt: PaymentAttempt, subscription: Subscription, changes: Changes, *, now: datetime
+) -> None:
+    changes.paid[invoice.pk] = attempt
+    if invoice.status == Invoice.Status.UNCOLLECTIBLE:
+        changes.reopened.add(invoice.pk)
     invoice.status = Invoice.Status.PAID
     invoice.paid_at = now
     changes.invoices[invoice.pk] = invoice

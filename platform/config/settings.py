@@ -247,6 +247,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
     "process-webhooks": {"task": "billing.tasks.process_webhooks", "schedule": 60},
+    "recognise-revenue": {"task": "billing.tasks.recognise_revenue", "schedule": 3600},
+    "tie-out-books": {"task": "billing.tasks.tie_out", "schedule": 6 * 3600},
     "run-queued-ingests": {"task": "catalog.tasks.run_queued_ingests", "schedule": 60},
     "purge-deliveries": {"task": "catalog.tasks.purge_deliveries", "schedule": 24 * 3600},
     "refresh-search-vocabulary": {"task": "catalog.tasks.refresh_vocabulary", "schedule": 24 * 3600},

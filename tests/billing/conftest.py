@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 
 import pytest
 from pytest_django import Settings
 
+from billing.models import TaxRate
+from local import paths
 from tests import standin as standins
 from tests.standin import Standin
 
@@ -28,3 +31,11 @@ def standin(standin_process: Standin, settings: Settings) -> Standin:
     settings.STRIPE_PUBLISHABLE_KEY = standins.PUBLISHABLE_KEY
     settings.STRIPE_WEBHOOK_SECRETS = [standins.WEBHOOK_SECRET]
     return standin_process
+
+
+@pytest.fixture
+def tax_rates(db: None) -> None:
+    """Give the database its tax rates back, which a test that empties all tables took away."""
+    with (paths.ROOT / "billing" / "tax_rates.csv").open() as file:
+        for row in () if TaxRate.objects.exists() else csv.DictReader(file):
+            TaxRate.objects.create(country=row["country"], starts=row["from"], ends=row["to"] or None, rate=row["rate"])

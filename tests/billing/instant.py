@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from billing.gateway import Card, ChargeOutcome, OutcomeKind, SetupIntent
+from billing.gateway import BalanceMovement, Card, ChargeOutcome, OutcomeKind, SetupIntent
 
 NOT_FOUND = ChargeOutcome(OutcomeKind.NOT_FOUND)
 
@@ -48,6 +48,9 @@ class InstantGateway:
     def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome:
         key = f"att_{attempt_id}"
         return ChargeOutcome(OutcomeKind.SUCCEEDED, f"pi_{key}") if key in self.charges else NOT_FOUND
+
+    def balance_movements(self, *, since: datetime, until: datetime) -> Iterator[BalanceMovement]:
+        raise NotImplementedError
 
     def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome:
         raise NotImplementedError

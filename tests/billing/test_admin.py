@@ -23,7 +23,7 @@ from tests.standin import Standin
 
 pytestmark = pytest.mark.django_db
 
-READ_ONLY = ["subscription", "invoice", "paymentattempt", "paymentmethod", "webhookevent"]
+READ_ONLY = ["subscription", "invoice", "paymentattempt", "paymentmethod", "webhookevent", "journalentry"]
 
 
 @pytest.fixture

@@ -54,6 +54,8 @@ class TestSchedule:
             "billing.tasks.renew_due",
             "billing.tasks.sweep_payments",
             "billing.tasks.process_webhooks",
+            "billing.tasks.recognise_revenue",
+            "billing.tasks.tie_out",
         }
         assert ours <= set(current_app.tasks)
         routes = {name: current_app.amqp.router.route({}, name)["queue"].name for name in ours}

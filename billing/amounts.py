@@ -1,0 +1,130 @@
+"""Billing's arithmetic: tax, discounts, proration, refunds. Pure; amounts are integer minor units.
+
+Each line is an exact fraction that is rounded once, half up on the magnitude; totals are sums of rounded
+lines and never rounded themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+
+
+def rounded(exact: Fraction) -> int:
+    """Answer the nearest integer; a half goes away from zero (774.5 to 775, -774.5 to -775)."""
+    magnitude = int(abs(exact) + Fraction(1, 2))
+    return magnitude if exact >= 0 else -magnitude
+
+
+def share(amount: int, part: int, whole: int) -> int:
+    """Answer `part` of `whole` days of an amount."""
+    return rounded(Fraction(amount * part, whole))
+
+
+# ---------------------------------------------------------------- tax
+
+
+@dataclass(frozen=True)
+class Taxed:
+    """An amount with its tax apart."""
+
+    net: int
+    tax: int
+
+    @property
+    def gross(self) -> int:
+        return self.net + self.tax
+
+
+def with_tax(amount: int, rate: Fraction, *, inclusive: bool) -> Taxed:
+    """Split an amount that contains the tax, or add the tax to one that does not.
+
+    Inclusive: the net is rounded and the tax is what remains (299 at 4 % is 288 + 11, not 287 + 12).
+    """
+    if inclusive:
+        net = rounded(Fraction(amount) / (1 + rate))
+        return Taxed(net, amount - net)
+    return Taxed(amount, rounded(amount * rate))
+
+
+# ---------------------------------------------------------------- discounts
+
+
+def discount(amount: int, *, percent: Fraction | None = None, fixed: int | None = None) -> int:
+    """Answer what a coupon takes off an amount: never more than there is."""
+    off = rounded(amount * percent / 100) if percent is not None else fixed or 0
+    return max(0, min(amount, off))
+
+
+# ---------------------------------------------------------------- changes in mid-period
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A line that covers days still to come: what it cost, for which days, and what was credited of it."""
+
+    amount: int
+    start: date
+    end: date
+    credited: int = 0
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days
+
+
+def unused(paid: Paid, *, on: date) -> int:
+    """Answer what the days from `on` are worth; the day of the change belongs to what follows.
+
+    Never more than was paid and not credited before.
+    """
+    remaining = (paid.end - max(on, paid.start)).days
+    return min(share(paid.amount, remaining, paid.days), paid.amount - paid.credited)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an upgrade now costs: credits for what is unused (not positive), and the debit."""
+
+    credits: tuple[int, ...]
+    debit: int
+
+    @property
+    def net(self) -> int:
+        return sum(self.credits) + self.debit
+
+
+def change(lines: Sequence[Paid], *, price: int, start: date, end: date, on: date) -> Change:
+    """Price a change on a day of the period `[start, end)` to a plan that costs `price` for all of it."""
+    return Change(tuple(-unused(paid, on=on) for paid in lines), share(price, (end - on).days, (end - start).days))
+
+
+# ---------------------------------------------------------------- refunds
+
+
+def refund_parts(line: Taxed, *, refunded: Taxed, amount: int) -> Taxed:
+    """Split a refund of `amount` gross into net and tax; the last one takes what remains of both."""
+    left = Taxed(line.net - refunded.net, line.tax - refunded.tax)
+    if amount >= left.gross:
+        return left
+    net = rounded(Fraction(amount * line.net, line.gross))
+    return Taxed(net, amount - net)
+
+
+def unused_parts(line: Taxed, *, remaining: int, days: int) -> Taxed:
+    """Answer a prorated credit note: net and tax rounded apart, their sum not rounded again."""
+    return Taxed(share(line.net, remaining, days), share(line.tax, remaining, days))
+
+
+# ---------------------------------------------------------------- the gateway's edges
+
+MINIMUM_CHARGE = {"JPY": 50, "USD": 50, "EUR": 50, "GBP": 30}
+"""In minor units (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts)."""
+SMALLEST_ELSEWHERE = 50
+
+
+def below_minimum(amount: int, currency: str) -> bool:
+    """Answer whether an amount owed is too small to be charged."""
+    return 0 < amount < MINIMUM_CHARGE.get(currency, SMALLEST_ELSEWHERE)
