@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar, cast
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -21,7 +22,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import rules
 from accounts.models import OutgoingEmail, Profile, User
-from accounts.services import accounts
+from accounts.services import accounts, sessions
 from core import clock
 from core.errors import DomainError
 
@@ -131,7 +132,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         """Refuse all but superusers: who sets a password can be that person."""
         if not request.user.is_superuser:
             raise PermissionDenied
-        return super().user_change_password(request, id, form_url)
+        response = super().user_change_password(request, id, form_url)
+        if request.method == "POST":
+            sessions.forget(account_id=UUID(id))
+        return response
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Let rights that were given or taken hold from the next request on."""
+        super().save_related(request, form, formsets, change)
+        sessions.forget(account_id=form.instance.pk)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Never: an account is erased by its owner's request, with what the law keeps kept."""

@@ -15,12 +15,15 @@ from allauth.mfa.base.forms import AuthenticateForm
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 from unfold.widgets import BASE_INPUT_CLASSES
 
+from accounts import rules
+from accounts.api import sign_ins
 from accounts.models import User
 
 
@@ -45,6 +48,7 @@ class StaffLoginForm(AuthenticationForm):
             self.confirm_login_allowed(user)
             second = self._second_factor(user)
             if self.request.user != user:
+                sign_ins.end(self.request)
                 self.request.session.flush()
             record_authentication(self.request, user, "password", email=address)
             if second:
@@ -71,6 +75,19 @@ class StaffSite(UnfoldAdminSite):
 
     login_form = StaffLoginForm
     login_template = "admin/staff_login.html"
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Let somebody in, and put the sign-in on their list of devices."""
+        was = request.user
+        response = super().login(request, extra_context)
+        if isinstance(request.user, User) and request.user != was:
+            sign_ins.begin(request, request.user, rules.BROWSER)
+        return response
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """End the sign-in."""
+        sign_ins.end(request)
+        return super().logout(request, extra_context)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Refuse sessions of staff that were begun elsewhere without a second factor, where one is required."""

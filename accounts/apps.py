@@ -12,6 +12,7 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        """Register what others look up: sign-in in the API's description, our part of personal data."""
+        """Register what others look up: sign-in in the API's description, what it tells us, our part of personal data."""
         import_module("accounts.api.schema")
+        import_module("accounts.api.sign_ins").listen()
         personal_data.register(import_module("accounts.personal_data").CONTRIBUTOR)

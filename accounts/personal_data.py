@@ -9,7 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 
-from accounts.models import OutgoingEmail, Profile, SessionProfile, User
+from accounts.models import Device, DeviceRegistration, OutgoingEmail, Profile, SessionProfile, User
 from accounts.services import accounts
 from core.personal_data import Contributor, Stream
 
@@ -38,6 +38,18 @@ def export(*, account_id: UUID) -> Iterable[Stream]:
         .values("ip", "user_agent", "created_at", "last_seen_at", "entered__profile"),
     )
     yield Stream(
+        "devices",
+        Device.objects.of_account(account_id)
+        .order_by("created_at")
+        .values("id", "name", "kind", "place", "created_at", "last_seen_at"),
+    )
+    yield Stream(
+        "device_registrations",
+        DeviceRegistration.objects.filter(account=account_id)
+        .order_by("registered_at")
+        .values("device", "kind", "registered_at", "ended_at"),
+    )
+    yield Stream(
         "second_factors", Authenticator.objects.filter(user=account_id).values("type", "created_at", "last_used_at")
     )
     yield Stream(
@@ -60,6 +72,8 @@ CONTRIBUTOR = Contributor(
             User.user_permissions.through,
             Profile,
             SessionProfile,
+            Device,
+            DeviceRegistration,
             OutgoingEmail,
             EmailAddress,
             UserSession,

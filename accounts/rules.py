@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import timedelta
 
 from babel import Locale, UnknownLocaleError
 
@@ -49,3 +50,27 @@ def language_tag(text: str) -> str | None:
         return None
     parts = [locale.language, locale.script, locale.territory]
     return "-".join(part for part in parts if part)
+
+
+# ------------------------------------------------ sessions and devices
+
+BROWSER, PHONE, TABLET, TELEVISION, OTHER = "browser", "phone", "tablet", "television", "other"
+DEVICE_KINDS = (BROWSER, PHONE, TABLET, TELEVISION, OTHER)
+SESSION_LIFETIME = {
+    BROWSER: timedelta(days=30),
+    PHONE: timedelta(days=180),
+    TABLET: timedelta(days=180),
+    TELEVISION: timedelta(days=400),
+    # An app that has not said yet what it runs on.
+    OTHER: timedelta(days=30),
+}
+"""How long a sign-in lasts without being used; each use begins it anew."""
+SEEN_EVERY = timedelta(minutes=5)
+"""How exactly it is known when a sign-in was last used."""
+EXTENDED_EVERY = timedelta(days=1)
+"""How exactly a lifetime slides: one write a day instead of one a request."""
+
+
+def place_name(city: str | None, country: str | None) -> str:
+    """Answer a rough place as it is shown: "Berlin, DE", "DE", or nothing where nothing is known."""
+    return ", ".join(part for part in (city, country) if part)[:120]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
-from django.conf import settings
 
 from accounts import selectors
-from accounts.services import mails
+from accounts.services import mails, sessions
 from core.clock import now
 
 SWEEP = 500
@@ -35,4 +33,4 @@ def deliver_due_mail(**_: Any) -> None:
 def purge(**_: Any) -> None:
     """Delete what has run out: old mail, ended sessions."""
     mails.purge(now=now())
-    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    sessions.purge(now=now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -10,23 +11,28 @@ from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal import flows
 from allauth.account.models import EmailAddress
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.base.response import AuthenticationResponse
+from allauth.headless.constants import Client
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.forms import BaseForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts import rules, tasks
+from accounts.api import sign_ins
 from accounts.models import User
-from accounts.services import mails
+from accounts.services import mails, sessions
 from core.clock import now
 
 NOTICE_USEFUL_FOR = timedelta(days=1)
@@ -42,6 +48,18 @@ class SecondFactorAdapter(DefaultMFAAdapter):
     def decrypt(self, encrypted_text: str) -> str:
         """Decrypt what any SECRET_KEY encrypted that is still listed."""
         return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):
+    """Sessions end in one place, wherever somebody asked for it."""
+
+    def end_sessions(self, chosen: Iterable[UserSession]) -> None:
+        """End these sessions of one account."""
+        by_account: dict[Any, list[int]] = {}
+        for session in chosen:
+            by_account.setdefault(session.user_id, []).append(session.pk)
+        for account_id, only in by_account.items():
+            sessions.end(account_id=account_id, only=only, now=now())
 
 
 def _cipher() -> MultiFernet:
@@ -82,6 +100,24 @@ class AccountAdapter(DefaultAccountAdapter):
             # Another sign-up with this address was quicker; answer as if it had been there before.
             response = flows.signup.prevent_enumeration(request, email=form.cleaned_data["email"])
             raise ImmediateHttpResponse(AuthenticationResponse.from_response(request, response)) from None
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
+        """Put the new sign-in on the list of devices."""
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        is_browser = request.allauth.headless.client == Client.BROWSER  # type: ignore[attr-defined]  # set by allauth
+        sign_ins.begin(request, user, rules.BROWSER if is_browser else rules.OTHER)
+        return response
+
+    def logout(self, request: HttpRequest) -> None:
+        """End the session that signs out."""
+        sign_ins.end(request)
+        super().logout(request)
+
+    def set_password(self, user: Any, password: str) -> None:
+        """Change a password, which ends every other sign-in."""
+        with transaction.atomic():
+            super().set_password(user, password)
+            sessions.end(account_id=user.pk, spare=context.request.session.session_key, now=now())
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Mark an address as verified; an address that another account took meanwhile stays theirs."""

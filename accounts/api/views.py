@@ -19,6 +19,7 @@ from accounts.api.serializers import (
     ProfileSerializer,
 )
 from accounts.models import User
+from accounts.principals import Principal
 from accounts.services import accounts, profiles
 from core.api.problems import raises
 from core.clock import now
@@ -104,12 +105,12 @@ class EnterProfileView(APIView):
         profile = profiles.enter(
             account_id=cast(User, request.user).pk,
             profile_id=profile_id,
-            session_key=cast(selectors.SignIn, request.auth).session_key,
+            session_key=cast(Principal, request.auth).session_key,
             now=now(),
         )
         return Response(ProfileSerializer(profile).data)
 
 
 def _account_answer(request: Request, account: User) -> Response:
-    profile = cast(selectors.SignIn, request.auth).profile
+    profile = cast(Principal, request.auth).profile
     return Response(AccountSerializer(account, context={"profile": profile}).data)

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.usersessions.models import UserSession
 from django.db import transaction
 
-from accounts.models import OutgoingEmail, Profile, User
+from accounts.models import Device, DeviceRegistration, OutgoingEmail, Profile, User
+from accounts.services import sessions
 from core.errors import DomainError
 
 CHANGEABLE = {"country", "language"}
@@ -47,6 +47,7 @@ def change(*, account_id: UUID, fields: Mapping[str, Any]) -> User:
         for name in changed:
             setattr(account, name, fields[name])
         account.save(update_fields=changed)
+        sessions.forget(account_id=account_id)
         return account
 
 
@@ -66,7 +67,7 @@ def suspend(*, account_id: UUID, reason: str, by: User, now: datetime) -> User:
         account.is_active = False
         account.save(update_fields=["suspended_at", "suspension_reason", "is_active"])
         # Else they would come alive again when the suspension ends.
-        _end_sessions(account)
+        sessions.end(account_id=account_id, now=now)
         return account
 
 
@@ -101,7 +102,9 @@ def erase(*, account_id: UUID, now: datetime) -> None:
         if account is None:
             return
         OutgoingEmail.objects.filter(address__in=addresses_of(account_id)).delete()
-        _end_sessions(account)
+        sessions.end(account_id=account_id, now=now)
+        DeviceRegistration.objects.filter(account=account).delete()
+        Device.objects.filter(account=account).delete()
         Profile.objects.filter(account=account).delete()
         EmailAddress.objects.filter(user=account).delete()
         Authenticator.objects.filter(user=account).delete()
@@ -113,8 +116,3 @@ def erase(*, account_id: UUID, now: datetime) -> None:
         account.suspended_at = account.last_login = None
         account.is_active = account.is_staff = account.is_superuser = False
         account.save()
-
-
-def _end_sessions(account: User) -> None:
-    for session in UserSession.objects.filter(user=account):
-        session.end()

@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import rules
 from accounts.models import Profile, SessionProfile, User
+from accounts.services import sessions
 from core.errors import DomainError
 
 CHANGEABLE = {"name", "avatar", "language", "is_kids", "highest_age", "allows_unrated", "autoplay"}
@@ -96,6 +97,7 @@ def change(*, account_id: UUID, profile_id: UUID, fields: Mapping[str, Any], now
         _apply(profile, fields)
         if profile.is_kids and not was_kids:
             _require_another_adult(profile)
+        sessions.forget(account_id=account_id)
         return _saved(profile, now)
 
 
@@ -109,6 +111,7 @@ def delete(*, account_id: UUID, profile_id: UUID) -> None:
         if not profile.is_kids:
             _require_another_adult(profile)
         profile.delete()
+        sessions.forget(account_id=account_id)
 
 
 def enter(*, account_id: UUID, profile_id: UUID, session_key: str, now: datetime) -> Profile:
@@ -122,6 +125,7 @@ def enter(*, account_id: UUID, profile_id: UUID, session_key: str, now: datetime
         if session is None:
             raise SessionUnknown
         SessionProfile.objects.update_or_create(session=session, defaults={"profile": profile, "entered_at": now})
+        sessions.forget(account_id=account_id)
         return profile
 
 

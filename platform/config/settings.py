@@ -191,6 +191,7 @@ HEADLESS_FRONTEND_URLS = {
     "account_reset_password": f"{FRONTEND_URL or PUBLIC_URL}/reset-password",
 }
 ACCOUNT_ADAPTER = "accounts.api.adapter.AccountAdapter"
+USERSESSIONS_ADAPTER = "accounts.api.adapter.SessionsAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]

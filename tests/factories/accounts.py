@@ -11,7 +11,8 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from factory.django import DjangoModelFactory
 
-from accounts.models import Profile, SessionProfile, User
+from accounts import rules
+from accounts.models import Device, Profile, SessionProfile, User
 from core.clock import now
 
 PASSWORD = "a long enough password"
@@ -62,8 +63,8 @@ class KidsProfileFactory(ProfileFactory):
     allows_unrated = False
 
 
-def sign_in(account: User, *, profile: Profile | None = None) -> str:
-    """Answer the session token of a new sign-in, which acts as `profile` if one is given."""
+def sign_in(account: User, *, profile: Profile | None = None, kind: str = rules.OTHER) -> str:
+    """Answer the session token of a new sign-in on a device, which acts as `profile` if one is given."""
     session = SessionStore()
     session[SESSION_KEY] = str(account.pk)
     session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
@@ -73,6 +74,7 @@ def sign_in(account: User, *, profile: Profile | None = None) -> str:
     signed_in = UserSession.objects.create(
         user=account, session_key=session.session_key, ip="192.0.2.1", user_agent="tests"
     )
+    Device.objects.create(account=account, session=signed_in, kind=kind, created_at=now(), last_seen_at=now())
     if profile is not None:
         SessionProfile.objects.create(session=signed_in, profile=profile, entered_at=now())
     return session.session_key

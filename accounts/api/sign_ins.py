@@ -1,0 +1,53 @@
+"""How the doors (sign-in's API, the admin) tell services.sessions who came in and who left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.signals import password_changed, password_set
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from accounts import rules
+from accounts.models import User
+from accounts.services import sessions
+from core import geo
+from core.clock import now
+
+
+def begin(request: HttpRequest, account: User, kind: str) -> None:
+    """Put the session that has just signed in on the account's list of devices."""
+    UserSession.objects.create_from_request(request)
+    session_key = request.session.session_key
+    assert session_key
+    sessions.begin(session_key=session_key, account=account, kind=kind, place=place_of(request), now=now())
+
+
+def end(request: HttpRequest) -> None:
+    """End the session of a request, if somebody is signed in by it."""
+    account, session_key = request.user, request.session.session_key
+    if isinstance(account, User) and session_key:
+        only = list(UserSession.objects.filter(session_key=session_key).values_list("pk", flat=True))
+        sessions.end(account_id=account.pk, only=only, now=now())
+
+
+def listen() -> None:
+    """Have `carry_over` called when a password was changed or set: django-allauth has no other hook then."""
+    for signal in (password_changed, password_set):
+        signal.connect(carry_over, dispatch_uid="carry_over")
+
+
+def carry_over(request: HttpRequest, user: User, **_: Any) -> None:
+    """Let the session of who changed the password go on, device and profile and all, under its new key."""
+    before = request.headers.get("X-Session-Token") or request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    after = request.session.session_key
+    assert after
+    sessions.carry_over(account_id=user.pk, before=before, after=after)
+
+
+def place_of(request: HttpRequest | Request) -> str:
+    """Answer roughly where a request comes from, as it is shown."""
+    place = geo.place_of(geo.client_address(request))
+    return rules.place_name(place.city, place.country)
