@@ -55,6 +55,26 @@ def drop_healthy_probes(logger: WrappedLogger, name: str, event: EventDict) -> E
     return event
 
 
+_ROUTINE = {"task_enqueued", "task_started", "task_succeeded"}
+_IDS = {"request_id", "task_id", "parent_task_id", "child_task_id", "user_id", "logger"}
+
+
+def drop_routine(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+    """Spare a person's terminal the tasks that went well: sweeps alone are several a minute."""
+    if event.get("event") in _ROUTINE:
+        raise structlog.DropEvent
+    return event
+
+
+def shorten(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+    """Tell a person what happened in few words; what needs attention keeps its ids."""
+    if event.get("event") == "request_finished":
+        event["event"] = "{} {} in {} ms".format(*(event.pop(key) for key in ("request", "code", "duration_ms")))
+    if event.get("level") in {"debug", "info"}:
+        return {key: value for key, value in event.items() if key not in _IDS}
+    return event
+
+
 def configuration(*, json: bool, level: str) -> dict[str, Any]:
     """Set structlog up, and answer the matching configuration of standard logging."""
     shared: list[Processor] = [
@@ -66,14 +86,16 @@ def configuration(*, json: bool, level: str) -> dict[str, Any]:
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
     ]
-    renderer: list[Processor] = [structlog.dev.ConsoleRenderer(colors=True)]
+    renderer: list[Processor] = [shorten, structlog.dev.ConsoleRenderer(colors=True, pad_event_to=0, pad_level=False)]
+    dropped = [drop_healthy_probes, drop_routine]
     if json:
+        dropped = [drop_healthy_probes]
         shared.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
         renderer = [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(_json)]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            drop_healthy_probes,
+            *dropped,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -99,6 +121,8 @@ def configuration(*, json: bool, level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "CRITICAL"},
             "gunicorn.error": {"handlers": [], "propagate": True},
             "celery.worker.strategy": {"level": "WARNING"},
+            # Each task tells of itself when it begins.
+            "celery.beat": {"level": "WARNING"},
             # Clients that write a line for each of their requests.
             "httpx": {"level": "WARNING"},
             "stripe": {"level": "WARNING"},

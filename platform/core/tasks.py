@@ -22,9 +22,11 @@ RELAY_BUDGET = timedelta(seconds=20)
 def relay_outbox(*, after: list[str] | None = None, **_: Any) -> None:
     """Deliver due events; go on in a next task, so that other tasks have their turn."""
     report = outbox.relay(clock=clock.now, budget=RELAY_BUDGET, after=outbox.Lane(*after) if after else None)
-    logger.info(
-        "Events were relayed.", extra={"delivered": report.delivered, "failed": report.failed, "parked": report.parked}
-    )
+    if report.delivered or report.failed or report.parked:
+        logger.info(
+            "Events were relayed.",
+            extra={"delivered": report.delivered, "failed": report.failed, "parked": report.parked},
+        )
     if report.stopped_at:
         relay_outbox.delay(after=list(report.stopped_at))
 

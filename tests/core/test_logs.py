@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import structlog
 
-from core.logs import REDACTED, drop_healthy_probes, redact
+from core.logs import REDACTED, drop_healthy_probes, drop_routine, redact, shorten
 
 
 def redacted(**event: object) -> dict[str, object]:
@@ -90,3 +90,26 @@ class TestDropHealthyProbes:
     )
     def test_keeps_every_other_line(self, event: dict[str, object]) -> None:
         assert drop_healthy_probes(None, "info", event) == event
+
+
+class TestDropRoutine:
+    @pytest.mark.parametrize("name", ["task_enqueued", "task_started", "task_succeeded"])
+    def test_spares_the_terminal_tasks_that_went_well(self, name: str) -> None:
+        with pytest.raises(structlog.DropEvent):
+            drop_routine(None, "info", {"event": name})
+
+    @pytest.mark.parametrize("name", ["task_failed", "task_retrying", "request_finished"])
+    def test_keeps_every_other_line(self, name: str) -> None:
+        assert drop_routine(None, "info", {"event": name}) == {"event": name}
+
+
+class TestShorten:
+    def test_tells_a_request_in_few_words(self) -> None:
+        line = {"event": "request_finished", "level": "info", "request": "GET /status", "code": 200, "duration_ms": 12}
+        assert shorten(None, "info", line | {"request_id": "1", "user_id": None, "logger": "x"}) == {
+            "event": "GET /status 200 in 12 ms", "level": "info",
+        }  # fmt: skip
+
+    def test_leaves_the_ids_where_something_went_wrong(self) -> None:
+        line = {"event": "task_failed", "level": "error", "task_id": "1"}
+        assert shorten(None, "error", dict(line)) == line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from argparse import ArgumentParser
@@ -22,6 +23,8 @@ from core import clock
 from core.errors import DomainError
 
 SHOWN = 20
+# Seconds after which a run that no worker has begun looks like one that none will begin.
+PATIENCE = 15
 
 
 class Command(BaseCommand):
@@ -93,11 +96,14 @@ class Command(BaseCommand):
     def _follow(self, run_id: UUID) -> None:
         """Show how far a worker is, until it has ended. Ctrl-C ends the showing, not the run."""
         print(f"Run {run_id} is queued for a worker; Ctrl-C stops watching, not the run.")
-        shown = 0
+        shown, since = 0, time.monotonic()
         while (run := selectors.run_by_id(run_id)).state in {IngestRun.State.QUEUED, IngestRun.State.RUNNING}:
             if run.read != shown:
                 shown = run.read
                 print(f"{run.read:,} read, {run.created + run.updated:,} written ...")
+            if run.state == IngestRun.State.QUEUED and time.monotonic() > since + PATIENCE:
+                print("No worker has begun it: is one running? --direct reads it in this process.")
+                since = math.inf
             time.sleep(0.5)
 
     def _print(self, run: IngestRun) -> None:
