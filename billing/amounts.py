@@ -11,16 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-
-def rounded(exact: Fraction) -> int:
-    """Answer the nearest integer; a half goes away from zero (774.5 to 775, -774.5 to -775)."""
-    magnitude = int(abs(exact) + Fraction(1, 2))
-    return magnitude if exact >= 0 else -magnitude
+from core.money import round_half_up
 
 
 def share(amount: int, part: int, whole: int) -> int:
     """Answer `part` of `whole` days of an amount."""
-    return rounded(Fraction(amount * part, whole))
+    return round_half_up(Fraction(amount * part, whole))
 
 
 # ---------------------------------------------------------------- tax
@@ -44,9 +40,9 @@ def with_tax(amount: int, rate: Fraction, *, inclusive: bool) -> Taxed:
     Inclusive: the net is rounded and the tax is what remains (299 at 4 % is 288 + 11, not 287 + 12).
     """
     if inclusive:
-        net = rounded(Fraction(amount) / (1 + rate))
+        net = round_half_up(Fraction(amount) / (1 + rate))
         return Taxed(net, amount - net)
-    return Taxed(amount, rounded(amount * rate))
+    return Taxed(amount, round_half_up(amount * rate))
 
 
 # ---------------------------------------------------------------- discounts
@@ -54,7 +50,7 @@ def with_tax(amount: int, rate: Fraction, *, inclusive: bool) -> Taxed:
 
 def discount(amount: int, *, percent: Fraction | None = None, fixed: int | None = None) -> int:
     """Answer what a coupon takes off an amount: never more than there is."""
-    off = rounded(amount * percent / 100) if percent is not None else fixed or 0
+    off = round_half_up(amount * percent / 100) if percent is not None else fixed or 0
     return max(0, min(amount, off))
 
 
@@ -109,7 +105,7 @@ def refund_parts(line: Taxed, *, refunded: Taxed, amount: int) -> Taxed:
     left = Taxed(line.net - refunded.net, line.tax - refunded.tax)
     if amount >= left.gross:
         return left
-    net = rounded(Fraction(amount * line.net, line.gross))
+    net = round_half_up(Fraction(amount * line.net, line.gross))
     return Taxed(net, amount - net)
 
 

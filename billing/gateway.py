@@ -27,12 +27,16 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True)
 class ChargeOutcome:
-    """One answer about one charge. `code` is the decline or error code; `client_secret` is never stored."""
+    """One answer about one charge. `code` is the decline or error code; `client_secret` is never stored.
+
+    `final` means that this card must never be tried again.
+    """
 
     kind: OutcomeKind
     payment_intent: str = ""
     code: str = ""
     client_secret: str = ""
+    final: bool = False
 
 
 class GatewayUnavailable(Exception):

@@ -140,6 +140,43 @@ def decline_class(code: str) -> DeclineClass:
     return DeclineClass.HARD if code in HARD_DECLINES else DeclineClass.SOFT
 
 
+@dataclass(frozen=True)
+class CardLimit:
+    """How often a network lets one card be tried again; beyond it, it fines."""
+
+    days: int
+    tries: int
+
+
+CARD_LIMITS = {
+    "visa": (CardLimit(30, 20),),
+    "mastercard": (CardLimit(1, 10), CardLimit(30, 35)),
+}
+"""Per card and across invoices (Visa since 2025-05-25)."""
+STRICTEST = (CardLimit(1, 10), CardLimit(30, 20))
+"""For networks that publish none."""
+LIMITS_LOOK_BACK = timedelta(days=30)
+
+NEVER_AGAIN = frozenset({"03", "21"})
+"""Mastercard's advice codes after which a card must not be tried again."""
+ISSUER_NEVER_APPROVES = frozenset({"04", "07", "12", "14", "15", "41", "43", "46", "57", "R0", "R1", "R3"})
+"""Visa's category 1: response codes after which a card must not be tried again."""
+
+
+def never_again(*, advice: str, network_advice: str, network_decline: str) -> bool:
+    """Answer whether Stripe or the network forbid trying this card again."""
+    return advice == "do_not_try_again" or network_advice in NEVER_AGAIN or network_decline in ISSUER_NEVER_APPROVES
+
+
+def card_exhausted(*, brand: str, declined_at: Iterable[datetime], now: datetime) -> bool:
+    """Answer whether one more try of a card would break its network's limit."""
+    declines = list(declined_at)
+    return any(
+        sum(now - at < timedelta(days=limit.days) for at in declines) >= limit.tries
+        for limit in CARD_LIMITS.get(brand, STRICTEST)
+    )
+
+
 class Step(StrEnum):
     """What the scheduler does with a subscription when its time comes."""
 
@@ -168,6 +205,13 @@ def after_failure(
     if declined is DeclineClass.SOFT and tries < len(RETRY_DAYS):
         return Step.RETRY, max(first_failed_at + timedelta(days=RETRY_DAYS[tries]), now + ONE_DAY)
     return Step.HOLD, max(grace_ends, now)
+
+
+def after_skip(*, first_failed_at: datetime, now: datetime) -> tuple[Step, datetime]:
+    """Answer the next step when a try must be left out because its card was tried too often."""
+    grace_ends = first_failed_at + timedelta(days=GRACE_DAYS)
+    tomorrow = now + ONE_DAY
+    return (Step.RETRY, tomorrow) if tomorrow < grace_ends else (Step.HOLD, max(grace_ends, now))
 
 
 def after_hold(*, first_failed_at: datetime) -> tuple[Step, datetime]:

@@ -16,6 +16,7 @@ import stripe
 from django.conf import settings
 from stripe.params import SetupIntentCreateParams
 
+from billing import rules
 from billing.gateway import (
     NOT_A_CARD,
     BalanceMovement,
@@ -305,7 +306,12 @@ def _decline(error: Mapping[str, Any], payment_intent: str, secret: str) -> Char
     if "authentication_required" in {code, error.get("code")}:
         # The customer completes the same PaymentIntent; a new one would be a second charge.
         return ChargeOutcome(OutcomeKind.REQUIRES_ACTION, payment_intent, "authentication_required", secret)
-    return ChargeOutcome(OutcomeKind.DECLINED, payment_intent, code)
+    final = rules.never_again(
+        advice=str(error.get("advice_code") or ""),
+        network_advice=str(error.get("network_advice_code") or ""),
+        network_decline=str(error.get("network_decline_code") or ""),
+    )
+    return ChargeOutcome(OutcomeKind.DECLINED, payment_intent, code, final=final)
 
 
 def _refusal(error: stripe.CardError | stripe.InvalidRequestError) -> ChargeOutcome:

@@ -174,6 +174,26 @@ def _abandoned(*, now: datetime) -> list[PaymentAttempt]:
     )
 
 
+@dataclass(frozen=True)
+class Standing:
+    """An attempt as it is now, with the secret to confirm it while it waits for the customer."""
+
+    attempt: PaymentAttempt
+    client_secret: str
+
+
+def stand(*, attempt_id: UUID, gateway: Gateway, now: datetime) -> Standing:
+    """Answer how an attempt stands; what has become of it at the gateway meanwhile is settled first."""
+    found = PaymentAttempt.objects.select_related("invoice", "payment_method")
+    attempt = found.get(pk=attempt_id)
+    if attempt.state != State.REQUIRES_ACTION or attempt.invoice.status != Invoice.Status.OPEN:
+        return Standing(attempt, "")
+    outcome = gateway.charge_status(attempt.gateway_id)
+    settlement.settle({attempt.pk: outcome}, now=now)
+    attempt = found.get(pk=attempt_id)
+    return Standing(attempt, outcome.client_secret if attempt.state == State.REQUIRES_ACTION else "")
+
+
 def _with_another_card() -> Exists:
     return Exists(
         PaymentMethod.objects.filter(account=OuterRef("invoice__account"), is_default=True).exclude(

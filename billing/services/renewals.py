@@ -8,6 +8,7 @@ attempts that the sweeper settles, and nothing that another worker would bill ag
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 
 from billing import rules
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
@@ -47,7 +48,7 @@ class Handled:
     """What was done, or would be done, about one due subscription.
 
     `outcome` is the charge's (`succeeded`, `declined` and so on), or what was done without a charge
-    (`hold`, `canceled`, `uncollectible`, `wait`, `parked`), or `due` in a preview; `reason` says more.
+    (`hold`, `canceled`, `uncollectible`, `wait`, `skip`, `parked`), or `due` in a preview; `reason` says more.
     """
 
     subscription_id: UUID
@@ -131,8 +132,12 @@ class _Facts:
         self.open_invoices: dict[UUID, Invoice] = {}
         self.open_attempts: dict[UUID, PaymentAttempt] = {}
         self.tries: dict[UUID, int] = {}
+        self.exhausted: set[UUID] = set()
         if unpaid:
             self._read_unpaid(unpaid)
+            self._read_exhausted(
+                [self.cards[each.account_id] for each in subscriptions if each.account_id in self.cards], now=now
+            )
 
     def _read_unpaid(self, unpaid: Sequence[UUID]) -> None:
         self.open_invoices = {
@@ -155,10 +160,29 @@ class _Facts:
             .order_by()
         )
 
+    def _read_exhausted(self, cards: Sequence[PaymentMethod], *, now: datetime) -> None:
+        """Find the accounts whose card was declined as often as its network allows, under whatever account."""
+        declined: dict[str, list[datetime]] = defaultdict(list)
+        for fingerprint, gateway_id, at in PaymentAttempt.objects.filter(
+            Q(payment_method__fingerprint__in=[card.fingerprint for card in cards if card.fingerprint])
+            | Q(payment_method__in=[card.pk for card in cards]),
+            state=PaymentAttempt.State.FAILED,
+            settled_at__gt=now - rules.LIMITS_LOOK_BACK,
+        ).values_list("payment_method__fingerprint", "payment_method__gateway_id", "settled_at"):
+            if at is not None:
+                declined[fingerprint or gateway_id].append(at)
+        self.exhausted = {
+            card.account_id
+            for card in cards
+            if rules.card_exhausted(
+                brand=card.brand, declined_at=declined[card.fingerprint or card.gateway_id], now=now
+            )
+        }
+
 
 @dataclass(frozen=True)
 class _Decision:
-    """`action` is bill, retry, hold, canceled, uncollectible, wait or parked."""
+    """`action` is bill, retry, hold, canceled, uncollectible, wait, skip or parked."""
 
     action: str
     start: datetime | None = None
@@ -191,6 +215,8 @@ def _decide_retry(
         return _Decision("parked", reason="retry_without_open_invoice")
     if attempt is not None:
         return _Decision("wait", reason="authentication_pending")
+    if subscription.account_id in facts.exhausted:
+        return _Decision("skip", reason="card_network_limit")
     reason = rules.bound_broken(
         amount=invoice.total,
         list_price=facts.prices[subscription.price_id].amount,
@@ -318,6 +344,11 @@ def _carry_out(
     match decision.action:
         case "wait":
             subscription.claimed_until = now + CLAIM
+            changes.subscriptions[subscription.pk] = subscription
+        case "skip":
+            subscription.next_step, subscription.next_bill_at = rules.after_skip(
+                first_failed_at=subscription.first_failed_at or now, now=now
+            )
             changes.subscriptions[subscription.pk] = subscription
         case "hold":
             settlement.put_on_hold(subscription, changes, now=now)

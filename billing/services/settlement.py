@@ -17,7 +17,7 @@ from billing import events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Subscription, SubscriptionTransition
 from billing.rules import Status
-from billing.services import _rows, ledger
+from billing.services import _rows, dunning, ledger
 from core import outbox
 
 SYSTEM = "system"
@@ -36,6 +36,7 @@ class Changes:
     transitions: list[SubscriptionTransition] = field(default_factory=list)
     paid: dict[UUID, PaymentAttempt] = field(default_factory=dict)
     """By invoice, the attempt that paid it."""
+    notices: list[dunning.Notice] = field(default_factory=list)
     reopened: set[UUID] = field(default_factory=set)
     """Invoices that were closed and are paid after all."""
     astray: list[UUID] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Changes:
         SubscriptionTransition.objects.bulk_create(self.transitions)
         for subscription, event in self.events:
             outbox.publish(event(), aggregate=f"account:{subscription.account_id}", now=now)
+        dunning.write_mails(self.notices, now=now)
 
     def _book(self, *, now: datetime) -> None:
         ledger.close_invoices([key for key, invoice in self.invoices.items() if invoice.status in CLOSED], now=now)
@@ -190,7 +192,9 @@ def _close(attempt: PaymentAttempt, state: State, outcome: ChargeOutcome, change
     attempt.state = state
     attempt.gateway_id = outcome.payment_intent or attempt.gateway_id
     attempt.decline_code = outcome.code
-    attempt.decline_class = rules.decline_class(outcome.code) if outcome.kind is OutcomeKind.DECLINED else ""
+    attempt.decline_class = ""
+    if outcome.kind is OutcomeKind.DECLINED:
+        attempt.decline_class = rules.DeclineClass.HARD if outcome.final else rules.decline_class(outcome.code)
     attempt.settled_at = now
     changes.attempts[attempt.pk] = attempt
 
@@ -307,6 +311,7 @@ def record_failure(
         )
     if attempt is not None:
         _retry_if_card_changed(attempt, subscription, changes, now=now)
+    changes.notices.append(dunning.notice_of_failure(invoice, attempt, subscription, declined, now=now))
 
 
 def _retry_if_card_changed(
@@ -339,6 +344,8 @@ def cancel_unpaid(
     if invoice is not None and invoice.status == Invoice.Status.OPEN:
         invoice.status = close_as
         changes.invoices[invoice.pk] = invoice
+        if close_as == Invoice.Status.UNCOLLECTIBLE:
+            changes.notices.append(dunning.Notice(dunning.Step.ENDED, subscription))
     cancel(subscription, changes, by=by, reason=reason, now=now)
 
 
@@ -349,6 +356,7 @@ def put_on_hold(subscription: Subscription, changes: Changes, *, now: datetime) 
     changes.transitions.append(change_status(subscription, Status.ON_HOLD, by=SYSTEM, reason="grace_over", now=now))
     subscription.next_step, subscription.next_bill_at = rules.after_hold(first_failed_at=started)
     changes.events.append((subscription, lambda: _lapsed(subscription, "on_hold")))
+    changes.notices.append(dunning.Notice(dunning.Step.ON_HOLD, subscription))
 
 
 def cancel(subscription: Subscription, changes: Changes, *, by: str, reason: str, now: datetime) -> None:

@@ -13,14 +13,8 @@ from billing import amounts
 from billing.amounts import Paid, Taxed
 
 
-class TestRounded:
-    @pytest.mark.parametrize(
-        ("exact", "expected"), [("774.5", 775), ("-774.5", -775), ("774.49", 774), ("-0.5", -1), ("0", 0)]
-    )
-    def test_takes_a_half_away_from_zero(self, exact: str, expected: int) -> None:
-        assert amounts.rounded(Fraction(exact)) == expected
-
-    def test_is_done_line_by_line(self) -> None:
+class TestTotals:
+    def test_are_sums_of_rounded_lines(self) -> None:
         assert sum(amounts.with_tax(333, Fraction("0.07"), inclusive=False).tax for _ in range(3)) == 69
         assert amounts.with_tax(999, Fraction("0.07"), inclusive=False).tax == 70
 

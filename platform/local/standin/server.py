@@ -13,6 +13,8 @@ from pathlib import Path
 
 import orjson
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -65,6 +67,10 @@ class Server:
                 Route("/_control/authenticate", self.show_bank, methods=["GET"]),
                 Route("/_control/{what}", self.control, methods=["GET", "POST"]),
                 Route("/{path:path}", self.serve, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
+            ],
+            # A customer's browser speaks to it from our pages, as it does to Stripe.
+            middleware=[
+                Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["Authorization"])
             ],
             lifespan=self._lifespan,
         )

@@ -1,0 +1,168 @@
+"""Unpaid renewals: what is tried, what is not, and what customers are told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.models import OutgoingEmail
+from accounts.services import mails
+from billing import rules, stripe_gateway
+from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.models import PaymentAttempt, PaymentMethod, Subscription
+from billing.services import dunning, renewals
+from tests.billing.customers import Customer
+from tests.billing.instant import InstantGateway
+from tests.factories.billing import NOW, PriceFactory, make_due
+from tests.standin import Standin
+
+pytestmark = pytest.mark.django_db
+
+SOFT = ChargeOutcome(OutcomeKind.DECLINED, code="insufficient_funds")
+
+
+def run(gateway: InstantGateway, at: datetime) -> list[str]:
+    return [handled.outcome for handled in renewals.run(gateway=gateway, clock=lambda: at, limit=100)]
+
+
+def told() -> list[str]:
+    return [name.rpartition("/")[2] for name in OutgoingEmail.objects.order_by("pk").values_list("template", flat=True)]
+
+
+class TestMails:
+    def test_are_written_at_each_step(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        gateway = InstantGateway(SOFT)
+        for day in (*rules.RETRY_DAYS, 14, 30):
+            run(gateway, NOW + timedelta(days=day, minutes=1))
+        assert told() == ["payment_failed"] * 6 + ["card_needed", "on_hold", "ended_unpaid"]
+
+    @pytest.mark.parametrize(("code", "step"), [("lost_card", "card_needed"), ("insufficient_funds", "payment_failed")])
+    def test_say_what_to_do(self, code: str, step: str) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        run(InstantGateway(ChargeOutcome(OutcomeKind.DECLINED, code=code)), NOW)
+        assert told() == [step]
+
+    @pytest.mark.parametrize(
+        ("language", "subject", "amount", "day"),
+        [
+            ("en", "Your payment did not go through", "$15.49", "Feb 1, 2026"),
+            ("de", "Ihre Zahlung ist fehlgeschlagen", "15,49\xa0$", "01.02.2026"),
+        ],
+    )
+    def test_are_in_the_customers_language(self, language: str, subject: str, amount: str, day: str) -> None:
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
+        type(subscription.account).objects.update(language=language)
+        run(InstantGateway(SOFT), NOW)
+        mail = mails.render(OutgoingEmail.objects.get())
+        assert mail.subject == subject
+        assert amount in mail.body
+        assert day in mail.body
+
+    @pytest.mark.parametrize("language", ["en", "de"])
+    @pytest.mark.parametrize("step", dunning.Step)
+    def test_can_be_written(self, step: dunning.Step, language: str) -> None:
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
+        type(subscription.account).objects.update(language=language)
+        dunning.write_mails([dunning.Notice(step, subscription)], now=NOW)
+        mail = mails.render(OutgoingEmail.objects.get())
+        assert mail.subject
+        assert str(mail.alternatives[0][0]).startswith("<!doctype html>")
+
+    def test_none_is_written_for_a_success(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        run(InstantGateway(), NOW)
+        assert told() == []
+
+
+class TestNetworkLimits:
+    @pytest.mark.parametrize(
+        ("brand", "declines", "within", "exhausted"),
+        [
+            ("visa", 19, timedelta(days=29), False),
+            ("visa", 20, timedelta(days=29), True),
+            ("visa", 20, timedelta(days=31), False),
+            ("mastercard", 9, timedelta(hours=23), False),
+            ("mastercard", 10, timedelta(hours=23), True),
+            ("mastercard", 34, timedelta(days=29), False),
+            ("mastercard", 35, timedelta(days=29), True),
+            ("elo", 20, timedelta(days=29), True),
+        ],
+    )
+    def test_are_the_networks(self, brand: str, declines: int, within: timedelta, *, exhausted: bool) -> None:
+        assert rules.card_exhausted(brand=brand, declined_at=[NOW - within] * declines, now=NOW) is exhausted
+
+    def test_hold_back_a_retry_and_not_the_hold(self) -> None:
+        subscriptions = make_due(20, price=PriceFactory.create(), due_at=NOW)
+        # One card under twenty accounts: the network counts the card.
+        PaymentMethod.objects.update(fingerprint="same")
+        gateway = InstantGateway(SOFT)
+        assert run(gateway, NOW) == ["declined"] * 20
+        assert run(gateway, NOW + timedelta(days=1)) == ["skip"] * 20
+        assert sum(gateway.calls.values()) == 20
+        first = Subscription.objects.get(pk=subscriptions[0].pk)
+        assert (first.next_step, first.next_bill_at) == ("retry", NOW + timedelta(days=2))
+        for day in range(2, 15):
+            run(gateway, NOW + timedelta(days=day))
+        assert set(Subscription.objects.values_list("status", flat=True)) == {"on_hold"}
+        assert sum(gateway.calls.values()) == 20
+
+    @pytest.mark.parametrize(
+        ("advice", "network_advice", "network_decline", "final"),
+        [
+            ("do_not_try_again", "", "", True),
+            ("", "03", "", True),
+            ("", "21", "", True),
+            ("", "02", "51", False),
+            ("", "", "14", True),
+            ("try_again_later", "", "65", False),
+        ],
+    )
+    def test_never_again_means_never(
+        self, advice: str, network_advice: str, network_decline: str, *, final: bool
+    ) -> None:
+        said = rules.never_again(advice=advice, network_advice=network_advice, network_decline=network_decline)
+        assert said is final
+
+    def test_a_final_decline_is_not_tried_again(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        gateway = InstantGateway(ChargeOutcome(OutcomeKind.DECLINED, code="generic_decline", final=True))
+        run(gateway, NOW)
+        assert (PaymentAttempt.objects.get().decline_class, told()) == ("hard", ["card_needed"])
+        assert Subscription.objects.get().next_step == "hold"
+
+
+class TestPayPage:
+    def waiting(self, standin: Standin) -> tuple[Customer, str]:
+        customer = Customer(standin)
+        customer.save_card()
+        customer.subscribe(PriceFactory.create())
+        customer.save_card("4000002760003184")
+        due = Subscription.objects.get().next_bill_at
+        assert due is not None
+        renewals.run(gateway=stripe_gateway.connect(), clock=lambda: due, limit=9)
+        link = OutgoingEmail.objects.get(template="billing/email/authentication_needed").context["pay_url"]
+        return customer, "/pay/" + link.rpartition("/")[2]
+
+    def test_lets_the_customer_confirm_the_same_payment(self, standin: Standin) -> None:
+        customer, path = self.waiting(standin)
+        page = Client().get(path)
+        assert page.status_code == 200
+        secret = page.context["client"]["client_secret"]
+        attempt = PaymentAttempt.objects.get(state="requires_action")
+        assert secret.startswith(attempt.gateway_id)
+        standin.confirm_payment(secret, "4000002760003184")
+        standin.control.authenticate("payment_intent", attempt.gateway_id)
+        assert "Thank you" in Client().get(path).content.decode()
+        assert customer.get("subscription").json()["status"] == "active"
+        assert len(standin.control.charges()) == 2
+
+    def test_is_not_found_by_guessing(self) -> None:
+        assert Client().get("/pay/guessed").status_code == 404
+
+    def test_tells_when_nothing_waits(self, standin: Standin) -> None:
+        customer, path = self.waiting(standin)
+        customer.post("subscription/cancel")
+        assert "waits for nothing" in Client().get(path).content.decode()
