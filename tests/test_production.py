@@ -36,6 +36,7 @@ REQUIRED = (
     "PUBLIC_URL",
     "DATABASE_URL",
     "REDIS_URL",
+    "EMAIL_URL",
     "DEFAULT_COUNTRY",
     "STRIPE_SECRET_KEY",
     "STRIPE_PUBLISHABLE_KEY",
@@ -134,6 +135,17 @@ class TestStart:
         assert refusal() == ""
         assert refusal(STRIPE_API_BASE="", DEBUG="", METRICS_PORT="", TRUSTED_PROXIES="", ALLOWED_HOSTS="") == ""
         assert refusal(STRIPE_API_BASE="https://api.stripe.com", DEBUG="false", TRUSTED_PROXIES="1") == ""
+
+    def test_lets_browsers_fetch_pictures_from_where_they_lie(self) -> None:
+        def origins(**changes: str) -> str:
+            code = "import config.settings as s; print(*s.CONTENT_SECURITY_POLICY['DIRECTIVES']['img-src'])"
+            return run("-c", code, **changes).stdout.strip()
+
+        assert origins() == "'self' data:"
+        bucket = {"S3_BUCKET": "pictures", "S3_PRIVATE_BUCKET": "deliveries"}
+        assert origins(**bucket) == "'self' https://*.amazonaws.com data:"
+        assert origins(**bucket, S3_ENDPOINT_URL="https://s3.example") == "'self' https://s3.example data:"
+        assert origins(**bucket, S3_PUBLIC_HOST="pictures.example") == "'self' https://pictures.example data:"
 
     def test_tells_no_secret(self) -> None:
         assert "sk_test_hidden" not in refusal(STRIPE_SECRET_KEY="sk_test_hidden")

@@ -314,6 +314,10 @@ S3_OPTIONS = {
     "querystring_auth": not S3_PUBLIC_HOST,
     "file_overwrite": False,
 }
+MEDIA_ORIGIN = ""
+"""Where browsers fetch uploaded files from, when that is not here."""
+if S3_BUCKET:
+    MEDIA_ORIGIN = f"https://{S3_PUBLIC_HOST}" if S3_PUBLIC_HOST else S3_ENDPOINT_URL or "https://*.amazonaws.com"
 PRIVATE_ROOT = env.path("PRIVATE_ROOT", ROOT / "private")
 S3_PRIVATE_BUCKET = env.str("S3_PRIVATE_BUCKET", "")
 """Where files lie that nobody outside may read, such as what providers deliver; never behind the CDN."""
@@ -352,6 +356,8 @@ WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEPLOYMENT == "test"
 
 # ---------------------------------------------------------------- e-mail
 
+if PRODUCTION:
+    required("EMAIL_URL", "the mail server, smtp+tls://user:password@host:587")
 _email: dict[str, Any] = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(_email)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", f"{SITE_NAME} <no-reply@{environ.urlparse(PUBLIC_URL).hostname}>")
@@ -405,7 +411,7 @@ if PRODUCTION:
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = security.POLICY
+CONTENT_SECURITY_POLICY = security.policy(media_origin=MEDIA_ORIGIN)
 # Of a request's body without its files, which are written to disk as they come in.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000

@@ -9,21 +9,26 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-POLICY: dict[str, Any] = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "media-src": [SELF],
-        "manifest-src": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-        "base-uri": [NONE],
+
+def policy(*, media_origin: str) -> dict[str, Any]:
+    """Answer our pages' policy; `media_origin` is where pictures lie when it is not here, else empty."""
+    media = [SELF, media_origin] if media_origin else [SELF]
+    return {
+        "DIRECTIVES": {
+            "default-src": [NONE],
+            "script-src": [SELF],
+            "style-src": [SELF],
+            "img-src": [*media, "data:"],
+            "font-src": [SELF],
+            "connect-src": [SELF],
+            "media-src": media,
+            "manifest-src": [SELF],
+            "form-action": [SELF],
+            "frame-ancestors": [NONE],
+            "base-uri": [NONE],
+        }
     }
-}
+
 
 # The admin's looks (unfold) evaluate expressions in attributes with Alpine, and write colours and
 # widths into style elements and attributes. Staff alone see it, and all of its scripts are ours.
