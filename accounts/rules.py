@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from babel import Locale, UnknownLocaleError
 
@@ -74,3 +76,80 @@ EXTENDED_EVERY = timedelta(days=1)
 def place_name(city: str | None, country: str | None) -> str:
     """Answer a rough place as it is shown: "Berlin, DE", "DE", or nothing where nothing is known."""
     return ", ".join(part for part in (city, country) if part)[:120]
+
+
+SWAP_PERIOD = timedelta(days=30)
+"""A place that a device gave up counts as changed for so long."""
+
+
+@dataclass(frozen=True)
+class DeviceLimits:
+    """What a plan allows."""
+
+    cap: int
+    """Devices that may be registered at once."""
+    per_kind: Mapping[str, int] = field(default_factory=dict)
+    """How many of a kind; one that is absent has no cap of its own."""
+    swaps: int | None = None
+    """How often within SWAP_PERIOD a place may pass from one device to another; None is always."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of the plan that a device took, and gave up unless `ended_at` is None."""
+
+    kind: str
+    registered_at: datetime
+    ended_at: datetime | None
+    is_swap: bool
+
+
+@dataclass(frozen=True)
+class PlaceRuling:
+    """Whether one more device may be registered."""
+
+    refusal: str | None
+    """`cap`, `kind_cap` or `swaps`; None if it may."""
+    is_swap: bool
+    """Whether it takes a place that another gave up within SWAP_PERIOD."""
+    next_swap_at: datetime | None
+    """When a place may pass to another device; None is at once."""
+
+
+def rule_on_place(kind: str, places: Iterable[Place], limits: DeviceLimits, now: datetime) -> PlaceRuling:
+    """Decide whether a device of this kind may be registered, given the places taken so far.
+
+    A place stays taken when the plan shrinks: nobody new comes in until the number is under the cap.
+    """
+    places = list(places)
+    of_kind = [place for place in places if place.kind == kind]
+    caps = [("cap", places, limits.cap)]
+    if kind in limits.per_kind:
+        caps.append(("kind_cap", of_kind, limits.per_kind[kind]))
+    full = [name for name, among, cap in caps if len(_held(among)) >= cap]
+    is_swap = any(len(_held(among)) + len(_given_up(among, now)) >= cap for _, among, cap in caps)
+    next_swap_at = max((_next_swap_at(among, cap, limits.swaps, now) for _, among, cap in caps), default=now)
+    is_too_soon = is_swap and next_swap_at > now
+    refusal = full[0] if full else "swaps" if is_too_soon else None
+    return PlaceRuling(refusal, is_swap, next_swap_at if is_too_soon else None)
+
+
+def _held(places: Iterable[Place]) -> list[Place]:
+    return [place for place in places if place.ended_at is None]
+
+
+def _given_up(places: Iterable[Place], now: datetime) -> list[datetime]:
+    return sorted(place.ended_at for place in places if place.ended_at and place.ended_at > now - SWAP_PERIOD)
+
+
+def _next_swap_at(places: list[Place], cap: int, swaps: int | None, now: datetime) -> datetime:
+    """Answer when a device may take a place that another gave up, or gives up now."""
+    made = sorted(p.registered_at for p in places if p.is_swap and p.registered_at > now - SWAP_PERIOD)
+    if swaps is None or len(made) < swaps:
+        return now
+    # Either swaps are long enough ago, or so many places have been empty long enough that one is as good as new.
+    empty = _given_up(places, now) + [now] * max(0, len(_held(places)) - cap + 1)
+    surplus = min(len(_held(places)), cap - 1) + len(empty) - cap + 1
+    by_age = [empty[surplus - 1] + SWAP_PERIOD] if 0 < surplus <= len(empty) else []
+    by_swaps = [made[-swaps] + SWAP_PERIOD] if swaps else []
+    return min([*by_age, *by_swaps], default=now)

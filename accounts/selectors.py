@@ -5,14 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
-from accounts.models import OutgoingEmail, Profile
+from accounts.models import Device, DeviceRegistration, OutgoingEmail, Profile
 
 
 def profiles_of(account_id: UUID) -> QuerySet[Profile]:
     """Answer a household's profiles, oldest first."""
     return Profile.objects.filter(account_id=account_id).order_by("created_at", "pk")
+
+
+def devices_of(account_id: UUID) -> QuerySet[Device]:
+    """Answer what is signed in to an account or holds a place of its plan, last used first."""
+    held = DeviceRegistration.objects.filter(device=OuterRef("pk"), ended_at__isnull=True)
+    return (
+        Device.objects.of_account(account_id)
+        .listed()
+        .annotate(registered_at=Subquery(held.values("registered_at")))
+        .select_related("session")
+        .order_by("-last_seen_at", "pk")
+    )
 
 
 def due_mail(*, now: datetime, limit: int) -> list[UUID]:

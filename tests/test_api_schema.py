@@ -19,10 +19,13 @@ from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, settings
 from pytest_django import Settings
 
+from accounts.rules import DeviceLimits
+from accounts.services import devices
 from config.wsgi import application
+from core.clock import now
 from tests import standin as standins
 from tests.billing.customers import Customer
-from tests.factories.accounts import AccountFactory, ProfileFactory, sign_in
+from tests.factories.accounts import AccountFactory, DeviceFactory, ProfileFactory, sign_in
 from tests.factories.billing import PriceFactory
 from tests.factories.catalog import CreditFactory, EpisodeFactory, RatingFactory, SeasonFactory, TitleFactory
 from tests.standin import Standin
@@ -81,12 +84,15 @@ def found(db: None, standin_process: Standin, settings: Settings) -> tuple[str, 
     bought = customer.subscribe(PriceFactory.create())
     assert bought.status_code == 201, bought.content
     profile = ProfileFactory.create(account=customer.account)
+    another_device = DeviceFactory.create(account=customer.account)
+    devices.register_for_playback(device_id=another_device.pk, limits=DeviceLimits(1), now=now())
     ProfileFactory.create(account=customer.account)
     film, series = TitleFactory.create(), TitleFactory.create(kind="series")
     RatingFactory.create(title=film)
     EpisodeFactory.create(parent=SeasonFactory.create(parent=series, series=series), series=series)
     return sign_in(customer.account, profile=profile), {
         "profile_id": str(profile.pk),
+        "device_id": str(another_device.pk),
         "title_id": str(series.pk),
         "person_id": str(CreditFactory.create(title=film).person_id),
         "invoice_id": customer.get("invoices").json()["results"][0]["id"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from accounts import rules
 from accounts.models.users import User
@@ -27,15 +27,10 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         """The devices of one household."""
         return self.filter(account_id=account_id)
 
-    def registered(self) -> Self:
-        """Devices that hold one of the plan's places."""
-        return self.filter(registrations__ended_at__isnull=True, registrations__isnull=False)
-
     def listed(self) -> Self:
         """Devices that their owner sees: signed in, or holding a place."""
-        return self.filter(
-            Q(session__isnull=False) | Q(registrations__ended_at__isnull=True, registrations__isnull=False)
-        )
+        held = DeviceRegistration.objects.filter(device=OuterRef("pk"), ended_at__isnull=True)
+        return self.filter(Q(session__isnull=False) | Exists(held))
 
     def left_over(self) -> Self:
         """Devices that are neither signed in nor part of a registration's history."""

@@ -63,6 +63,18 @@ class KidsProfileFactory(ProfileFactory):
     allows_unrated = False
 
 
+class DeviceFactory(DjangoModelFactory[Device]):
+    """A device that is signed out."""
+
+    class Meta:
+        model = Device
+
+    account = factory.SubFactory(AccountFactory)
+    kind = rules.PHONE
+    created_at = factory.LazyFunction(now)
+    last_seen_at = factory.LazyFunction(now)
+
+
 def sign_in(account: User, *, profile: Profile | None = None, kind: str = rules.OTHER) -> str:
     """Answer the session token of a new sign-in on a device, which acts as `profile` if one is given."""
     session = SessionStore()
