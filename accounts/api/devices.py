@@ -62,7 +62,17 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         return device.session_id is not None and device.session_id == self.context["session_id"]
 
 
-class NameField(serializers.CharField):
+class TextField(serializers.CharField):
+    """Text alone: DRF's field takes numbers for text, which the description does not say."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse what is no text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class NameField(TextField):
     """A name that can be shown."""
 
     def __init__(self, **options: Any) -> None:
@@ -87,7 +97,7 @@ class RenameSerializer(InputSerializer):
 class IdentifySerializer(InputSerializer):
     """Which device this is."""
 
-    client_id = serializers.CharField(
+    client_id = TextField(
         min_length=16,
         max_length=200,
         trim_whitespace=False,
