@@ -237,6 +237,20 @@ def without_invisible(text: str) -> str:
     return text.translate(_INVISIBLE)
 
 
+def is_eidr(text: str) -> bool:
+    """Say whether this is an EIDR, 10.5240/XXXX-XXXX-XXXX-XXXX-XXXX-C, by its check character (ISO 7064 Mod 37,36)."""
+    prefix, _, suffix = text.partition("/")
+    digits = suffix.replace("-", "")
+    if prefix != "10.5240" or len(digits) != 21 or not digits.isalnum() or not digits.isascii():
+        return False
+    check = 36
+    for digit in digits[:20]:
+        check = check + int(digit, 36)
+        check = check % 36 or 36
+        check = check * 2 % 37
+    return (check + int(digits[20], 36)) % 36 == 1
+
+
 def person_key(name: str, external_id: str = "") -> str:
     """Answer by what a provider's person is known again: its id where there is one, else the folded name."""
     return f"id:{external_id}" if external_id else f"name:{fold(name) or name.casefold()}"

@@ -48,7 +48,18 @@ class ProviderAdmin(LargeList):
     ordering = ("name",)
     readonly_fields = ("policy_version",)
     fieldsets = (
-        (None, {"fields": (("name", "code"), "publish", "max_retired_percent", "policy_version")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "code"),
+                    "publish",
+                    "max_retired_percent",
+                    ("precedence", "precedence_by_field"),
+                    "policy_version",
+                )
+            },
+        ),
         (
             "Default licence, for titles that come without one",
             {

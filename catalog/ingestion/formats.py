@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 
+from catalog.ingestion import readers
 from catalog.ingestion.reader import Reader
-from catalog.ingestion.readers.jsonl import JsonLinesReader
-from catalog.ingestion.readers.kaggle_titles import KaggleTitlesReader
 
-READERS: Mapping[str, Reader] = {reader.name: reader for reader in (JsonLinesReader(), KaggleTitlesReader())}
+
+def _found() -> Mapping[str, Reader]:
+    modules = (import_module(f"{readers.__name__}.{module.name}") for module in iter_modules(readers.__path__))
+    return {module.READER.name: module.READER for module in modules}
+
+
+READERS: Mapping[str, Reader] = _found()

@@ -1,13 +1,14 @@
 """What a reader is, and what readers share.
 
-A new format is one module in `catalog.ingestion.readers` with a class like these, and its line in
-`catalog.ingestion.formats`.
+A new format is one module in `catalog.ingestion.readers` whose `READER` is a `Reader`; nothing else changes.
 """
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import BinaryIO, ClassVar, Protocol
 
@@ -15,7 +16,7 @@ import nh3
 import pycountry
 
 from catalog import rules
-from catalog.ingestion.records import Header, PartialDate, Problem, RawRecord, Severity, TitleRecord
+from catalog.ingestion.records import Header, PartialDate, Problem, RawRecord, Severity, Text, TitleRecord
 
 MAX_LINE = 1 << 20
 """The longest line in bytes; a title needs a few thousand."""
@@ -35,6 +36,9 @@ class Reader(Protocol):
     """Raised when the same bytes would give another record, so that everything is read anew."""
     carries_licences: ClassVar[bool]
     """Whether a record can say where and when it may be shown; else the provider's default licence holds."""
+
+    describes: ClassVar[bool]
+    """Whether records are made to describe titles; what licences say of theirs in passing gives way to such."""
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         """Yield a delivery's records, unread; raises UnreadableDelivery."""
@@ -60,11 +64,41 @@ class Findings:
     def rejected(self) -> bool:
         return any(problem.severity == "error" for problem in self.problems)
 
+    def plain(self, text: str) -> str:
+        """Answer HTML, which a format allows, as text on one line."""
+        spaced = re.sub(r"(?i)</p>|<br[^>]{0,20}>", " ", text)
+        return rules.clean(_without_markup(spaced)) if "<" in text or "&" in text else text
+
+    def synopsis(self, field: str, text: Text, synopsis: str) -> Text:
+        """Answer `text` with a synopsis in the shortest place that has room for it and is free; too long ones are cut."""
+        if len(synopsis) > 4000:
+            self.add(
+                "warning", field, "too_long", "Is longer than 4,000 characters, so its end was cut off: shorten it."
+            )
+            synopsis = synopsis[:3999] + "…"
+        if not synopsis or synopsis in {text.short, text.medium, text.long}:
+            return text
+        places = (("short", 190), ("medium", 400), ("long", 4000))
+        place = next((name for name, room in places if len(synopsis) <= room and not getattr(text, name)), None)
+        return replace(text, **{place: synopsis}) if place else text
+
     def text(self, field: str, text: str) -> str:
         """Answer `text` clean and plain, noting what had to be mended."""
-        if "<" in text and (plain := html.unescape(nh3.clean(text, tags=set()))) != text:
+        if "<" in text and (plain := _without_markup(text)) != text:
             self.add("warning", field, "markup", "Contains HTML, which was removed: send plain text.")
             text = plain
+        if "\ufffd" in text:
+            self.add(
+                "warning", field, "lost_characters",
+                "Contains the sign for characters that were lost in a conversion: send the original again.",
+            )  # fmt: skip
+        elif _is_mojibake(text):
+            self.add(
+                "warning",
+                field,
+                "mojibake",
+                "Looks like UTF-8 that was read as Latin-1: correct the encoding at the source.",
+            )
         cleaned = rules.clean(text)
         if cleaned == text:
             return text
@@ -82,6 +116,25 @@ class Findings:
                 "Has white space at its ends, doubled or of an unusual kind, which was mended: send single spaces.",
             )  # fmt: skip
         return cleaned
+
+
+def _without_markup(text: str) -> str:
+    return html.unescape(nh3.clean(text, tags=set()))
+
+
+def _is_mojibake(text: str) -> bool:
+    """Say whether two letters in a row are what a byte-wise reading makes of one accented letter."""
+    if not _MOJIBAKE.search(text):
+        return False
+    try:
+        return text.encode("cp1252").decode() != text
+    except UnicodeError:
+        return False
+
+
+_MOJIBAKE = re.compile(
+    "[\u00c2\u00c3\u00c5\u00e2][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
+)
 
 
 def lines(stream: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:

@@ -18,8 +18,8 @@ Severity = Literal["error", "warning", "info"]
 class Problem:
     """Something about a record that its provider should know; the message says what to do.
 
-    An error rejects the record. `row_number` is the line at which the record begins, 0 the
-    delivery itself.
+    An error rejects the record. `row_number` is the line at which the record begins, or in formats
+    without lines the record's place; 0 is the delivery itself.
     """
 
     row_number: int
@@ -42,7 +42,9 @@ class RawRecord:
     """One record as it was delivered, not yet understood.
 
     `content` is its bytes, by which an unchanged record is known without reading it; `data` what the
-    reader's `normalise` needs; `fault` says why it cannot be read at all.
+    reader's `normalise` needs; `fault` says why it cannot be read at all. `implied` is a whole of which
+    only its parts tell, such as the season in an episode's record: it counts once, and changes nothing
+    that is known.
     """
 
     row_number: int
@@ -50,6 +52,7 @@ class RawRecord:
     content: bytes
     data: Any = None
     fault: Problem | None = None
+    implied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class TitleRecord:
-    """One title as a provider describes it. `parent` is the provider's id of what it belongs to."""
+    """One title as a provider describes it.
+
+    `parent` is the provider's id of what it belongs to; where a format does not say, `parent_identifier` is
+    an external id of that. `valid_from` and `valid_until` bound the default licence, in formats that carry
+    a time and no licence.
+    """
 
     external_id: str
     kind: str
@@ -169,6 +177,9 @@ class TitleRecord:
     windows: tuple[Window, ...] = ()
     artwork: tuple[Image, ...] = ()
     added_on: date | None = None
+    parent_identifier: Identifier | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
 
 
 def dump(record: TitleRecord) -> bytes:
@@ -188,6 +199,11 @@ def load(payload: bytes) -> TitleRecord:
             data[name] = PartialDate(date.fromisoformat(data[name]["date"]), data[name]["precision"])
     if data["added_on"]:
         data["added_on"] = date.fromisoformat(data["added_on"])
+    if data["parent_identifier"]:
+        data["parent_identifier"] = Identifier(**data["parent_identifier"])
+    for name in ("valid_from", "valid_until"):
+        if data[name]:
+            data[name] = datetime.fromisoformat(data[name])
     return TitleRecord(**data)
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 from catalog.models.licences import LicenseType
 from catalog.models.people import Person
@@ -49,6 +49,17 @@ class Provider(models.Model):
     default_license_type = models.CharField(max_length=5, choices=LicenseType, default=LicenseType.SVOD)
     max_retired_percent = models.PositiveSmallIntegerField(
         default=10, help_text="A full delivery that lacks more of the known titles than this retires none."
+    )
+    precedence = models.PositiveSmallIntegerField(
+        default=50,
+        db_default=50,
+        help_text="Whose word counts where several tell of a title: the higher; the first, if equal.",
+    )
+    precedence_by_field = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        help_text='Where it differs by field: {"texts": 80, "ratings": 10}.',
     )
     policy_version = models.PositiveIntegerField(default=1, editable=False)
 
@@ -178,7 +189,9 @@ class IngestProblem(models.Model):
         INFO = "info", "Note"
 
     run = models.ForeignKey(IngestRun, models.CASCADE, related_name="problems", db_index=False)
-    row_number = models.PositiveIntegerField(help_text="The line at which the record begins; 0: the delivery itself.")
+    row_number = models.PositiveIntegerField(
+        help_text="The line, or else the place, of the record; 0: the delivery itself."
+    )
     external_id = models.CharField(max_length=255, blank=True)
     field = models.CharField(max_length=200, blank=True)
     code = models.CharField(max_length=50)
@@ -259,6 +272,9 @@ class IngestStaging(models.Model):
     row_number = models.PositiveIntegerField()
     external_id = models.CharField(max_length=255)
     rank = models.PositiveSmallIntegerField(help_text="Wholes before their parts.")
+    implied = models.BooleanField(
+        default=False, db_default=False, help_text="Told of by its parts alone: gives way to a record of its own."
+    )
     outcome = models.CharField(max_length=9, choices=Outcome)
     digest = models.BinaryField(max_length=16)
     likeness = models.TextField(blank=True, help_text="Folded name, kind and year, to notice doubles.")

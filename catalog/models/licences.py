@@ -69,6 +69,12 @@ class AvailabilityWindow(models.Model):
     grant_id = models.CharField(max_length=255, blank=True, help_text="The provider's id of the grant (TransactionID).")
     contract_id = models.CharField(max_length=255, blank=True)
     reporting_id = models.CharField(max_length=255, blank=True)
+    # A plain number: ingestion alone writes it, under its run's lock, and a check would cost it speed.
+    source_id = models.BigIntegerField(
+        null=True,
+        editable=False,
+        help_text="The SourceRecord that granted it; empty: an editor, or before there were many.",
+    )
 
     objects = AvailabilityWindowQuerySet.as_manager()
 

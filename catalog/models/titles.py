@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from catalog import rules
@@ -166,6 +166,13 @@ class Title(models.Model):
         blank=True,
         editable=False,
         help_text="What editors have changed, by field or part; later deliveries leave it alone.",
+    )
+    provenance = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        editable=False,
+        help_text='Who said what, {"texts": "provider/format"}, where several tell of it; empty: the only one who does.',
     )
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)

@@ -12,7 +12,7 @@ from catalog.models import Provider
 POLICY = frozenset(
     {
         "publish", "has_default_licence", "default_territories", "default_starts_on", "default_ends_on",
-        "default_license_type",
+        "default_license_type", "precedence", "precedence_by_field",
     }
 )  # fmt: skip
 """What decides how a record becomes a title: a change makes the next delivery be read anew."""

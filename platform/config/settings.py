@@ -325,6 +325,8 @@ production_refuses(
     bool(S3_BUCKET) and S3_PRIVATE_BUCKET in {"", S3_BUCKET},
     "S3_PRIVATE_BUCKET is missing or the public one: partners' deliveries would be readable by everybody.",
 )
+MOVIELABS_SCHEMAS = env.str("MOVIELABS_SCHEMAS", "")
+"""The folder of MovieLabs schemas (avails-v2.4.xsd and so on) that deliveries are checked by; empty: not checked."""
 STORAGES = {
     "private": (
         {

@@ -47,6 +47,7 @@ class JsonLinesReader:
     label: ClassVar[str] = "Feed (JSON Lines)"
     version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = True
+    describes: ClassVar[bool] = True
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         for number, line, cut in lines(stream):
@@ -82,6 +83,9 @@ class JsonLinesReader:
         reading = _Reading(data, findings)
         record = reading.record()
         return None if findings.rejected else record
+
+
+READER = JsonLinesReader()
 
 
 class _Reading:

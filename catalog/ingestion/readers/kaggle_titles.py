@@ -53,6 +53,7 @@ class KaggleTitlesReader:
     label: ClassVar[str] = "Kaggle titles (CSV)"
     version: ClassVar[int] = 1
     carries_licences: ClassVar[bool] = False
+    describes: ClassVar[bool] = True
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         source = _Lines(stream)
@@ -97,6 +98,9 @@ class KaggleTitlesReader:
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
         return _Row(raw.data, findings).record()
+
+
+READER = KaggleTitlesReader()
 
 
 class _Row:

@@ -9,15 +9,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 from django.db import DataError, IntegrityError, connection, transaction
 
 from catalog import rules
 from catalog.events import CatalogBatchApplied
 from catalog.ingestion import records
+from catalog.ingestion.formats import READERS
 from catalog.ingestion.records import Problem, TitleRecord
 from catalog.models import (
     Artwork,
+    AvailabilityWindow,
     ExternalId,
     IngestRun,
     IngestStaging,
@@ -29,7 +32,7 @@ from catalog.models import (
 from catalog.models.titles import State
 from catalog.services import search
 from catalog.services.copying import copy_into
-from catalog.services.ingestion import rows, runs
+from catalog.services.ingestion import linking, rows, runs
 from catalog.services.ingestion.caches import Caches
 from catalog.services.ingestion.staging import write_problems
 from core import outbox
@@ -47,6 +50,15 @@ class Staged:
     row_number: int
     digest: bytes
     record: TitleRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A record that we have had before: its title, when the provider took it back, its id."""
+
+    title_id: UUID
+    retired_at: datetime | None
+    source_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,15 @@ def _apply_or_split(
     batch: list[Staged], run: IngestRun, provider: Provider, caches: Caches, clock: Callable[[], datetime]
 ) -> None:
     """Apply a set; one that the database refuses is split until the bad record stands alone."""
+    batch, later = (batch, []) if READERS[run.format].describes else linking.apart(batch)
+    _apply_together(batch, run, provider, caches, clock)
+    if later:
+        _apply_or_split(later, run, provider, caches, clock)
+
+
+def _apply_together(
+    batch: list[Staged], run: IngestRun, provider: Provider, caches: Caches, clock: Callable[[], datetime]
+) -> None:
     now = clock()
     try:
         with transaction.atomic():
@@ -133,8 +154,8 @@ def _apply_or_split(
         caches.forget()
         if len(batch) > 1:
             middle = len(batch) // 2
-            _apply_or_split(batch[:middle], run, provider, caches, clock)
-            _apply_or_split(batch[middle:], run, provider, caches, clock)
+            _apply_together(batch[:middle], run, provider, caches, clock)
+            _apply_together(batch[middle:], run, provider, caches, clock)
             return
         outcome = Outcome()
         outcome.reject(
@@ -160,31 +181,58 @@ class _Batch:
         self.withdrawn: list[tuple[UUID, int]] = []
 
     def apply(self) -> None:
-        sources = self._sources()
-        titles = self._lock(sources)
-        accepted = [staged for staged in self.batch if self._acceptable(staged, sources, titles)]
+        self._find()
+        titles = self._lock()
+        accepted = [staged for staged in self.batch if self._acceptable(staged, titles)]
         if self.run.dry_run:
-            self._count(accepted, sources)
+            self._count(accepted)
         else:
-            self._write(accepted, sources, titles)
+            self._write(accepted, titles)
         _report(self.run, self.outcome, self.now)
 
     # ---------------------------------------------------------------- what is there
 
-    def _sources(self) -> dict[str, tuple[UUID, datetime | None]]:
-        """Answer the title of each record and of its parent, and when the provider had retired it."""
+    def _find(self) -> None:
+        """Find what we know of each record and of what it belongs to, and the titles that new ones name."""
         wanted = {staged.record.external_id for staged in self.batch} | {staged.record.parent for staged in self.batch}
         found = SourceRecord.objects.filter(provider=self.provider, external_id__in=wanted - {""})
-        return {
-            external_id: (title_id, retired_at)
-            for external_id, title_id, retired_at in found.values_list("external_id", "title_id", "retired_at")
+        self.sources = {
+            row[0]: Ref(*row[1:]) for row in found.values_list("external_id", "title_id", "retired_at", "pk")
         }
+        by_identifier = linking.named(staged.record for staged in self.batch)
+        self.links: dict[str, UUID] = {}
+        self.parents: dict[str, UUID] = {}
+        taken = self._described_by_us({title_id for title_id, _ in by_identifier.values()})
+        for staged in self.batch:
+            record = staged.record
+            if record.external_id not in self.sources and (named := linking.title_named(record, by_identifier)):
+                if named in taken:
+                    continue
+                self.links[record.external_id] = named
+            if record.parent in self.sources:
+                self.parents[record.external_id] = self.sources[record.parent].title_id
+            elif record.parent_identifier in by_identifier:
+                self.parents[record.external_id] = by_identifier[record.parent_identifier][0]
 
-    def _lock(self, sources: Mapping[str, tuple[UUID, datetime | None]]) -> dict[UUID, Known]:
+    def _described_by_us(self, title_ids: set[UUID]) -> set[UUID]:
+        """Answer the titles that another record of this provider describes: two of its records are two titles.
+
+        Licences are not meant: of those a title may have many.
+        """
+        if not title_ids or not READERS[self.run.format].describes:
+            return set()
+        ours = SourceRecord.objects.filter(provider=self.provider, format=self.run.format, title_id__in=title_ids)
+        return set(ours.values_list("title_id", flat=True))
+
+    def _title_of(self, record: TitleRecord) -> UUID | None:
+        """Answer the title that a record tells of, if there is one already."""
+        known = self.sources.get(record.external_id)
+        return known.title_id if known else self.links.get(record.external_id)
+
+    def _lock(self) -> dict[UUID, Known]:
         """Lock every title that this batch changes: its own, what they belong to, and what they belonged to."""
-        own = [sources[staged.record.external_id][0] for staged in self.batch if staged.record.external_id in sources]
-        parents = [sources[staged.record.parent][0] for staged in self.batch if staged.record.parent in sources]
-        ids = {*own, *parents}
+        own = [title_id for staged in self.batch if (title_id := self._title_of(staged.record))]
+        ids = {*own, *self.parents.values()}
         if not ids:
             return {}
         for tie in ("parent_id", "series_id"):
@@ -197,27 +245,26 @@ class _Batch:
             )
             return {row[0]: Known(*row) for row in cursor.fetchall()}
 
-    def _acceptable(
-        self, staged: Staged, sources: Mapping[str, tuple[UUID, datetime | None]], titles: Mapping[UUID, Known]
-    ) -> bool:
+    def _acceptable(self, staged: Staged, titles: Mapping[UUID, Known]) -> bool:
         record = staged.record
-        if record.external_id in sources:
-            known = titles[sources[record.external_id][0]]
+        if record.external_id in self.sources:
+            known = titles[self.sources[record.external_id].title_id]
             if known.kind != record.kind:
                 message = f"Was a {known.kind} before: an id keeps its kind. Give the {record.kind} an id of its own."
                 self.outcome.reject(staged, "kind", "kind_changed", message)
                 return False
-        if record.withdrawn or not record.parent:
+        if record.withdrawn or not (record.parent or record.parent_identifier):
             return True
-        if record.parent not in sources:
+        shown = record.parent or (record.parent_identifier.value if record.parent_identifier else "")
+        if record.external_id not in self.parents:
             if self.run.dry_run and self._is_staged(record.parent):
                 return True
-            message = f"Belongs to {record.parent!r}, which we do not have: deliver that too, or correct the id."
+            message = f"Belongs to {shown!r}, which we do not have: deliver that too, or correct the id."
             self.outcome.reject(staged, "parent", "unknown_parent", message)
             return False
-        parent = titles[sources[record.parent][0]]
-        if parent.kind not in rules.PARENT_KINDS[record.kind]:
-            message = f"A {record.kind} cannot belong to {record.parent!r}, which is a {parent.kind}: correct the id."
+        parent = titles[self.parents[record.external_id]]
+        if parent.kind not in rules.PARENT_KINDS.get(record.kind, frozenset()):
+            message = f"A {record.kind} cannot belong to {shown!r}, which is a {parent.kind}: correct the id."
             self.outcome.reject(staged, "parent", "wrong_parent", message)
             return False
         return True
@@ -227,49 +274,57 @@ class _Batch:
         staged = IngestStaging.objects.filter(run=self.run, external_id=external_id)
         return staged.filter(outcome=IngestStaging.Outcome.PENDING).exists()
 
-    def _count(self, accepted: Iterable[Staged], sources: Mapping[str, Any]) -> None:
+    def _count(self, accepted: Iterable[Staged]) -> None:
         for staged in accepted:
-            existing = "updated" if staged.record.external_id in sources else "created"
+            existing = "updated" if self._title_of(staged.record) else "created"
             self.outcome.counts["retired" if staged.record.withdrawn else existing] += 1
 
     # ---------------------------------------------------------------- what becomes of it
 
-    def _write(
-        self, accepted: list[Staged], sources: Mapping[str, tuple[UUID, datetime | None]], titles: Mapping[UUID, Known]
-    ) -> None:
+    def _write(self, accepted: list[Staged], titles: Mapping[UUID, Known]) -> None:
         retired = [staged for staged in accepted if staged.record.withdrawn]
         kept = [staged for staged in accepted if not staged.record.withdrawn]
-        ids = {staged.row_number: sources.get(staged.record.external_id, (None,))[0] or new_id() for staged in kept}
+        ids = {staged.row_number: self._title_of(staged.record) or new_id() for staged in kept}
+        fresh = [staged for staged in kept if staged.record.external_id not in self.sources]
+        self.source_ids = dict(
+            zip((staged.row_number for staged in fresh), linking.reserve_ids(len(fresh)), strict=True)
+        ) | {
+            staged.row_number: self.sources[staged.record.external_id].source_id
+            for staged in kept
+            if staged.record.external_id in self.sources
+        }
+        self._share(accepted)
         created, updated, affected = [], [], set()
         for staged in kept:
             record, title_id = staged.record, ids[staged.row_number]
-            parent = titles.get(sources[record.parent][0]) if record.parent else None
+            parent = titles.get(self.parents[record.external_id]) if record.external_id in self.parents else None
             series_id = (parent.id if parent.kind == "series" else parent.series_id) if parent else None
             values = rows.title_values(record, parent_id=parent.id if parent else None, series_id=series_id)
             known = titles.get(title_id)
             if known is None:
                 created.append(self._created(title_id, record.kind, values))
             else:
-                updated.append(self._updated(known, values, retired_at=sources[record.external_id][1]))
+                source = self.sources.get(record.external_id)
+                updated.append(self._updated(known, values, retired_at=source.retired_at if source else None))
                 affected |= {known.parent_id, known.series_id}
             affected |= {parent.id if parent else None, series_id}
         for staged in retired:
-            known = titles[sources[staged.record.external_id][0]]
+            known = titles[self.sources[staged.record.external_id].title_id]
             affected |= {known.parent_id, known.series_id}
         with connection.cursor() as cursor:
             copy_into(cursor, Title, rows.TITLE_COLUMNS, created)
             if updated:
                 _update_titles(cursor, updated)
         changed = {row[0] for row in updated}
-        edited = {title_id: set(titles[title_id].edited) for title_id in changed if titles[title_id].edited}
+        edited = {title_id: blocked for title_id in changed if (blocked := self._blocked(titles[title_id]))}
         self._write_parts(kept, ids, changed, edited)
         self._write_search(kept, ids, edited)
-        self._retire([sources[staged.record.external_id][0] for staged in retired], titles)
-        self._write_sources(kept, retired, ids, changed)
+        self._retire([self.sources[staged.record.external_id] for staged in retired], titles)
+        self._write_sources(kept, retired, ids)
         self._log()
         own = {*changed, *(row[0] for row in created)}
         touch({title_id for title_id in affected if title_id} - own, now=self.now)
-        if self.batch[0].record.kind == "season":
+        if any(staged.record.kind == "season" for staged in kept):
             _follow_seasons(changed)
         self.outcome.counts.update(created=len(created), updated=len(updated), retired=len(retired))
         outbox.publish(
@@ -278,12 +333,33 @@ class _Batch:
             now=self.now,
         )
 
+    def _share(self, accepted: list[Staged]) -> None:
+        """Find the titles of which others tell too, and what each of our records may say of them."""
+        ids = {title_id for staged in accepted if (title_id := self._title_of(staged.record))}
+        own = {staged.record.external_id for staged in accepted}
+        everybody = linking.sources_of(ids) if ids else {}
+        code = f"{self.provider.code}/"
+        self.others = {
+            title_id: [
+                source for source in sources if not (source.owner.startswith(code) and source.external_id in own)
+            ]
+            for title_id, sources in everybody.items()
+        }
+        shared = [title_id for title_id in ids if self.others.get(title_id)]
+        sharing = linking.Sharing(self.provider, self.run.format) if shared else None
+        self.shares = sharing.shares(shared, everybody) if sharing else {}
+
+    def _blocked(self, known: Known) -> set[str]:
+        """Answer what a record may not write: what editors have changed, and what somebody else says."""
+        share = self.shares.get(known.id)
+        return {*known.edited, *(share.blocked if share else ())}
+
     def _created(self, title_id: UUID, kind: str, values: _Row) -> _Row:
         public = self.provider.publish == Provider.Publish.ON_INGEST
         if public:
             self.published.append((title_id, 1))
         state, published_at = (State.PUBLISHED, self.now) if public else (State.DRAFT, None)
-        return (title_id, kind, *values, state.value, published_at, None, 1, [], self.now, self.now)
+        return (title_id, kind, *values, state.value, published_at, None, 1, [], "{}", self.now, self.now)
 
     def _updated(self, known: Known, values: _Row, *, retired_at: datetime | None) -> _Row:
         """Answer a title's new values. What an editor has withdrawn stays withdrawn; what the provider has, returns."""
@@ -299,7 +375,8 @@ class _Batch:
         unused_created_at = self.now
         revision = known.revision + 1
         return (
-            known.id, known.kind, *values, str(state), published_at, withdrawn_at, revision, known.edited,
+            known.id, known.kind, *values, str(state), published_at, withdrawn_at, revision, sorted(self._blocked(known)),
+            orjson.dumps(share.provenance if (share := self.shares.get(known.id)) else {}).decode(),
             unused_created_at, self.now,
         )  # fmt: skip
 
@@ -311,6 +388,7 @@ class _Batch:
         genres = self.caches.genres({name for record in parts for name in record.genres})
         keywords = self.caches.keywords({name for record in parts for name in record.keywords})
         claims = self._claims(kept, ids)
+        source_of = {staged.record.external_id: self.source_ids[staged.row_number] for staged in kept}
         arrived = _arrived(changed)
         makers: dict[str, Callable[[UUID, TitleRecord], Iterable[_Row]]] = {
             "texts": rows.texts,
@@ -321,14 +399,16 @@ class _Batch:
             "credits": lambda title_id, record: rows.credits(title_id, record, people),
             "ratings": rows.ratings,
             "external_ids": lambda title_id, record: claims[title_id],
-            "windows": lambda title_id, record: rows.windows(title_id, record, self.provider),
+            "windows": lambda title_id, record: rows.windows(
+                title_id, record, self.provider, source_of[record.external_id]
+            ),
             "artwork": lambda title_id, record: rows.artwork(title_id, record, arrived),
         }
         with connection.cursor() as cursor:
             for part, (model, columns) in rows.PARTS.items():
                 ours = {title_id for title_id, names in edited.items() if part in names}
                 if replaced := changed - ours:
-                    model.objects.filter(title_id__in=replaced)._raw_delete(using="default")
+                    self._delete_parts(part, model, replaced)
                 make = makers[part]
                 lines = [
                     row
@@ -338,6 +418,18 @@ class _Batch:
                 ]
                 if lines:
                     copy_into(cursor, model, columns, lines)
+
+    def _delete_parts(self, part: str, model: Any, title_ids: set[UUID]) -> None:
+        """Delete what is about to be replaced: of what several sources add up to, our own share alone."""
+        alone = title_ids - set(self.shares)
+        if alone:
+            model.objects.filter(title_id__in=alone)._raw_delete(using="default")
+        if not (shared := title_ids & set(self.shares)) or part == "external_ids":
+            return
+        rows_of = model.objects.filter(title_id__in=shared)
+        if part == "windows":
+            rows_of = rows_of.filter(source_id__in=list(self.source_ids.values()))
+        rows_of._raw_delete(using="default")
 
     def _claims(self, kept: list[Staged], ids: Mapping[int, UUID]) -> dict[UUID, list[_Row]]:
         """Answer the external ids of each title, without those that another title holds."""
@@ -351,9 +443,12 @@ class _Batch:
                 namespace__in={namespace for namespace, _ in wanted}, value__in={value for _, value in wanted}
             ).values_list("namespace", "value", "title_id")
         }
+        present = {key for key, title_id in held.items() if title_id in self.shares}
         for staged in kept:
             title_id = ids[staged.row_number]
             for item in staged.record.external_ids:
+                if (item.namespace, item.value) in present and held[item.namespace, item.value] == title_id:
+                    continue
                 if held.setdefault((item.namespace, item.value), title_id) == title_id:
                     row = (title_id, item.namespace, item.value)
                     if row not in claims[title_id]:
@@ -385,23 +480,28 @@ class _Batch:
         if edited:
             search.rebuild(list(edited))
 
-    def _retire(self, title_ids: list[UUID], titles: Mapping[UUID, Known]) -> None:
-        for title_id in title_ids:
-            if titles[title_id].state != State.WITHDRAWN:
+    def _retire(self, sources: list[Ref], titles: Mapping[UUID, Known]) -> None:
+        """Take back what nobody else delivers; of the others, what this source granted."""
+        kept = {source.title_id for source in sources if self._delivered_by_others(source.title_id)}
+        for title_id in dict.fromkeys(source.title_id for source in sources):
+            if title_id not in kept and titles[title_id].state != State.WITHDRAWN:
                 self.withdrawn.append((title_id, titles[title_id].revision + 1))
         withdraw([title_id for title_id, _ in self.withdrawn], now=self.now)
+        forget_grants([source.source_id for source in sources if source.title_id in kept], kept, now=self.now)
 
-    def _write_sources(
-        self, kept: list[Staged], retired: list[Staged], ids: Mapping[int, UUID], changed: set[UUID]
-    ) -> None:
-        new = [staged for staged in kept if ids[staged.row_number] not in changed]
-        old = [staged for staged in kept if ids[staged.row_number] in changed]
+    def _delivered_by_others(self, title_id: UUID) -> bool:
+        return any(source.retired_at is None for source in self.others.get(title_id, ()))
+
+    def _write_sources(self, kept: list[Staged], retired: list[Staged], ids: Mapping[int, UUID]) -> None:
+        new = [staged for staged in kept if staged.record.external_id not in self.sources]
+        old = [staged for staged in kept if staged.record.external_id in self.sources]
         run = self.run
         with connection.cursor() as cursor:
             copy_into(
                 cursor,
                 SourceRecord,
                 (
+                    "id",
                     "provider_id",
                     "external_id",
                     "title_id",
@@ -413,6 +513,7 @@ class _Batch:
                 ),
                 (
                     (
+                        self.source_ids[staged.row_number],
                         self.provider.pk,
                         staged.record.external_id,
                         ids[staged.row_number],
@@ -481,12 +582,12 @@ def _update_titles(cursor: Any, updated: list[_Row]) -> None:
         for row in updated:
             copy.write_row(row)
     fed = ", ".join(
-        f"{column} = CASE WHEN '{column}' = ANY(title.edited) THEN title.{column} ELSE incoming.{column} END"
+        f"{column} = CASE WHEN '{column}' = ANY(incoming.edited) THEN title.{column} ELSE incoming.{column} END"
         for column in rows.FED_COLUMNS
     )
     own = ", ".join(
         f"{column} = incoming.{column}"
-        for column in ("state", "published_at", "withdrawn_at", "revision", "updated_at")
+        for column in ("state", "published_at", "withdrawn_at", "revision", "provenance", "updated_at")
     )
     cursor.execute(
         f"UPDATE catalog_title AS title SET {fed}, {own}"  # noqa: S608 - our own column names
@@ -514,6 +615,12 @@ def withdraw(title_ids: list[UUID], *, now: datetime) -> None:
             "UPDATE catalog_title SET state = %s, withdrawn_at = %s, revision = revision + 1, updated_at = %s WHERE id = ANY(%s)",
             [State.WITHDRAWN, now, now, title_ids],
         )
+
+
+def forget_grants(source_ids: list[int], title_ids: set[UUID], *, now: datetime) -> None:
+    """Delete the windows that sources granted to locked titles which others go on delivering."""
+    AvailabilityWindow.objects.filter(title_id__in=title_ids, source_id__in=source_ids).delete()
+    touch(title_ids, now=now)
 
 
 def touch(title_ids: set[UUID], *, now: datetime) -> None:

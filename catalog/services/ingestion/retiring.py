@@ -12,7 +12,7 @@ from catalog.events import CatalogBatchApplied
 from catalog.ingestion.records import Problem
 from catalog.models import IngestRun, IngestStaging, Provider, SourceRecord, Title
 from catalog.models.titles import State
-from catalog.services.ingestion import applying, runs
+from catalog.services.ingestion import applying, linking, runs
 from catalog.services.ingestion.staging import write_problems
 from core import outbox
 
@@ -36,16 +36,16 @@ def retire_absent(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
             SELECT source.external_id, source.title_id,
                    source.last_run_id = %s AND source.digest = '' AS done
             FROM catalog_sourcerecord AS source
-            WHERE source.provider_id = %s AND (source.retired_at IS NULL OR (source.last_run_id = %s AND source.digest = ''))
+            WHERE source.provider_id = %s AND source.format = %s AND (source.retired_at IS NULL OR (source.last_run_id = %s AND source.digest = ''))
               AND NOT EXISTS (
                 SELECT FROM catalog_ingeststaging AS staged
                 WHERE staged.run_id = %s AND staged.external_id = source.external_id)
             ORDER BY source.title_id
             """,
-            [run.pk, provider.pk, run.pk, run.pk],
+            [run.pk, provider.pk, run.format, run.pk, run.pk],
         )
         absent = cursor.fetchall()
-    live = SourceRecord.objects.filter(provider=provider, retired_at__isnull=True).count()
+    live = SourceRecord.objects.filter(provider=provider, format=run.format, retired_at__isnull=True).count()
     # What this run retired before it was killed counts too, so that the guard decides as it did then.
     done = [row for row in absent if row[2]]
     if absent and len(absent) * 100 > (live + len(done)) * provider.max_retired_percent:
@@ -75,16 +75,22 @@ def _refuse(run: IngestRun, code: str, message: str, *, now: datetime) -> None:
 
 def _retire_absent(run: IngestRun, provider: Provider, batch: Mapping[str, UUID], *, now: datetime) -> None:
     with transaction.atomic():
+        gone = SourceRecord.objects.filter(provider=provider, external_id__in=batch)
+        ids = set(gone.values_list("pk", flat=True))
         locked = list(Title.objects.filter(pk__in=batch.values()).locked())
-        public = [title for title in locked if title.state != State.WITHDRAWN]
+        elsewhere = {
+            title_id
+            for title_id, sources in linking.sources_of([title.pk for title in locked]).items()
+            if any(source.retired_at is None and source.id not in ids for source in sources)
+        }
+        public = [title for title in locked if title.state != State.WITHDRAWN and title.pk not in elsewhere]
+        applying.forget_grants(list(ids), elsewhere, now=now)
         applying.withdraw([title.pk for title in public], now=now)
         applying.touch({tie for title in locked for tie in (title.parent_id, title.series_id) if tie}, now=now)
         applying.log_publication(
             [], [(title.pk, title.revision + 1) for title in public], provider=provider, run=run, now=now
         )
-        SourceRecord.objects.filter(provider=provider, external_id__in=batch).update(
-            retired_at=now, last_run=run, digest=b""
-        )
+        gone.update(retired_at=now, last_run=run, digest=b"")
         runs.beat(run, now=now, absent=len(batch))
         event = CatalogBatchApplied(str(run.pk), provider.code, created=0, updated=0, retired=len(batch))
         outbox.publish(event, aggregate=f"ingest_run:{run.pk}", now=now)

@@ -28,7 +28,7 @@ from catalog.models import (
 TITLE_COLUMNS = (
     "id", "kind", "parent_id", "series_id", "number", "original_title", "original_language", "release_date",
     "release_precision", "end_date", "end_precision", "runtime_seconds", "season_count", "countries", "made_for_kids",
-    "companies", "tracks", "state", "published_at", "withdrawn_at", "revision", "edited", "created_at", "updated_at",
+    "companies", "tracks", "state", "published_at", "withdrawn_at", "revision", "edited", "provenance", "created_at", "updated_at",
 )  # fmt: skip
 FED_COLUMNS = TITLE_COLUMNS[2:17]
 """The columns of a title that a later delivery may change, unless an editor has."""
@@ -47,7 +47,7 @@ PARTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
         (
             "title_id", "territories", "excluded", "announce_at", "announce_on", "starts_at", "starts_on", "ends_at",
             "ends_on", "license_type", "languages", "holdback_languages", "formats", "grant_id", "contract_id",
-            "reporting_id",
+            "reporting_id", "source_id",
         ),
     ),
     "artwork": (
@@ -131,7 +131,7 @@ def ratings(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
     )
 
 
-def windows(title_id: UUID, record: TitleRecord, provider: Provider) -> Iterable[tuple[Any, ...]]:
+def windows(title_id: UUID, record: TitleRecord, provider: Provider, source_id: int) -> Iterable[tuple[Any, ...]]:
     """Answer the licences: the record's own, else the provider's default for what stands alone."""
     given = record.windows
     if not given and not record.parent and provider.has_default_licence:
@@ -139,8 +139,8 @@ def windows(title_id: UUID, record: TitleRecord, provider: Provider) -> Iterable
             Window(
                 license_type=provider.default_license_type,
                 territories=tuple(provider.default_territories),
-                start=provider.default_starts_on,
-                end=provider.default_ends_on,
+                start=_narrower(provider.default_starts_on, record.valid_from, later=True),
+                end=_narrower(provider.default_ends_on, record.valid_until, later=False),
             ),
         )
     return (
@@ -158,9 +158,17 @@ def windows(title_id: UUID, record: TitleRecord, provider: Provider) -> Iterable
             window.grant_id,
             window.contract_id,
             window.reporting_id,
+            source_id,
         )
         for window in given
     )
+
+
+def _narrower(day: date | None, instant: datetime | None, *, later: bool) -> datetime | date | None:
+    """Answer the bound that grants less; a day and an instant of it count as the instant."""
+    if day is None or instant is None:
+        return instant or day
+    return instant if (instant.date() >= day if later else instant.date() < day) else day
 
 
 def artwork(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from itertools import islice
@@ -21,7 +21,7 @@ from catalog.services.copying import copy_into
 from catalog.services.ingestion import runs
 
 BATCH = 1000
-_STAGING = ("run_id", "row_number", "external_id", "rank", "outcome", "digest", "likeness", "payload")
+_STAGING = ("run_id", "row_number", "external_id", "rank", "implied", "outcome", "digest", "likeness", "payload")
 _PROBLEM = ("run_id", "row_number", "external_id", "field", "code", "severity", "message")
 _Outcome = IngestStaging.Outcome
 
@@ -38,6 +38,7 @@ def stage(run: IngestRun, reader: Reader, stream: BinaryIO, *, clock: Callable[[
     with connection.cursor() as cursor:
         # Between runs the table is empty, and the planner remembers that.
         cursor.execute("ANALYZE catalog_ingeststaging")
+    _drop_implied(run, now=clock())
     _reject_repeated(run, now=clock())
     _note_doubles(run, now=clock())
     _count_decided(run, now=clock())
@@ -63,6 +64,15 @@ def _storable(text: str, length: int) -> str:
     return text.replace("\0", "")[:length]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A record that we have: its digest, how it counts when it has not changed, whether it was taken back."""
+
+    digest: bytes
+    counted: str
+    retired: bool
+
+
 class _Stager:
     def __init__(self, run: IngestRun, reader: Reader, seed: bytes) -> None:
         self.run = run
@@ -84,19 +94,22 @@ class _Stager:
                     raw.row_number,
                     raw.external_id,
                     rules.RANKS[record.kind] if record else 0,
+                    raw.implied,
                     outcome,
                     digest,
-                    _likeness(record) if record else "",
+                    _likeness(record) if record and self.reader.describes else "",
                     records.dump(record) if record else b"",
                 )
             )
         with transaction.atomic():
-            runs.beat(self.run, now=now, read=len(rows), problem_count=len(problems))
+            # What is implied counts once it is known that no record of its own came.
+            read = sum(not raw.implied for raw in batch)
+            runs.beat(self.run, now=now, read=read, problem_count=len(problems))
             with connection.cursor() as cursor:
                 copy_into(cursor, IngestStaging, _STAGING, rows)
             write_problems(self.run, problems)
 
-    def _known(self, external_ids: list[str]) -> dict[str, tuple[bytes, str]]:
+    def _known(self, external_ids: list[str]) -> dict[str, _Known]:
         """Answer the digest of what we know, and how this very run counted it before it was killed."""
         with connection.cursor() as cursor:
             # One array instead of a thousand parameters, which take longer to compose than to look up.
@@ -106,7 +119,9 @@ class _Stager:
                 [self.run.provider_id, external_ids],
             )
             return {
-                external_id: (bytes(digest), self._counted(first_run, last_run, retired_at))
+                external_id: _Known(
+                    bytes(digest), self._counted(first_run, last_run, retired_at), retired_at is not None
+                )
                 for external_id, digest, first_run, last_run, retired_at in cursor.fetchall()
             }
 
@@ -118,13 +133,13 @@ class _Stager:
         return _Outcome.CREATED if first_run == self.run.pk else _Outcome.UPDATED
 
     def _decide(
-        self, raw: RawRecord, known: tuple[bytes, str] | None, digest: bytes, findings: Findings
+        self, raw: RawRecord, known: _Known | None, digest: bytes, findings: Findings
     ) -> tuple[str, TitleRecord | None]:
         if raw.fault:
             findings.problems.append(raw.fault)
             return _Outcome.REJECTED, None
-        if known and known[0] == digest:
-            return known[1], None
+        if known and (known.digest == digest or (raw.implied and not known.retired)):
+            return known.counted, None
         record = self.reader.normalise(raw, findings)
         if not raw.external_id and not findings.rejected:
             findings.add("error", "id", "missing", "Has no id: give it one that never changes.")
@@ -169,6 +184,25 @@ def _without_header(entries: Iterator[Header | RawRecord], run: IngestRun) -> It
         elif not run.delivery:
             run.delivery = entry.delivery
             IngestRun.objects.filter(pk=run.pk, lease=run.lease).update(delivery=entry.delivery)
+
+
+def _drop_implied(run: IngestRun, *, now: datetime) -> None:
+    """Forget what is implied and has a record of its own, or was implied before; count the others as read."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id FROM (
+                SELECT id, implied,
+                       row_number() OVER (PARTITION BY external_id ORDER BY implied, row_number) AS place
+                FROM catalog_ingeststaging WHERE run_id = %s AND external_id <> ''
+            ) AS placed WHERE implied AND place > 1
+            """,
+            [run.pk],
+        )
+        superfluous = [row[0] for row in cursor.fetchall()]
+        IngestStaging.objects.filter(pk__in=superfluous)._raw_delete(using="default")
+        left = IngestStaging.objects.filter(run=run, implied=True).count()
+        runs.beat(run, now=now, read=left)
 
 
 def _reject_repeated(run: IngestRun, *, now: datetime) -> None:

@@ -1,0 +1,204 @@
+"""What partners' words mean in ours: jobs, licences, ratings, languages, countries, moments, durations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+
+import pycountry
+from babel import Locale
+
+from catalog import rules
+from catalog.ingestion.reader import FORMER_COUNTRIES, Findings
+from catalog.ingestion.records import Credit, Identifier, Rating
+from core import geo
+
+_JOBS: Mapping[str, str] = {
+    "actor": "actor", "actress": "actor", "cast": "actor", "host": "presenter", "anchor": "presenter",
+    "presenter": "presenter", "guest": "self", "guest star": "actor", "self": "self", "contestant": "self",
+    "narrator": "narrator", "voice": "voice_actor", "voice actor": "voice_actor", "voice talent": "voice_actor",
+    "director": "director", "writer": "writer", "screenwriter": "writer", "screenplay": "writer", "creator": "creator",
+    "author": "original_author", "original author": "original_author", "producer": "producer",
+    "executive producer": "executive_producer", "composer": "composer", "music": "composer", "editor": "editor",
+    "cinematographer": "cinematographer", "director of photography": "cinematographer", "animator": "animator",
+    "production designer": "production_designer", "costume designer": "costume_designer",
+}  # fmt: skip
+
+LICENCES: Mapping[str, str] = {
+    "svod": "SVOD", "subscription": "SVOD", "subscriptionoffer": "SVOD", "avod": "AVOD", "free": "AVOD",
+    "freeoffer": "AVOD", "fvod": "AVOD", "vod": "VOD", "tvod": "VOD", "rental": "VOD", "rentaloffer": "VOD",
+    "est": "EST", "purchase": "EST", "purchaseoffer": "EST", "poest": "POEST",
+}  # fmt: skip
+"""Licence types by the words of the formats, lower case."""
+
+_BOARDS: Mapping[str, tuple[str, str]] = {
+    "MPAA": ("US", "MPAA"), "MPA": ("US", "MPAA"), "USA_PR": ("US", "TVPG"), "TVPG": ("US", "TVPG"),
+    "BBFC": ("GB", "BBFC"), "FSK": ("DE", "FSK"), "FSF": ("DE", "FSF"), "ACB": ("AU", "ACB"),
+    "CLASSIND": ("BR", "ClassInd"), "CHVRS": ("CA", "CHVRS"), "CPR": ("CA", "CPR"), "RTC": ("MX", "RTC"),
+}  # fmt: skip
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?")
+_EIDR = re.compile(r"(?:urn:eidr:|https?://doi\.org/)?(10\.5240)[/:]((?:[0-9A-F]{4}-){5}[0-9A-Z])", re.IGNORECASE)
+
+
+def credit(findings: Findings, name: str, job: str, *, character: str = "", billing: int | None = None, guest: bool = False, person_id: str = "") -> Credit | None:  # fmt: skip
+    """Answer a credit in our words; a job that we do not know is kept as it is shown. None without a name."""
+    name = findings.text("credits.name", name)[:500]
+    if not name:
+        findings.add("warning", "credits", "missing", "A credit has no name: left out. Add it.")
+        return None
+    known = _JOBS.get(" ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", job).replace("_", " ").lower().split()))
+    shown = findings.text("credits.job", job)[:500]
+    return Credit(
+        name=name,
+        job=known or "other",
+        job_display="" if known else shown or "Other",
+        character=findings.text("credits.character", character)[:500],
+        billing=billing if billing is None or 0 < billing < 32_000 else None,
+        guest=guest,
+        person_id=person_id[:500],
+    )
+
+
+def licence(findings: Findings, field: str, word: str) -> str | None:
+    """Answer a licence type in our words; None, with a warning, for one that we do not know."""
+    if found := LICENCES.get(word.lower()):
+        return found
+    findings.add(
+        "warning",
+        field,
+        "unknown_licence",
+        f"{word[:50]!r} is no licence type that we know: left out, and grants nothing.",
+    )
+    return None
+
+
+def rating(findings: Findings, system: str, value: str, *, country: str = "", reasons: tuple[str, ...] = ()) -> Rating | None:  # fmt: skip
+    """Answer a rating by its board; None, with a warning, where nobody can tell whose it is."""
+    board, value = system.upper().strip(), " ".join(value.split())
+    home, name = _BOARDS.get(board, (country, system.strip()))
+    if board == "USA_PR" and value.upper().startswith("TV") and "-" not in value:
+        value = f"TV-{value[2:]}"
+    where = country or home
+    if value.upper() in {"", "NR", "UR", "UNRATED", "NOT RATED"}:
+        findings.add("info", "ratings", "unrated", "Has no age rating, so profiles with an age limit may not see it.")
+        return None
+    if not geo.is_country(where) or not name or len(value) > 20:
+        findings.add(
+            "warning", "ratings", "unknown_rating",
+            f"{value[:50]!r} of {system[:50]!r} is no rating that we can place in a country: left out. Correct it.",
+        )  # fmt: skip
+        return None
+    if name == "MPAA" and value.upper().startswith("TV"):
+        name = "TVPG"
+    return Rating(where, name[:30], value, tuple(findings.text("ratings.reasons", reason)[:100] for reason in reasons))
+
+
+def country(findings: Findings, field: str, code: str, *, former: bool = False) -> str | None:
+    """Answer a country's code in capitals; None, with an error, for what is none."""
+    found = code.strip().upper()
+    if geo.is_country(found) or (former and found in FORMER_COUNTRIES):
+        return found
+    findings.add("error", field, "unknown_country", f"{code[:20]!r} is no code of ISO 3166-1: correct it.")
+    return None
+
+
+def language(findings: Findings, field: str, tag: str) -> str | None:
+    """Answer a BCP 47 tag as it is usually written; None, with a warning, for what is none."""
+    text = tag.strip().replace("_", "-")
+    if not text or not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text) or len(text) > 20:
+        findings.add(
+            "warning", field, "unknown_language", f"{tag[:20]!r} is no language tag (BCP 47): left out. Correct it."
+        )
+        return None
+    primary, *rest = text.split("-")
+    parts = [part.upper() if len(part) == 2 else part.title() if len(part) == 4 else part.lower() for part in rest]
+    return "-".join([primary.lower(), *parts])
+
+
+@cache
+def languages_by_name() -> Mapping[str, str]:
+    """Answer language tags by their English names, lower case."""
+    names = {entry.name.lower(): entry.alpha_2 for entry in pycountry.languages if hasattr(entry, "alpha_2")}
+    return names | {
+        name.lower(): tag for tag, name in Locale("en").languages.items() if re.fullmatch("[a-z]{2,3}", tag)
+    }
+
+
+def eidr(findings: Findings, field: str, text: str) -> Identifier | None:
+    """Answer an EIDR in its plain form; None for what is none, with a warning when its check character is wrong."""
+    found = _EIDR.fullmatch(text.strip())
+    if found is None:
+        return None
+    value = f"{found[1]}/{found[2].upper()}"
+    if not rules.is_eidr(value):
+        findings.add(
+            "warning",
+            field,
+            "wrong_check_character",
+            f"{value} is no EIDR, its check character is wrong: left out. Correct it.",
+        )
+        return None
+    return Identifier("eidr", value)
+
+
+def duration(findings: Findings, field: str, text: str) -> int | None:
+    """Answer the seconds of an ISO 8601 duration or of hh:mm:ss; None, with a warning, for what is neither."""
+    text = text.strip()
+    if not text:
+        return None
+    clock = re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})", text)
+    if clock:
+        seconds = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3])
+    elif (parts := _DURATION.fullmatch(text)) and any(parts.groups()):
+        days, hours, minutes, rest = (int(part or 0) for part in parts.groups())
+        seconds = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    else:
+        findings.add("warning", field, "unknown_duration", f"{text[:50]!r} is no running time: left out. Correct it.")
+        return None
+    if not 0 < seconds < 360_000:
+        findings.add("warning", field, "unlikely", f"{text[:50]!r} is no likely running time: left out. Correct it.")
+        return None
+    return seconds
+
+
+def instant(findings: Findings, field: str, text: str, *, end: bool = False) -> datetime | date | None:
+    """Answer when a licence begins or ends: an instant, or the day that begins at the territory's own midnight.
+
+    A moment without a zone means the territory's local time. What is stored of it is a day, so that no
+    viewer sees a title outside its grant: a beginning within a day becomes the next midnight and an end the
+    one before; an end at 23:59 or later, or on a day alone, means the whole of that day. None, with an
+    error, for what the calendar lacks.
+    """
+    text = text.strip()
+    try:
+        if len(text) == 10:
+            day = date.fromisoformat(text)
+            return day + timedelta(days=1) if end else day
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        findings.add("error", field, "impossible_date", f"{text[:50]!r} is no date of the calendar: correct it.")
+        return None
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC)
+    if moment.time() == time():
+        return moment.date()
+    if end:
+        return moment.date() + timedelta(days=1) if moment.time() >= time(23, 59) else moment.date()
+    return moment.date() + timedelta(days=1)
+
+
+def ends_after_start(
+    findings: Findings, field: str, start: datetime | date | None, end: datetime | date | None
+) -> bool:
+    """Say whether a window is one; where it is not, note the error."""
+    if start is None or end is None:
+        return True
+    days = [bound.date() if isinstance(bound, datetime) else bound for bound in (start, end)]
+    wrong = start >= end if type(start) is type(end) else days[0] > days[1]
+    if wrong:
+        findings.add(
+            "error", field, "ends_before_start", f"Ends at {end}, not after its start, {start}. Correct one of them."
+        )
+    return not wrong

@@ -1,0 +1,267 @@
+"""MovieLabs (EMA) Avails in spreadsheets, versions 1.7 to 1.9: one licence a row, films or television."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any, BinaryIO, ClassVar
+
+import openpyxl
+import orjson
+from openpyxl.utils.exceptions import InvalidFileException
+
+from catalog.ingestion import avails, meaning, movielabs
+from catalog.ingestion.avails import Grant, Whole
+from catalog.ingestion.reader import MAX_LINE, Findings, UnreadableDelivery
+from catalog.ingestion.records import Header, Identifier, Problem, RawRecord, Text, TitleRecord
+
+MAX_UNPACKED = 100 << 20
+"""A workbook of a hundred thousand licences unpacks to half of this many bytes."""
+MAX_RATIO = 200
+MAX_ROWS, MAX_COLUMNS = 200_000, 300
+_REQUIRED = frozenset({"Territory", "WorkType", "EntryType", "LicenseType", "Start", "End", "ALID"})
+_EIDR = re.compile(r"10\.5240/.+")
+_Row = Mapping[str, str]
+
+
+class AvailsSpreadsheetReader:
+    """Columns are known by their names in the second row, so that the versions differ in what is absent alone."""
+
+    name: ClassVar[str] = "avails-xlsx"
+    label: ClassVar[str] = "MovieLabs Avails (spreadsheet)"
+    version: ClassVar[int] = 1
+    carries_licences: ClassVar[bool] = True
+    describes: ClassVar[bool] = False
+
+    def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
+        number = 0
+        told: set[str] = set()
+        for place, row in _rows(stream):
+            season, series = _wholes(row)
+            for whole, kind, parent in ((series, "series", None), (season, "season", series)):
+                if (
+                    whole
+                    and whole.content_id not in told
+                    and (kind == "series" or (parent and whole.number is not None))
+                ):
+                    told.add(whole.content_id)
+                    number += 1
+                    yield RawRecord(number, whole.content_id, repr(whole).encode(), (whole, kind, parent), implied=True)
+            number += 1
+            content = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+            own = _own_id(row)
+            if len(content) > MAX_LINE:
+                fault = Problem(
+                    number, own[:255], "", "row_too_long", "error", f"Row {place} is longer than {MAX_LINE:,} bytes."
+                )
+                yield RawRecord(number, own, b"", fault=fault)
+            else:
+                yield RawRecord(number, own, content, row)
+
+    def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
+        if raw.implied:
+            whole, kind, parent = raw.data
+            return avails.whole_record(whole, kind, parent, findings)
+        record = _Licence(raw, findings).record()
+        return None if findings.rejected else record
+
+
+READER = AvailsSpreadsheetReader()
+
+
+def _rows(stream: BinaryIO) -> Iterator[tuple[int, _Row]]:
+    """Yield each row that says something, with its number in the sheet, by the names of its columns."""
+    _refuse_bombs(stream)
+    try:
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+        sheet = book.worksheets[0]
+        cells = sheet.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
+        groups, names = next(cells, ()), [str(name or "").strip() for name in next(cells, ())]
+        if missing := sorted(_REQUIRED - set(names)):
+            raise UnreadableDelivery(
+                f"The second row must name the columns of Avails 1.7 to 1.9; it lacks {', '.join(missing)}."
+                " Choose the right format, or correct the sheet."
+            )
+        del groups
+        for place, values in enumerate(cells, 3):
+            texts = [_text(value) for value in values]
+            if not any(texts) or sum(text.startswith("//") for text in texts) > 2:
+                # Empty, or the template's notes on what is required.
+                continue
+            yield place, {name: text for name, text in zip(names, texts, strict=False) if name and text}
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, IndexError, ValueError, SyntaxError, OSError) as error:
+        raise UnreadableDelivery(
+            f"The file is no sound workbook (.xlsx): {' '.join(str(error).split())[:200]}. Save it anew."
+        ) from error
+
+
+def _refuse_bombs(stream: BinaryIO) -> None:
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            parts = archive.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UnreadableDelivery(
+            "The file is no workbook (.xlsx): choose the right format, or save it anew."
+        ) from error
+    size = sum(part.file_size for part in parts)
+    packed = sum(part.compress_size for part in parts) or 1
+    if size > MAX_UNPACKED or len(parts) > 1000 or (size > 10 << 20 and size / packed > MAX_RATIO):
+        raise UnreadableDelivery(
+            f"The workbook unpacks to {size:,} bytes; {MAX_UNPACKED:,}, and {MAX_RATIO} times its size, are the most."
+            " Deliver it in parts."
+        )
+    stream.seek(0)
+
+
+def _text(value: Any) -> str:
+    """Answer a cell as text: moments in ISO 8601, whole numbers without a point."""
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return value.isoformat() if value.time() != time() else value.date().isoformat()
+        case date() | time():
+            return value.isoformat()
+        case timedelta():
+            return f"PT{int(value.total_seconds())}S"
+        case float() if value.is_integer():
+            return str(int(value))
+    return str(value).strip()
+
+
+def _own_id(row: _Row) -> str:
+    """Answer the licence's own id, or else one of what tells it from the title's other licences."""
+    if own := row.get("AvailID"):
+        return f"avail:{own}"
+    if not row.get("ALID"):
+        return ""
+    names = (
+        "ALID",
+        "Territory",
+        "TerritoryExclusion",
+        "LicenseType",
+        "FormatProfile",
+        "AssetLanguage",
+        "AllowedLanguages",
+        "Start",
+    )
+    return f"avail:{'|'.join(row.get(name, '') for name in names)}"
+
+
+def _wholes(row: _Row) -> tuple[Whole | None, Whole | None]:
+    kind = row.get("WorkType", "").lower()
+    if kind not in {"episode", "season"}:
+        return None, None
+    season = _whole(row, "Season") if kind == "episode" else None
+    return season, _whole(row, "Series")
+
+
+def _whole(row: _Row, kind: str) -> Whole | None:
+    content_id = row.get(f"{kind}ContentID", "")
+    if not content_id:
+        return None
+    number = row.get(f"{kind}Number", "")
+    name = row.get(f"{kind}TitleDisplayUnlimited") or row.get(f"{kind}TitleInternalAlias", "")
+    return Whole(content_id, name, int(number) if number.isdecimal() and int(number) <= 100_000 else None)
+
+
+class _Licence:
+    def __init__(self, raw: RawRecord, findings: Findings) -> None:
+        self.raw = raw
+        self.row: _Row = raw.data
+        self.findings = findings
+
+    def record(self) -> TitleRecord | None:
+        row, findings = self.row, self.findings
+        kind = movielabs.kind_of(row.get("WorkType", ""), set(), findings)
+        if kind is None:
+            return None
+        prefix = {"season": "Season", "series": "Series", "episode": "Episode"}.get(kind, "")
+        content_id = row.get(f"{prefix}ContentID", "")
+        if not content_id:
+            findings.add(
+                "error",
+                f"{prefix}ContentID",
+                "missing",
+                "Is empty, so nobody knows which title it licenses: fill it in.",
+            )
+        if row.get("EntryType", "").lower() in avails.DELETES:
+            return TitleRecord(self.raw.external_id, kind, withdrawn=True)
+        name = row.get(f"{prefix}TitleDisplayUnlimited") or row.get(f"{prefix}TitleInternalAlias", "")
+        name = findings.text(f"{prefix}TitleDisplayUnlimited", name)[:500]
+        if not name and kind != "season":
+            findings.add("error", f"{prefix}TitleInternalAlias", "missing", "Has no title: fill it in.")
+        season, series = _wholes(row)
+        of = {"season": series, "episode": season}.get(kind)
+        window = avails.window(self.grant(), "row", findings)
+        return TitleRecord(
+            external_id=self.raw.external_id,
+            kind=kind,
+            parent=of.content_id if of else "",
+            parent_identifier=movielabs.content_identifier(of.content_id) if of else None,
+            number=self.number(kind),
+            texts=(Text("en", name),) if name else (),
+            release_date=movielabs.released(findings, row.get("ReleaseHistoryOriginal") or row.get("ReleaseYear", "")),
+            runtime_seconds=meaning.duration(findings, "TotalRunTime", row.get("TotalRunTime", "")),
+            credits=tuple(
+                credit
+                for name in row.get("Director", "").split(",")
+                if name.strip() and (credit := meaning.credit(findings, name, "director"))
+            ),
+            ratings=self.ratings(),
+            external_ids=self.identifiers(content_id, prefix),
+            windows=(window,) if window else (),
+        )
+
+    def number(self, kind: str) -> int | None:
+        if kind not in {"season", "episode"}:
+            return None
+        text = self.row.get("SeasonNumber" if kind == "season" else "EpisodeNumber", "")
+        if not text.isdecimal() or int(text) > 100_000:
+            self.findings.add(
+                "error", f"{kind.title()}Number", "missing", f"Does not say which {kind} it is: fill it in."
+            )
+            return None
+        return int(text)
+
+    def ratings(self) -> Any:
+        row = self.row
+        if not row.get("RatingSystem"):
+            return ()
+        territory = row.get("Territory", "").split(",")[0].strip().upper()
+        reasons = tuple(reason.strip() for reason in row.get("RatingReason", "").split(",") if reason.strip())
+        found = meaning.rating(
+            self.findings, row["RatingSystem"], row.get("RatingValue", ""), country="" if len(territory) != 2 else territory,
+            reasons=reasons,
+        )  # fmt: skip
+        return (found,) if found else ()
+
+    def identifiers(self, content_id: str, prefix: str) -> tuple[Identifier, ...]:
+        given = self.row.get(f"{prefix}TitleID") or self.row.get(f"{prefix}ID", "")
+        found = [*movielabs.identifiers(None, content_id, self.findings)]
+        if _EIDR.match(given) and (own := meaning.eidr(self.findings, f"{prefix}TitleID", given)):
+            found.append(own)
+        return tuple(dict.fromkeys(found))
+
+    def grant(self) -> Grant:
+        row = self.row
+        return Grant(
+            licence=row.get("LicenseType", ""),
+            territories=_list(row, "Territory"),
+            excluded=_list(row, "TerritoryExclusion"),
+            announce=row.get("AnnounceDate", ""),
+            start=row.get("Start", ""),
+            end=row.get("End", ""),
+            languages=_list(row, "AllowedLanguages"),
+            holdbacks=_list(row, "HoldbackLanguage"),
+            formats=_list(row, "FormatProfile"),
+            grant_id=row.get("AvailID", ""),
+            contract_id=row.get("ContractID", ""),
+            reporting_id=row.get("ReportingID", ""),
+        )
+
+
+def _list(row: _Row, name: str) -> list[str]:
+    return [part.strip() for part in re.split(r"[,;]", row.get(name, "")) if part.strip()]
