@@ -1,5 +1,7 @@
 """The way of one person, as `make journey` walks it."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.platform_run import PlatformRun
@@ -16,8 +18,21 @@ class TestJourney:
         assert steps[-1] == "is billed again as of the same day"
         assert len(steps) == 15
 
-    def test_can_be_walked_again(self, running_platform: PlatformRun) -> None:
-        assert running_platform.command("journey").returncode == 0
+    def test_can_be_walked_again_beside_titles_of_others(self, running_platform: PlatformRun, tmp_path: Path) -> None:
+        # A draft without a licence that has the name of what the journey looks for.
+        namesake = {"show_id": "s1", "type": "Movie", "title": "Metropolis", "release_year": "2001"}
+        columns = (
+            "show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description"
+        )
+        delivery = tmp_path / "namesake.csv"
+        row = ",".join(namesake.get(column, "") for column in columns.split(","))
+        delivery.write_text(f"{columns}\n{row}\n", encoding="utf-8")
+        ingested = running_platform.manage(
+            "ingest", str(delivery), "--provider", "Another", "--format", "kaggle-titles", "--direct"
+        )
+        assert (ingested.returncode, ingested.stderr) == (0, "")
+        walked = running_platform.command("journey")
+        assert (walked.returncode, walked.stderr) == (0, "")
 
 
 class TestDemo:
