@@ -92,6 +92,11 @@ CONTRIBUTOR = Contributor(
             "billing.InvoiceLine": FISCAL,
             "billing.PaymentAttempt": FISCAL,
             "billing.RevenueSchedule": FISCAL,
+            "billing.Quote": FISCAL,
+            "billing.CouponRedemption": "A coupon is redeemed once a person, and the invoices that it made cheaper stay.",
+            "billing.Refund": FISCAL,
+            "billing.CreditNote": FISCAL,
+            "billing.Dispute": FISCAL,
             "billing.JournalLine": "Its account is one of the ledger's and no person's.",
             "billing.PaymentCustomer": "Refunds and disputes of kept invoices reach the customer at Stripe by it.",
         }

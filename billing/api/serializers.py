@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from rest_framework import serializers
 
 from billing import rules
-from billing.models import Invoice, InvoiceLine, PaymentMethod, Period, Plan, Price, Subscription
+from billing.models import Invoice, InvoiceLine, PaymentMethod, Period, Plan, Price, Quote, Subscription
 from core import money
 from core.api.serializers import InputSerializer
 
@@ -90,11 +90,15 @@ class SubscribeSerializer(InputSerializer):
 
     price = serializers.UUIDField()
     quoted_amount = serializers.IntegerField(
-        min_value=1, max_value=2**53 - 1, help_text="The amount shown to the customer, in minor units."
+        min_value=1,
+        max_value=2**53 - 1,
+        help_text="What the customer was shown for the first period in minor units, tax and coupon included.",
     )
     time_zone = serializers.CharField(
         default="UTC", max_length=64, help_text="IANA zone whose calendar the billing follows, such as Europe/Berlin."
     )
+
+    coupon = serializers.CharField(default="", allow_blank=True, max_length=40)
 
     def validate_time_zone(self, name: str) -> str:
         if name not in available_timezones():
@@ -123,6 +127,57 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
             "created_at",
             "ended_at",
         ]
+
+
+class ChangeSerializer(InputSerializer):
+    """The price to change to."""
+
+    price = serializers.UUIDField()
+
+
+class QuoteLineSerializer(serializers.Serializer[Any]):
+    """One amount of a quote; credits are negative."""
+
+    description = serializers.CharField()
+    amount = serializers.IntegerField()
+    tax = serializers.IntegerField()
+
+
+class QuoteSerializer(serializers.ModelSerializer[Quote]):
+    """What an upgrade costs. Accepting it charges `total`, and nothing else."""
+
+    lines = QuoteLineSerializer(many=True)
+
+    class Meta:
+        model = Quote
+        fields = ["id", "currency", "total", "lines", "expires_at"]
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """One step on the way to an amount, or to its payment."""
+
+    code = serializers.CharField(help_text="What kind of step: list_price, discount, tax, unused_days and so on.")
+    text = serializers.CharField(help_text="In the language of the request.")
+    amount = serializers.IntegerField(allow_null=True, help_text="Minor units; null where a step moves none.")
+    at = serializers.DateTimeField(allow_null=True)
+
+
+class ExplainedLineSerializer(serializers.Serializer[Any]):
+    """A line with the steps that lead to its amount."""
+
+    description = serializers.CharField()
+    amount = serializers.IntegerField()
+    reasons = ReasonSerializer(many=True)
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """An invoice that explains itself: the lines sum to the total, and the history says how it was paid."""
+
+    number = serializers.CharField()
+    currency = serializers.CharField()
+    total = serializers.IntegerField()
+    lines = ExplainedLineSerializer(many=True)
+    history = ReasonSerializer(many=True)
 
 
 class PaymentSerializer(serializers.Serializer[Any]):
@@ -156,7 +211,7 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
 
     class Meta:
         model = InvoiceLine
-        fields = ["description", "amount"]
+        fields = ["description", "amount", "discount", "tax", "tax_rate"]
 
 
 class InvoiceSerializer(serializers.ModelSerializer[Invoice]):

@@ -13,5 +13,9 @@ urlpatterns = [
     path("subscription/cancel", views.CancelSubscriptionView.as_view(), name="subscription-cancel"),
     path("invoices", views.InvoicesView.as_view(), name="invoices"),
     path("invoices/<uuid:invoice_id>", views.InvoiceView.as_view(), name="invoice"),
+    path("invoices/<uuid:invoice_id>/explain", views.ExplainInvoiceView.as_view(), name="invoice-explain"),
+    path("subscription/quotes", views.QuotesView.as_view(), name="subscription-quotes"),
+    path("subscription/quotes/<uuid:quote_id>/accept", views.AcceptQuoteView.as_view(), name="accept-quote"),
+    path("subscription/downgrade", views.DowngradeView.as_view(), name="subscription-downgrade"),
     path("entitlement", views.EntitlementView.as_view(), name="entitlement"),
 ]

@@ -20,7 +20,7 @@ from accounts.models import User
 from billing import selectors, stripe_gateway, tasks
 from billing.api import serializers
 from billing.models import Invoice
-from billing.services import cards, subscriptions, webhooks
+from billing.services import cards, changes, coupons, subscriptions, webhooks
 from core.api.idempotency import IdempotentRequest, idempotent
 from core.api.problems import raises
 from core.clock import now
@@ -115,6 +115,7 @@ class SubscriptionsView(APIView):
     @raises(
         subscriptions.AlreadySubscribed,
         subscriptions.PriceNotOffered,
+        coupons.CouponNotValid,
         subscriptions.QuoteChanged,
         subscriptions.PaymentMethodRequired,
         subscriptions.PaymentFailed,
@@ -135,6 +136,7 @@ class SubscriptionsView(APIView):
             gateway=stripe_gateway.connect(),
             now=now(),
             by=f"account:{account.pk}",
+            coupon=wanted.validated_data["coupon"],
         )
         payment = {"status": bought.payment, "client_secret": bought.client_secret, **_for_clients()}
         answer = serializers.SubscribedSerializer({"subscription": bought.subscription, "payment": payment})
@@ -176,6 +178,73 @@ class CancelSubscriptionView(APIView):
         return Response(serializers.SubscriptionSerializer(kept).data)
 
 
+class QuotesView(APIView):
+    """What an upgrade costs."""
+
+    throttle_scope = "payments"
+
+    @extend_schema(
+        operation_id="subscription_quote",
+        request=serializers.ChangeSerializer,
+        responses={201: serializers.QuoteSerializer},
+    )
+    @raises(subscriptions.NoSubscription, subscriptions.PriceNotOffered, changes.ChangeNotPossible)
+    def post(self, request: Request) -> Response:
+        """Ask what a higher plan costs from today to the end of the period. The answer is binding until it expires."""
+        wanted = serializers.ChangeSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        made = changes.quote(account_id=_account(request).pk, price_id=wanted.validated_data["price"], now=now())
+        return Response(serializers.QuoteSerializer(made).data, status.HTTP_201_CREATED)
+
+
+class AcceptQuoteView(APIView):
+    """Upgrading."""
+
+    throttle_scope = "payments"
+
+    @extend_schema(operation_id="subscription_accept_quote", request=None, responses=serializers.SubscribedSerializer)
+    @raises(
+        changes.QuoteNotFound,
+        changes.QuoteExpired,
+        subscriptions.PaymentMethodRequired,
+        subscriptions.PaymentUnderWay,
+        subscriptions.PaymentFailed,
+    )
+    @idempotent(secret=True)
+    def post(self, request: IdempotentRequest, quote_id: UUID) -> Response:
+        """Pay what was quoted and have the plan at once."""
+        changed = changes.accept(
+            account_id=_account(request).pk,
+            quote_id=quote_id,
+            request_key=request.idempotency,
+            gateway=stripe_gateway.connect(),
+            now=now(),
+        )
+        payment = {"status": changed.payment, "client_secret": changed.client_secret, **_for_clients()}
+        answer = serializers.SubscribedSerializer({"subscription": changed.subscription, "payment": payment})
+        return Response(answer.data)
+
+
+class DowngradeView(APIView):
+    """Changing down."""
+
+    @extend_schema(
+        operation_id="subscription_downgrade",
+        request=serializers.ChangeSerializer,
+        responses=serializers.SubscriptionSerializer,
+    )
+    @raises(subscriptions.NoSubscription, subscriptions.PriceNotOffered, changes.ChangeNotPossible)
+    def post(self, request: Request) -> Response:
+        """Take a lower plan from the next period on; the present plan's price takes it back."""
+        wanted = serializers.ChangeSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        account = _account(request)
+        changed = changes.downgrade(
+            account_id=account.pk, price_id=wanted.validated_data["price"], now=now(), by=f"account:{account.pk}"
+        )
+        return Response(serializers.SubscriptionSerializer(changed).data)
+
+
 class InvoicesView(generics.ListAPIView[Invoice]):
     """The account's invoices."""
 
@@ -203,6 +272,18 @@ class InvoiceView(APIView):
         if found is None:
             raise Http404
         return Response(serializers.InvoiceSerializer(found).data)
+
+
+class ExplainInvoiceView(APIView):
+    """Why an invoice is what it is."""
+
+    @extend_schema(operation_id="invoices_explain", responses=serializers.ExplanationSerializer)
+    def get(self, request: Request, invoice_id: UUID) -> Response:
+        """Say in order why each amount is what it is, and what was done to collect it."""
+        found = selectors.explanation(account_id=_account(request).pk, invoice_id=invoice_id)
+        if found is None:
+            raise Http404
+        return Response(serializers.ExplanationSerializer(found).data)
 
 
 class EntitlementView(APIView):

@@ -13,13 +13,19 @@ from billing.models.ledger import (
     RevenueSchedule,
     TieOut,
 )
+from billing.models.offers import Coupon, CouponRedemption, Quote
 from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
 from billing.models.plans import Plan, PlanFamily, Price
+from billing.models.refunds import CreditNote, Dispute, Refund
 from billing.models.subscriptions import Period, Subscription, SubscriptionTransition
 from billing.models.taxes import TaxRate
 
 __all__ = [
     "CardSetup",
+    "Coupon",
+    "CouponRedemption",
+    "CreditNote",
+    "Dispute",
     "GatewayTransaction",
     "Invoice",
     "InvoiceLine",
@@ -33,7 +39,9 @@ __all__ = [
     "Plan",
     "PlanFamily",
     "Price",
+    "Quote",
     "RecognisedDay",
+    "Refund",
     "RevenueSchedule",
     "Subscription",
     "SubscriptionTransition",

@@ -147,6 +147,7 @@ class InvoiceLine(models.Model):
 
     class Kind(models.TextChoices):
         PLAN = "plan", "plan"
+        UNUSED = "unused", "credit for what is unused"
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines", db_index=False)
     position = models.PositiveSmallIntegerField()

@@ -68,6 +68,15 @@ class Subscription(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="subscriptions")
     price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="subscriptions")
+    pending_price = models.ForeignKey(
+        Price,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+        help_text="What the next period is billed by: a downgrade.",
+    )
     request_key = models.UUIDField(unique=True, null=True, editable=False)
     status = models.CharField(max_length=10, choices=StatusChoices.choices)
     country = models.CharField(max_length=2, blank=True, help_text="Where it was bought, ISO 3166-1.")

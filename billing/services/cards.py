@@ -175,7 +175,9 @@ def _retry_with_new_card(account_id: UUID, *, now: datetime) -> None:
         account=account_id, status__in=[Status.PAST_DUE, Status.ON_HOLD], parked_at=None, cancel_at=None
     )
     for subscription in unpaid:
-        open_invoice = Invoice.objects.filter(subscription=subscription, status=Invoice.Status.OPEN)
+        open_invoice = Invoice.objects.filter(
+            subscription=subscription, status=Invoice.Status.OPEN, kind=Invoice.Kind.PERIOD
+        )
         if open_invoice.exclude(attempts__state__in=PaymentAttempt.OPEN).exists():
             subscription.next_step, subscription.next_bill_at = rules.Step.RETRY, now
             subscription.claimed_until = None

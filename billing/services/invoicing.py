@@ -8,11 +8,14 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from billing import amounts, stripe_gateway
 from billing.amounts import Taxed
 from billing.models import (
+    Coupon,
+    CouponRedemption,
     Invoice,
     InvoiceLine,
     NumberSeries,
@@ -20,6 +23,7 @@ from billing.models import (
     PaymentMethod,
     Period,
     Price,
+    Quote,
     Subscription,
     TaxRate,
 )
@@ -159,20 +163,43 @@ class _Priced:
     after: date
     taxed: Taxed
     rate: Decimal | None
+    discount: int = 0
+    coupon: Coupon | None = None
 
 
 def _price_lines(charges: Sequence[Charge]) -> list[_Priced]:
     """Work out what charges come to, by the tax of each one's country on the first day of its service."""
     rates = Rates({charge.subscription.country for charge in charges})
+    redemptions = _redemptions(charges)
     priced = []
     for charge in charges:
         zone = ZoneInfo(charge.subscription.billing_tz)
         first_day, after = charge.start.astimezone(zone).date(), charge.end.astimezone(zone).date()
         rate = rates.on(charge.subscription.country, first_day)
         inclusive = charge.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
-        taxed = amounts.with_tax(charge.price.amount, Fraction(rate or 0), inclusive=inclusive)
-        priced.append(_Priced(first_day, after, taxed, rate))
+        redemption = redemptions.get(charge.subscription.pk)
+        off = _discount(charge, redemption) if redemption else 0
+        taxed = amounts.with_tax(charge.price.amount - off, Fraction(rate or 0), inclusive=inclusive)
+        priced.append(_Priced(first_day, after, taxed, rate, off, redemption.coupon if redemption and off else None))
     return priced
+
+
+def _redemptions(charges: Sequence[Charge]) -> dict[UUID, CouponRedemption]:
+    found = CouponRedemption.objects.select_related("coupon")
+    return {
+        redemption.subscription_id: redemption
+        for redemption in found.filter(subscription__in=[charge.subscription.pk for charge in charges])
+    }
+
+
+def _discount(charge: Charge, redemption: CouponRedemption) -> int:
+    coupon = redemption.coupon
+    if not redemption.covers(charge.subscription.period_index):
+        return 0
+    if coupon.percent is not None:
+        return amounts.discount(charge.price.amount, percent=Fraction(coupon.percent))
+    # An amount is bound to its currency.
+    return amounts.discount(charge.price.amount, fixed=coupon.amount) if coupon.currency == charge.price.currency else 0
 
 
 class Rates:
@@ -199,6 +226,7 @@ def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine
         price=charge.price,
         description=f"{charge.price.plan.name}, {priced.first_day} to {priced.after}",
         amount=priced.taxed.gross,
+        discount=priced.discount,
         tax=priced.taxed.tax,
         tax_rate=priced.rate,
         service_start=priced.first_day,
@@ -212,20 +240,138 @@ def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine
             "from": priced.first_day.isoformat(),
             "to": priced.after.isoformat(),
             "time_zone": charge.subscription.billing_tz,
-            **_tax_derivation(charge, priced),
+            **_discount_derivation(priced),
+            **_tax_derivation(charge.subscription.country, charge.price.tax_behavior, priced.taxed, priced.rate),
         },
     )
 
 
-def _tax_derivation(charge: Charge, priced: _Priced) -> dict[str, Any]:
-    if priced.rate is None:
+def _discount_derivation(priced: _Priced) -> dict[str, Any]:
+    if priced.coupon is None:
         return {}
+    coupon = priced.coupon
     return {
-        "tax": {
-            "country": charge.subscription.country,
-            "rate": str(priced.rate),
-            "behavior": charge.price.tax_behavior,
-            "net": priced.taxed.net,
-            "tax": priced.taxed.tax,
+        "discount": {
+            "coupon": coupon.code,
+            "percent": str(coupon.percent) if coupon.percent is not None else None,
+            "amount": priced.discount,
         }
     }
+
+
+def _tax_derivation(country: str, behavior: str, taxed: Taxed, rate: Decimal | None) -> dict[str, Any]:
+    if rate is None:
+        return {}
+    return {"tax": {"country": country, "rate": str(rate), "behavior": behavior, "net": taxed.net, "tax": taxed.tax}}
+
+
+# ---------------------------------------------------------------- changes
+
+
+def quote_lines(
+    subscription: Subscription, *, paid: Sequence[InvoiceLine], price: Price, period: Period, on: date
+) -> list[dict[str, Any]]:
+    """Work out what changing to `price` on a local day costs: a credit for each line of what is unused, and a debit.
+
+    Each credit takes back the price and the tax that its line was billed with.
+    """
+    zone = ZoneInfo(subscription.billing_tz)
+    start, end = period.start.astimezone(zone).date(), period.end.astimezone(zone).date()
+    rate = Rates({subscription.country}).on(subscription.country, start)
+    inclusive = price.tax_behavior == Price.TaxBehavior.INCLUSIVE
+    lines = [_unused_line(line, on=on) for line in paid]
+    debit = amounts.share(price.amount, (end - on).days, (end - start).days)
+    taxed = amounts.with_tax(debit, Fraction(rate or 0), inclusive=inclusive)
+    derivation = {
+        "rule": "remaining_days",
+        "price": str(price.pk),
+        "price_version": price.version,
+        "list_price": price.amount,
+        "days": (end - on).days,
+        "of_days": (end - start).days,
+        "amount": debit,
+        "from": on.isoformat(),
+        "to": end.isoformat(),
+        **_tax_derivation(subscription.country, price.tax_behavior, taxed, rate),
+    }
+    lines.append(
+        {
+            "kind": InvoiceLine.Kind.PLAN,
+            "price": str(price.pk),
+            "description": f"{price.plan.name}, {on} to {end}",
+            "amount": taxed.gross,
+            "tax": taxed.tax,
+            "tax_rate": str(rate) if rate is not None else None,
+            "service_start": on.isoformat(),
+            "service_end": end.isoformat(),
+            "derivation": derivation,
+        }
+    )
+    return lines
+
+
+def _unused_line(line: InvoiceLine, *, on: date) -> dict[str, Any]:
+    if line.service_start is None or line.service_end is None:
+        raise ValueError(f"Line {line.pk} pays for no days.")
+    days, remaining = (line.service_end - line.service_start).days, (line.service_end - on).days
+    inclusive = line.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
+    billed = line.amount if inclusive else line.net
+    unused = amounts.unused(amounts.Paid(billed, line.service_start, line.service_end), on=on)
+    taxed = amounts.with_tax(unused, Fraction(line.tax_rate or 0), inclusive=inclusive)
+    return {
+        "kind": InvoiceLine.Kind.UNUSED,
+        "price": str(line.price_id),
+        "description": f"{line.price.plan.name}, unused {on} to {line.service_end}",
+        "amount": -taxed.gross,
+        "tax": -taxed.tax,
+        "tax_rate": str(line.tax_rate) if line.tax_rate is not None else None,
+        "service_start": on.isoformat(),
+        "service_end": line.service_end.isoformat(),
+        "derivation": {
+            "rule": "unused_days",
+            "line": line.pk,
+            "invoice": line.invoice.number,
+            "billed": billed,
+            "days": remaining,
+            "of_days": days,
+            "amount": -unused,
+            "from": on.isoformat(),
+            "to": line.service_end.isoformat(),
+        },
+    }
+
+
+def bill_change(quote: Quote, *, card: PaymentMethod, customer: str, now: datetime) -> PaymentAttempt:
+    """Write the invoice of a locked quote, exactly as quoted, with its first attempt; answers the attempt."""
+    series, sequence = _reserve_numbers(1, now=now)
+    invoice = Invoice.objects.create(
+        account_id=quote.account_id,
+        subscription=quote.subscription,
+        kind=Invoice.Kind.CHANGE,
+        status=Invoice.Status.OPEN,
+        currency=quote.currency,
+        total=quote.total,
+        line_count=len(quote.lines),
+        series=series,
+        sequence=sequence,
+        number=f"{series.code}-{series.year}-{sequence:07d}",
+        created_at=now,
+        finalised_at=now,
+    )
+    InvoiceLine.objects.bulk_create(
+        InvoiceLine(
+            invoice=invoice,
+            position=position,
+            price_id=line["price"],
+            **{name: line[name] for name in ("kind", "description", "amount", "tax", "tax_rate", "derivation")},
+            service_start=date.fromisoformat(line["service_start"]),
+            service_end=date.fromisoformat(line["service_end"]),
+        )
+        for position, line in enumerate(quote.lines, 1)
+    )
+    quote.invoice = invoice
+    quote.save(update_fields=["invoice"])
+    ledger.book_invoices([invoice.pk], now=now)
+    attempt = new_attempt(invoice, n=1, card=card, customer=customer, off_session=False, now=now)
+    attempt.save(force_insert=True)
+    return attempt

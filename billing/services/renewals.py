@@ -114,7 +114,10 @@ class _Facts:
         self.subscriptions = subscriptions
         ids = [subscription.pk for subscription in subscriptions]
         accounts = [subscription.account_id for subscription in subscriptions]
-        self.prices = Price.objects.select_related("plan").in_bulk({each.price_id for each in subscriptions})
+        self.prices = Price.objects.select_related("plan").in_bulk(
+            {each.pending_price_id or each.price_id for each in subscriptions}
+            | {each.price_id for each in subscriptions}
+        )
         self.cards = {
             card.account_id: card for card in PaymentMethod.objects.filter(account__in=accounts, is_default=True)
         }
@@ -122,7 +125,9 @@ class _Facts:
             PaymentCustomer.objects.filter(account__in=accounts).values_list("account_id", "gateway_id")
         )
         self.invoices_today = dict(
-            Invoice.objects.filter(subscription__in=ids, finalised_at__gt=now - timedelta(days=1), total__gt=0)
+            Invoice.objects.filter(
+                subscription__in=ids, kind=Invoice.Kind.PERIOD, finalised_at__gt=now - timedelta(days=1), total__gt=0
+            )
             .values_list("subscription")
             .annotate(Count("pk"))
             .order_by()
@@ -143,7 +148,7 @@ class _Facts:
         self.open_invoices = {
             invoice.subscription_id: invoice
             for invoice in Invoice.objects.select_related("period").filter(
-                subscription__in=unpaid, status=Invoice.Status.OPEN
+                subscription__in=unpaid, status=Invoice.Status.OPEN, kind=Invoice.Kind.PERIOD
             )
         }
         self.open_attempts = {
@@ -232,7 +237,7 @@ def _decide_retry(
 
 
 def _decide_renewal(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
-    price = facts.prices[subscription.price_id]
+    price = facts.prices[subscription.pending_price_id or subscription.price_id]
     start = subscription.paid_through
     if start is None or start > now:
         return _Decision("parked", reason="due_before_its_boundary")
@@ -313,7 +318,9 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
         if decision.action in {"bill", "retry"} and decision.start and decision.end:
             charge = Charge(
                 subscription=subscription,
-                price=facts.prices[subscription.price_id],
+                price=facts.prices[
+                    (decision.action == "bill" and subscription.pending_price_id) or subscription.price_id
+                ],
                 start=decision.start,
                 end=decision.end,
                 card=facts.cards.get(subscription.account_id),
@@ -327,6 +334,10 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
     Subscription.objects.filter(pk__in=[charge.subscription.pk for charge in to_bill + to_retry]).update(
         claimed_until=now + CLAIM
     )
+    for charge in to_bill:
+        if charge.price.pk != charge.subscription.price_id:
+            charge.subscription.price, charge.subscription.pending_price = charge.price, None
+            charge.subscription.save(update_fields=["price", "pending_price"])
     attempts = _retry(to_retry, facts, changes, handled, now=now)
     for billed in invoicing.bill(to_bill, now=now) if to_bill else []:
         if billed.attempt is None:

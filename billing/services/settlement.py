@@ -15,7 +15,7 @@ from django.db import transaction
 
 from billing import events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
-from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Subscription, SubscriptionTransition
+from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Quote, Subscription, SubscriptionTransition
 from billing.rules import Status
 from billing.services import _rows, dunning, ledger
 from core import outbox
@@ -69,6 +69,8 @@ def _save_states(subscriptions: Iterable[Subscription]) -> None:
         list(subscriptions),
         [
             "status",
+            "price",
+            "pending_price",
             "period_index",
             "paid_through",
             "next_step",
@@ -159,13 +161,17 @@ def _apply(
         attempt.decline_code = outcome.code
         attempt.decline_class = rules.DeclineClass.AUTHENTICATION
         changes.attempts[attempt.pk] = attempt
-        if subscription.status != Status.INCOMPLETE and invoice.status == Invoice.Status.OPEN:
+        if (
+            subscription.status != Status.INCOMPLETE
+            and invoice.status == Invoice.Status.OPEN
+            and invoice.kind == Invoice.Kind.PERIOD
+        ):
             record_failure(invoice, attempt, subscription, changes, now=now)
         return
     if (
         outcome.kind is OutcomeKind.DECLINED
         and attempt.state == State.REQUIRES_ACTION
-        and subscription.status == Status.INCOMPLETE
+        and (subscription.status == Status.INCOMPLETE or invoice.kind == Invoice.Kind.CHANGE)
     ):
         # The customer may try again with the same PaymentIntent; it is withdrawn when it lies about for a day.
         return
@@ -173,6 +179,11 @@ def _apply(
     _close(attempt, final, outcome, changes, now=now)
     if subscription.status == Status.INCOMPLETE:
         _end_unpaid(invoice, subscription, changes, reason=outcome.code, now=now)
+    elif invoice.kind == Invoice.Kind.CHANGE:
+        # Nothing was changed, so nothing is owed.
+        if invoice.status == Invoice.Status.OPEN:
+            invoice.status = Invoice.Status.VOID
+            changes.invoices[invoice.pk] = invoice
     elif outcome.kind is OutcomeKind.CANCELED:
         if subscription.status in rules.LIVE and invoice.status == Invoice.Status.OPEN:
             _retry_if_card_changed(attempt, subscription, changes, now=now)
@@ -217,8 +228,24 @@ def _mark_paid(
     invoice.paid_at = now
     changes.invoices[invoice.pk] = invoice
     changes.subscriptions[subscription.pk] = subscription
-    subscription.last_charged_at = now
+    if invoice.kind == Invoice.Kind.PERIOD:
+        # An upgrade that the customer makes on the spot is no second charge of a period.
+        subscription.last_charged_at = now
     before = Status(subscription.status)
+    if invoice.kind == Invoice.Kind.CHANGE and before in rules.LIVE:
+        # Access comes after the payment, and nothing else of the subscription moves.
+        subscription.price_id = Quote.objects.get(invoice=invoice).price_id
+        subscription.pending_price_id = None
+        changes.transitions.append(
+            SubscriptionTransition(
+                subscription=subscription,
+                from_status=before,
+                to_status=before,
+                at=now,
+                by=SYSTEM,
+                reason="plan_changed",
+            )
+        )
     if before not in rules.LIVE or invoice.period is None:
         return
     subscription.paid_through = invoice.period.end

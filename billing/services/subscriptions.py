@@ -23,7 +23,7 @@ from billing.models import (
     SubscriptionTransition,
 )
 from billing.rules import Status
-from billing.services import invoicing, payments, settlement
+from billing.services import coupons, invoicing, payments, settlement
 from billing.services.settlement import Changes
 from core import idempotency
 from core.errors import DomainError
@@ -128,12 +128,13 @@ def subscribe(
     gateway: Gateway,
     now: datetime,
     by: str,
+    coupon: str = "",
 ) -> Subscribed:
     """Buy a plan and charge its first period; access begins when the payment has succeeded.
 
-    `quoted_amount` is what the customer was shown, in minor units. The same request key again goes on
+    `quoted_amount` is what the customer was shown for the first period, tax and `coupon` included, in minor units. The same request key again goes on
     where a killed one stopped and never charges a second time. Raises AlreadySubscribed,
-    PriceNotOffered, QuoteChanged, PaymentMethodRequired, PaymentFailed.
+    PriceNotOffered, CouponNotValid, QuoteChanged, PaymentMethodRequired, PaymentFailed.
     """
     attempt_id = _begin(
         account_id=account_id,
@@ -144,13 +145,15 @@ def subscribe(
         request_key=request_key,
         now=now,
         by=by,
+        coupon=coupon,
     )
     outcome = payments.send([attempt_id], gateway=gateway, now=now).get(attempt_id)
     attempt = PaymentAttempt.objects.select_related("invoice__subscription__price__plan").get(pk=attempt_id)
-    return _answer(attempt, outcome, gateway=gateway)
+    return answer(attempt, outcome, gateway=gateway)
 
 
-def _answer(attempt: PaymentAttempt, outcome: ChargeOutcome | None, *, gateway: Gateway) -> Subscribed:
+def answer(attempt: PaymentAttempt, outcome: ChargeOutcome | None, *, gateway: Gateway) -> Subscribed:
+    """Answer where a charge with the customer present stands. Raises PaymentFailed."""
     subscription = attempt.invoice.subscription
     match PaymentAttempt.State(attempt.state):
         case PaymentAttempt.State.SUCCEEDED:
@@ -175,6 +178,7 @@ def _begin(
     request_key: RequestKey,
     now: datetime,
     by: str,
+    coupon: str,
 ) -> UUID:
     """Commit subscription, period, invoice and attempt, or find those of the same request; answers the attempt."""
     idempotency.claim(request_key, now=now)
@@ -188,7 +192,7 @@ def _begin(
         return attempt.pk
     if Subscription.objects.live().filter(account=account_id).exists():
         raise AlreadySubscribed
-    price = _offered_price(price_id, country=country, quoted_amount=quoted_amount)
+    price = _offered_price(price_id, country=country)
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
     if card is None or customer is None:
@@ -208,6 +212,8 @@ def _begin(
     SubscriptionTransition.objects.create(
         subscription=subscription, from_status="", to_status=Status.INCOMPLETE, at=now, by=by, reason="subscribed"
     )
+    if coupon:
+        coupons.redeem(code=coupon, subscription=subscription, now=now)
     charge = invoicing.Charge(
         subscription=subscription,
         price=price,
@@ -218,17 +224,17 @@ def _begin(
         off_session=False,
     )
     (billed,) = invoicing.bill([charge], now=now)
+    if billed.invoice.total != quoted_amount:
+        raise QuoteChanged(amount=billed.invoice.total, currency=price.currency)
     if billed.attempt is None:
         raise PaymentMethodRequired
     return billed.attempt.pk
 
 
-def _offered_price(price_id: UUID, *, country: str, quoted_amount: int) -> Price:
+def _offered_price(price_id: UUID, *, country: str) -> Price:
     for offer in selectors.offers(country=country):
         for price in offer.prices:
             if price.pk == price_id:
-                if price.amount != quoted_amount:
-                    raise QuoteChanged(amount=price.amount, currency=price.currency)
                 return price
     raise PriceNotOffered
 
@@ -262,7 +268,7 @@ def _cancel(*, account_id: UUID, subscription_id: UUID | None, now: datetime, by
     invoice = (
         Invoice.objects.locked()
         .select_related("period")
-        .filter(subscription=subscription, status=Invoice.Status.OPEN)
+        .filter(subscription=subscription, status=Invoice.Status.OPEN, kind=Invoice.Kind.PERIOD)
         .first()
     )
     attempt = PaymentAttempt.objects.filter(invoice=invoice, state__in=PaymentAttempt.OPEN).first() if invoice else None

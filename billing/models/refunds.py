@@ -1,0 +1,121 @@
+"""Money that goes back: refunds with their credit notes, and disputes."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from billing.models.invoices import Invoice, NumberSeries
+from billing.models.payments import PaymentAttempt
+from core.ids import new_id
+
+
+class RefundQuerySet(models.QuerySet["Refund"]):
+    """The refund's lock."""
+
+    def locked(self) -> RefundQuerySet:
+        return self.order_by("pk").select_for_update(of=("self",))
+
+
+class Refund(models.Model):
+    """Money of a payment given back: asked for by one person, above a limit approved by another."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "waits for a second person"
+        APPROVED = "approved", "to be sent"
+        PENDING = "pending", "under way"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "failed"
+        REFUSED = "refused", "refused"
+
+    OPEN = ("requested", "approved", "pending")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="refunds")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="refunds")
+    amount = models.BigIntegerField(help_text="Minor units, tax included.")
+    net = models.BigIntegerField()
+    tax = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    reason = models.CharField(max_length=200)
+    state = models.CharField(max_length=9, choices=State.choices)
+    gateway_id = models.CharField(max_length=255, blank=True)
+    failure = models.CharField(max_length=100, blank=True)
+    requested_by = models.CharField(max_length=100)
+    requested_at = models.DateTimeField()
+    approved_by = models.CharField(max_length=100, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RefundQuerySet.as_manager()
+
+    class Meta:
+        permissions = [
+            ("request_refund", "Can refund a payment"),
+            ("approve_refund", "Can approve a refund that somebody else asked for"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, net__gte=0, tax__gte=0, amount=F("net") + F("tax")),
+                name="refund_parts_make_the_amount",
+            ),
+            # Four eyes: nobody approves what they asked for.
+            models.CheckConstraint(condition=~Q(approved_by=F("requested_by")), name="refund_approved_by_another"),
+            models.UniqueConstraint(
+                fields=["gateway_id"], condition=~Q(gateway_id=""), name="refund_gateway_id_unique"
+            ),
+        ]
+        indexes = [
+            models.Index(F("id"), condition=Q(state__in=["approved", "pending"]), name="refund_under_way"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}, {self.state}"
+
+
+class CreditNote(models.Model):
+    """The document of a refund, numbered without gaps in a series of its own. Written once."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    refund = models.OneToOneField(Refund, on_delete=models.PROTECT, related_name="credit_note")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_notes")
+    series = models.ForeignKey(NumberSeries, on_delete=models.PROTECT, related_name="+", db_index=False)
+    sequence = models.PositiveBigIntegerField()
+    number = models.CharField(max_length=40)
+    net = models.BigIntegerField()
+    tax = models.BigIntegerField()
+    issued_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["series", "sequence"], name="credit_note_sequence_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class DisputeQuerySet(models.QuerySet["Dispute"]):
+    """Questions about disputes, and their lock."""
+
+    def locked(self) -> DisputeQuerySet:
+        return self.order_by("pk").select_for_update(of=("self",))
+
+
+class Dispute(models.Model):
+    """A customer's bank takes a payment back. While it is open or lost, nothing is refunded."""
+
+    BLOCKING = ("needs_response", "under_review", "lost")
+
+    gateway_id = models.CharField(max_length=255, unique=True)
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="disputes")
+    amount = models.BigIntegerField(help_text="Minor units of the payment's currency.")
+    currency = models.CharField(max_length=3)
+    reason = models.CharField(max_length=50)
+    status = models.CharField(max_length=30, help_text="Stripe's word.")
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DisputeQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.gateway_id} {self.status}"

@@ -1,0 +1,43 @@
+"""Coupons, redeemed with a subscription."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from billing.models import Coupon, CouponRedemption, Subscription
+from core.errors import DomainError
+
+
+class CouponNotValid(DomainError):
+    """Unknown, run out, used up, used by this account before, or made for another currency."""
+
+    code: ClassVar[str] = "coupon_not_valid"
+    title: ClassVar[str] = "This coupon cannot be used."
+    status: ClassVar[int] = 409
+
+
+def redeem(*, code: str, subscription: Subscription, now: datetime) -> CouponRedemption:
+    """Put a coupon on a subscription that is just being made, in the caller's transaction. Raises CouponNotValid.
+
+    Given back if the transaction does not commit.
+    """
+    # The limit is counted under the row's lock.
+    coupon = Coupon.objects.locked().filter(code__iexact=code).first()
+    if (
+        coupon is None
+        or (coupon.valid_until is not None and now >= coupon.valid_until)
+        or (coupon.max_redemptions is not None and coupon.redemptions >= coupon.max_redemptions)
+        or coupon.currency not in {"", subscription.price.currency}
+        or CouponRedemption.objects.filter(coupon=coupon, account=subscription.account_id).exists()
+    ):
+        raise CouponNotValid
+    coupon.redemptions += 1
+    coupon.save(update_fields=["redemptions"])
+    return CouponRedemption.objects.create(
+        coupon=coupon,
+        account_id=subscription.account_id,
+        subscription=subscription,
+        first_index=subscription.period_index,
+        redeemed_at=now,
+    )
