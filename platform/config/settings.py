@@ -470,6 +470,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "catalog", "description": "What can be watched."},
         {"name": "core", "description": "What clients of all kinds need."},
     ],
+    # Fields of one name with other choices.
+    "ENUM_NAME_OVERRIDES": {
+        "DeviceKindEnum": "accounts.models.devices.Device.Kind",
+        "DeviceKindRequestEnum": "accounts.rules.DEVICE_KINDS",
+        "TitleKindEnum": "catalog.models.titles.Kind",
+    },
     # What is asked for and what is answered differ: ids, for one.
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
