@@ -21,8 +21,9 @@ from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, Us
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import rules
-from accounts.models import OutgoingEmail, Profile, User
-from accounts.services import accounts, sessions
+from accounts.api.audited import origin_of
+from accounts.models import AuditEntry, OutgoingEmail, Profile, User
+from accounts.services import accounts, audit, sessions
 from core import clock
 from core.errors import DomainError
 
@@ -135,12 +136,27 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         response = super().user_change_password(request, id, form_url)
         if request.method == "POST":
             sessions.forget(account_id=UUID(id))
+            self._record(request, audit.Act.STAFF_CHANGED, UUID(id), fields="password")
         return response
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Let rights that were given or taken hold from the next request on."""
         super().save_related(request, form, formsets, change)
         sessions.forget(account_id=form.instance.pk)
+        if change and form.changed_data:
+            self._record(request, audit.Act.STAFF_CHANGED, form.instance.pk, fields=", ".join(form.changed_data))
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show an account, and record who looked at it."""
+        response = super().change_view(request, object_id, *args, **kwargs)
+        if request.method == "GET" and response.status_code == 200 and request.user.pk != UUID(object_id):
+            self._record(request, audit.Act.STAFF_VIEWED, UUID(object_id))
+        return response
+
+    @staticmethod
+    def _record(request: HttpRequest, act: audit.Act, account_id: UUID, **detail: str) -> None:
+        by = cast(User, request.user)
+        audit.record(act, account_id=account_id, by=by, origin=origin_of(request), now=clock.now(), **detail)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Never: an account is erased by its owner's request, with what the law keeps kept."""
@@ -159,7 +175,13 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
             return
         for account in queryset:
             try:
-                accounts.suspend(account_id=account.pk, reason=reason, by=cast(User, request.user), now=clock.now())
+                accounts.suspend(
+                    account_id=account.pk,
+                    reason=reason,
+                    by=cast(User, request.user),
+                    now=clock.now(),
+                    origin=origin_of(request),
+                )
             except DomainError as error:
                 self.message_user(request, f"{account}: {error.detail}", messages.ERROR)
             else:
@@ -171,7 +193,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         """Let the chosen accounts in again."""
         for account in queryset:
             try:
-                accounts.unsuspend(account_id=account.pk)
+                accounts.unsuspend(
+                    account_id=account.pk, by=cast(User, request.user), now=clock.now(), origin=origin_of(request)
+                )
             except DomainError as error:
                 self.message_user(request, f"{account}: {error.detail}", messages.ERROR)
             else:
@@ -195,6 +219,20 @@ class OutgoingEmailAdmin(ModelAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Refuse filters on what a mail says: a code could be guessed letter by letter."""
         return not lookup.startswith("context") and super().lookup_allowed(lookup, value, request)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ModelAdmin):
+    """What was done to accounts, by whom and from where. Nobody changes it."""
+
+    list_display = ["at", "account", "act", "actor", "address", "place"]
+    list_filter = ["act", "actor"]
+    list_select_related = ["account"]
+    search_fields = ["account__email__startswith"]
+    search_help_text = "The beginning of an address"
+    show_full_result_count = False
+    ordering = ["-at", "-id"]
+    has_add_permission = has_change_permission = has_delete_permission = _never
 
 
 # What allauth registers would let staff edit what only its owner may change, or see sessions' keys.

@@ -15,4 +15,5 @@ class AccountsConfig(AppConfig):
         """Register what others look up: sign-in in the API's description, what it tells us, our part of personal data."""
         import_module("accounts.api.schema")
         import_module("accounts.api.sign_ins").listen()
+        import_module("accounts.api.audited").listen()
         personal_data.register(import_module("accounts.personal_data").CONTRIBUTOR)

@@ -9,7 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 
-from accounts.models import Device, DeviceRegistration, OutgoingEmail, Profile, SessionProfile, User
+from accounts.models import AuditEntry, Device, DeviceRegistration, OutgoingEmail, Profile, SessionProfile, User
 from accounts.services import accounts
 from core.personal_data import Contributor, Stream
 
@@ -53,6 +53,19 @@ def export(*, account_id: UUID) -> Iterable[Stream]:
         "second_factors", Authenticator.objects.filter(user=account_id).values("type", "created_at", "last_used_at")
     )
     yield Stream(
+        "activity",
+        (
+            # Where staff sit is no data of the owner's.
+            entry
+            if entry["actor"] != AuditEntry.Actor.STAFF
+            else {**entry, "address": None, "place": "", "user_agent": ""}
+            for entry in AuditEntry.objects.filter(account=account_id)
+            .order_by("at", "pk")
+            .values("at", "act", "actor", "address", "place", "user_agent", "detail")
+            .iterator()
+        ),
+    )
+    yield Stream(
         "mail",
         OutgoingEmail.objects.filter(address__in=accounts.addresses_of(account_id))
         .order_by("created_at")
@@ -81,5 +94,9 @@ CONTRIBUTOR = Contributor(
         )
     )
     | {"account.EmailConfirmation"},
-    keeps={"admin.LogEntry": "what staff changed stays accountable; it names the member of staff by id"},
+    keeps={
+        "admin.LogEntry": "what staff changed stays accountable; it names the member of staff by id",
+        "accounts.AuditEntry": "that something was done, and by whom of the staff, stays provable for 400 days; "
+        "address, place, program and detail are taken out",
+    },
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from accounts.models import Device, DeviceRegistration, OutgoingEmail, Profile
+from accounts.models import AuditEntry, Device, DeviceRegistration, OutgoingEmail, Profile
 
 
 def profiles_of(account_id: UUID) -> QuerySet[Profile]:
@@ -25,6 +25,11 @@ def devices_of(account_id: UUID) -> QuerySet[Device]:
         .select_related("session")
         .order_by("-last_seen_at", "pk")
     )
+
+
+def activity_of(account_id: UUID) -> QuerySet[AuditEntry]:
+    """Answer what was done to an account, and tried."""
+    return AuditEntry.objects.filter(account=account_id)
 
 
 def due_mail(*, now: datetime, limit: int) -> list[UUID]:

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
 from accounts import selectors
-from accounts.services import devices, mails, sessions
+from accounts.services import audit, devices, mails, sessions
 from core.clock import now
 
 SWEEP = 500
@@ -35,3 +35,4 @@ def purge(**_: Any) -> None:
     mails.purge(now=now())
     sessions.purge(now=now())
     devices.forget_old_registrations(now=now())
+    audit.purge(now=now())

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from accounts.api import devices, views
+from accounts.api import activity, devices, views
 
 urlpatterns = [
     path("devices", devices.DevicesView.as_view(), name="devices"),
     path("devices/current", devices.CurrentDeviceView.as_view(), name="device-current"),
     path("devices/sign-out-others", devices.SignOutOthersView.as_view(), name="devices-sign-out-others"),
     path("devices/<uuid:device_id>", devices.DeviceView.as_view(), name="device"),
+    path("account/activity", activity.ActivityView.as_view(), name="account-activity"),
     path("account", views.AccountView.as_view(), name="account"),
     path("profiles", views.ProfilesView.as_view(), name="profiles"),
     path("profiles/<uuid:profile_id>", views.ProfileView.as_view(), name="profile"),

@@ -12,7 +12,8 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 
 from accounts.models import Device, DeviceRegistration, OutgoingEmail, Profile, User
-from accounts.services import sessions
+from accounts.services import audit, sessions
+from accounts.services.audit import Act, Origin
 from core.errors import DomainError
 
 CHANGEABLE = {"country", "language"}
@@ -51,7 +52,7 @@ def change(*, account_id: UUID, fields: Mapping[str, Any]) -> User:
         return account
 
 
-def suspend(*, account_id: UUID, reason: str, by: User, now: datetime) -> User:
+def suspend(*, account_id: UUID, reason: str, by: User, now: datetime, origin: Origin = audit.NOWHERE) -> User:
     """Shut an account out and end its sign-ins at once.
 
     Raises AlreadySuspended and SuspensionRefused (staff).
@@ -68,10 +69,11 @@ def suspend(*, account_id: UUID, reason: str, by: User, now: datetime) -> User:
         account.save(update_fields=["suspended_at", "suspension_reason", "is_active"])
         # Else they would come alive again when the suspension ends.
         sessions.end(account_id=account_id, now=now)
+        audit.record(Act.SUSPENDED, account_id=account_id, by=by, origin=origin, now=now, reason=reason)
         return account
 
 
-def unsuspend(*, account_id: UUID) -> User:
+def unsuspend(*, account_id: UUID, by: User, now: datetime, origin: Origin = audit.NOWHERE) -> User:
     """Let an account in again; it signs in anew. Raises NotSuspended."""
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)
@@ -81,6 +83,7 @@ def unsuspend(*, account_id: UUID) -> User:
         account.suspension_reason = ""
         account.is_active = True
         account.save(update_fields=["suspended_at", "suspension_reason", "is_active"])
+        audit.record(Act.UNSUSPENDED, account_id=account_id, by=by, origin=origin, now=now)
         return account
 
 
@@ -108,6 +111,7 @@ def erase(*, account_id: UUID, now: datetime) -> None:
         Profile.objects.filter(account=account).delete()
         EmailAddress.objects.filter(user=account).delete()
         Authenticator.objects.filter(user=account).delete()
+        audit.strip(account_id=account_id)
         account.groups.clear()
         account.user_permissions.clear()
         account.email = f"{account.pk}@erased.invalid"

@@ -26,6 +26,7 @@ READ_ACCOUNTS = {
     ("accounts", "view_user"),
     ("accounts", "view_profile"),
     ("accounts", "view_outgoingemail"),
+    ("accounts", "view_auditentry"),
     ("account", "view_emailaddress"),
     ("usersessions", "view_usersession"),
 }

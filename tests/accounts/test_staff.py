@@ -173,14 +173,14 @@ class TestSuspend:
         account.refresh_from_db()
         assert (account.suspended_at, account.suspension_reason, account.is_active) == (NOW, "fraud", False)
 
-        accounts.unsuspend(account_id=account.pk)
+        accounts.unsuspend(account_id=account.pk, by=by, now=NOW)
         assert app.call("get", "/api/v1/profiles").status_code == 401
         assert App().auth("auth/login", email=account.email, password=PASSWORD).status_code == 200
 
     def test_refuses_what_makes_no_sense(self) -> None:
         account, by = AccountFactory.create(), StaffFactory.create()
         with pytest.raises(accounts.NotSuspended):
-            accounts.unsuspend(account_id=account.pk)
+            accounts.unsuspend(account_id=account.pk, by=by, now=NOW)
         accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=NOW)
         with pytest.raises(accounts.AlreadySuspended):
             accounts.suspend(account_id=account.pk, reason="again", by=by, now=NOW)
