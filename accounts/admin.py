@@ -21,8 +21,8 @@ from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, Us
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import rules
-from accounts.api.audited import origin_of
 from accounts.models import AuditEntry, OutgoingEmail, Profile, User
+from accounts.origins import origin_of
 from accounts.services import accounts, audit, sessions
 from core import clock
 from core.errors import DomainError

@@ -11,13 +11,11 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth import signals as auth_signals
 from django.dispatch import Signal
 from django.http import HttpRequest
-from rest_framework.request import Request
 
-from accounts.api import sign_ins
 from accounts.models import User
+from accounts.origins import origin_of
 from accounts.services import audit
-from accounts.services.audit import Act, Origin
-from core import geo
+from accounts.services.audit import Act
 from core.clock import now
 
 _BY_SIGNAL: tuple[tuple[Signal, Act], ...] = (
@@ -49,18 +47,6 @@ def listen() -> None:
     auth_signals.user_login_failed.connect(_record_failed_sign_in, dispatch_uid="audit")
     account_signals.email_confirmed.connect(_record_confirmed_address, dispatch_uid="audit")
     second_factor_signals.authentication_failed.connect(_record_failed_second_factor, dispatch_uid="audit")
-
-
-def origin_of(request: HttpRequest | Request | None) -> Origin:
-    """Answer where a request comes from, as the record keeps it."""
-    if request is None:
-        return audit.NOWHERE
-    address = geo.client_address(request)
-    return Origin(
-        address=str(address) if address else None,
-        place=sign_ins.place_of(request),
-        user_agent=request.META.get("HTTP_USER_AGENT", ""),
-    )
 
 
 def _recorder(act: Act) -> Any:
