@@ -9,7 +9,17 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 
-from accounts.models import AuditEntry, Device, DeviceRegistration, OutgoingEmail, Profile, SessionProfile, User
+from accounts.models import (
+    AuditEntry,
+    CodeTries,
+    Device,
+    DeviceAuthorization,
+    DeviceRegistration,
+    OutgoingEmail,
+    Profile,
+    SessionProfile,
+    User,
+)
 from accounts.services import accounts
 from core.personal_data import Contributor, Stream
 
@@ -87,6 +97,8 @@ CONTRIBUTOR = Contributor(
             SessionProfile,
             Device,
             DeviceRegistration,
+            DeviceAuthorization,
+            CodeTries,
             OutgoingEmail,
             EmailAddress,
             UserSession,

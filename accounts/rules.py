@@ -153,3 +153,20 @@ def _next_swap_at(places: list[Place], cap: int, swaps: int | None, now: datetim
     by_age = [empty[surplus - 1] + SWAP_PERIOD] if 0 < surplus <= len(empty) else []
     by_swaps = [made[-swaps] + SWAP_PERIOD] if swaps else []
     return min([*by_age, *by_swaps], default=now)
+
+
+# ------------------------------------------------ codes on a television's screen
+
+CODE_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+"""Letters that make no words and that nobody mistakes for a digit (RFC 8628, 6.1)."""
+CODE_LENGTH = 8
+
+
+def shown_code(code: str) -> str:
+    """Answer a code as a screen shows it: "WDJB-MJHT"."""
+    return f"{code[: CODE_LENGTH // 2]}-{code[CODE_LENGTH // 2 :]}"
+
+
+def read_code(typed: str) -> str:
+    """Answer the code that a person typed, in whatever case and with whatever between the letters."""
+    return "".join(letter for letter in typed.upper() if letter in CODE_ALPHABET)

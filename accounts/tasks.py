@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
 from accounts import selectors
-from accounts.services import audit, devices, mails, sessions
+from accounts.services import audit, devices, mails, sessions, televisions
 from core.clock import now
 
 SWEEP = 500
@@ -34,5 +34,6 @@ def purge(**_: Any) -> None:
     """Delete what has run out: old mail, ended sessions."""
     mails.purge(now=now())
     sessions.purge(now=now())
+    televisions.purge(now=now())
     devices.forget_old_registrations(now=now())
     audit.purge(now=now())

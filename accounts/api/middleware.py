@@ -8,7 +8,27 @@ import orjson
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 
+from accounts import principals
+from core.clock import now
+
 PREFIX = "/_allauth/"
+
+
+class NoSignInOnTelevision:
+    """Keeps televisions from changing how an account signs in: there they may only look, and sign out."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer 403 in the endpoints' own form, or let the request pass."""
+        token = request.headers.get("X-Session-Token")
+        if token and request.path.startswith(PREFIX) and not request.path.endswith("/v1/auth/session"):
+            principal = principals.resolve(token, now=now())
+            if principal is not None and principal.is_television:
+                error = {"code": "not_on_television", "message": _("This cannot be done on a television.")}
+                return JsonResponse({"status": 403, "errors": [error]}, status=403)
+        return self._get_response(request)
 
 
 class StrictJson:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.api import activity, devices, views
+from accounts.api import activity, devices, televisions, views
 
 urlpatterns = [
     path("devices", devices.DevicesView.as_view(), name="devices"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("devices/<uuid:device_id>", devices.DeviceView.as_view(), name="device"),
     path("account/activity", activity.ActivityView.as_view(), name="account-activity"),
     path("account", views.AccountView.as_view(), name="account"),
+    path("tv/code", televisions.CodeView.as_view(), name="tv-code"),
+    path("tv/approve", televisions.ApproveView.as_view(), name="tv-approve"),
+    path("tv/deny", televisions.DenyView.as_view(), name="tv-deny"),
     path("profiles", views.ProfilesView.as_view(), name="profiles"),
     path("profiles/<uuid:profile_id>", views.ProfileView.as_view(), name="profile"),
     path("profiles/<uuid:profile_id>/enter", views.EnterProfileView.as_view(), name="profile-enter"),

@@ -9,6 +9,17 @@ from accounts.models.audit import AuditEntry
 from accounts.models.devices import Device, DeviceRegistration
 from accounts.models.mails import OutgoingEmail
 from accounts.models.profiles import Profile, SessionProfile
+from accounts.models.televisions import CodeTries, DeviceAuthorization
 from accounts.models.users import User
 
-__all__ = ["AuditEntry", "Device", "DeviceRegistration", "OutgoingEmail", "Profile", "SessionProfile", "User"]
+__all__ = [
+    "AuditEntry",
+    "CodeTries",
+    "Device",
+    "DeviceAuthorization",
+    "DeviceRegistration",
+    "OutgoingEmail",
+    "Profile",
+    "SessionProfile",
+    "User",
+]

@@ -11,7 +11,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 
-from accounts.models import Device, DeviceRegistration, OutgoingEmail, Profile, User
+from accounts.models import CodeTries, Device, DeviceAuthorization, DeviceRegistration, OutgoingEmail, Profile, User
 from accounts.services import audit, sessions
 from accounts.services.audit import Act, Origin
 from core.errors import DomainError
@@ -106,6 +106,8 @@ def erase(*, account_id: UUID, now: datetime) -> None:
             return
         OutgoingEmail.objects.filter(address__in=addresses_of(account_id)).delete()
         sessions.end(account_id=account_id, now=now)
+        DeviceAuthorization.objects.filter(account=account).delete()
+        CodeTries.objects.filter(account=account).delete()
         DeviceRegistration.objects.filter(account=account).delete()
         Device.objects.filter(account=account).delete()
         Profile.objects.filter(account=account).delete()

@@ -57,7 +57,7 @@ def identify(*, account_id: UUID, session_id: int, client_id: str, kind: str, na
     """
     with transaction.atomic():
         User.objects.locked().get(pk=account_id)
-        client_hash = _hash(kind, client_id)
+        client_hash = hash_client(kind, client_id)
         session = UserSession.objects.select_related("device").filter(pk=session_id, user_id=account_id).first()
         if session is None:
             raise SessionUnknown
@@ -69,10 +69,15 @@ def identify(*, account_id: UUID, session_id: int, client_id: str, kind: str, na
         return _bind(account_id, session, client_hash=client_hash, kind=kind, name=name, now=now)
 
 
-def bind(*, account_id: UUID, session: UserSession, client_id: str, kind: str, name: str, now: datetime) -> Device:
+def bind(
+    *, account_id: UUID, session: UserSession, client_hash: str, kind: str, name: str, place: str, now: datetime
+) -> Device:
     """Sign a device in by a session that is its own from the start; call it in a transaction."""
     User.objects.locked().get(pk=account_id)
-    return _bind(account_id, session, client_hash=_hash(kind, client_id), kind=kind, name=name, now=now)
+    device = _bind(account_id, session, client_hash=client_hash, kind=kind, name=name, now=now)
+    device.place = place
+    device.save(update_fields=["place"])
+    return device
 
 
 def rename(*, account_id: UUID, device_id: UUID, name: str) -> Device:
@@ -140,7 +145,8 @@ def _locked(account_id: UUID, device_id: UUID) -> Device:
         raise DeviceNotFound from None
 
 
-def _hash(kind: str, client_id: str) -> str:
+def hash_client(kind: str, client_id: str) -> str:
+    """Answer what is stored of an app's stable id; one id is another device on a phone than on a television."""
     return hashlib.sha256(f"{kind}:{client_id}".encode()).hexdigest()
 
 

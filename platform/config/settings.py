@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "core.api.middleware.RefuseNul",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.api.middleware.NoSignInOnTelevision",
     "accounts.api.middleware.StrictJson",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

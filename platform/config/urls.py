@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from accounts.api import televisions
 from billing.api.pages import PayPage
 from billing.api.views import StripeWebhookView
 from config import views
@@ -24,6 +25,9 @@ urlpatterns = [
     path("api/v1/", include("billing.api.urls")),
     path("api/v1/", include("catalog.api.urls")),
     path("pay/<str:token>", PayPage.as_view(), name="pay"),
+    path("oauth/device_authorization", televisions.DeviceAuthorizationView.as_view(), name="device-authorization"),
+    path("oauth/token", televisions.TokenView.as_view(), name="oauth-token"),
+    path("tv", televisions.page, name="tv"),
     path("webhooks/stripe", StripeWebhookView.as_view(), name="stripe-webhook"),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
