@@ -17,6 +17,8 @@ from unfold.decorators import display
 
 from billing import rules, stripe_gateway
 from billing.models import (
+    Coupon,
+    Dispute,
     Invoice,
     InvoiceLine,
     JournalEntry,
@@ -26,13 +28,14 @@ from billing.models import (
     Plan,
     PlanFamily,
     Price,
+    Refund,
     Subscription,
     SubscriptionTransition,
     TaxRate,
     TieOut,
     WebhookEvent,
 )
-from billing.services import plans, subscriptions
+from billing.services import plans, refunds, subscriptions
 from core import clock, money
 from core.errors import DomainError
 from core.money import Money
@@ -323,6 +326,7 @@ class InvoiceAdmin(ReadOnly):
     search_help_text = "A whole number or e-mail address."
     ordering = ("-pk",)
     inlines: ClassVar[Any] = (LineInline, AttemptInline)
+    actions = ("refund_in_full",)
     fields = (
         "number",
         "status_label",
@@ -335,6 +339,28 @@ class InvoiceAdmin(ReadOnly):
         "paid_at",
     )
     readonly_fields = ("status_label", "total_label")
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to give money back."""
+        return request.user.has_perm("billing.request_refund")
+
+    @admin.action(description="Refund in full", permissions=["refund"])
+    def refund_in_full(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
+        """Ask for a refund of all that was charged; a large one waits for a second person."""
+        for invoice in queryset:
+            try:
+                refund = refunds.request(
+                    invoice_id=invoice.pk,
+                    amount=invoice.due,
+                    reason="in full, by staff",
+                    by=f"staff:{request.user.pk}",
+                    now=clock.now(),
+                )
+            except DomainError as error:
+                self.message_user(request, f"{invoice}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, invoice, "refund requested")
+                self.message_user(request, f"{invoice}: {refund.get_state_display()}.", messages.SUCCESS)
 
     @display(description="total", ordering="total")
     def total_label(self, invoice: Invoice) -> str:
@@ -482,3 +508,73 @@ class TieOutAdmin(ReadOnly):
     def differences(self, report: TieOut) -> str:
         """Show what one side lacks."""
         return _as_json(report.details)
+
+
+# ---------------------------------------------------------------- money that goes back
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnly):
+    """Refunds; those that wait are approved or refused here, by somebody else than who asked."""
+
+    list_display = ("invoice", "amount_label", "state", "reason", "requested_by", "approved_by", "requested_at")
+    list_filter = ("state",)
+    list_select_related = ("invoice",)
+    search_fields = ("=gateway_id", "=invoice__number")
+    search_help_text = "A whole refund id or invoice number."
+    ordering = ("-pk",)
+    actions = ("approve", "refuse")
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to approve."""
+        return request.user.has_perm("billing.approve_refund")
+
+    @admin.action(description="Approve", permissions=["approve"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
+        """Let refunds be sent; a worker sends them within minutes."""
+        self._each(request, queryset, lambda refund, by: refunds.approve(refund_id=refund.pk, by=by), "approved")
+
+    @admin.action(description="Refuse", permissions=["approve"])
+    def refuse(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
+        """Let refunds be forgotten."""
+
+        def refuse(refund: Refund, by: str) -> object:
+            return refunds.refuse(refund_id=refund.pk, by=by, now=clock.now())
+
+        self._each(request, queryset, refuse, "refused")
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[Refund], act: Callable[[Refund, str], object], done: str
+    ) -> None:
+        for refund in queryset:
+            try:
+                act(refund, f"staff:{request.user.pk}")
+            except DomainError as error:
+                self.message_user(request, f"{refund}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, refund, done)
+                self.message_user(request, f"{refund}: {done}.", messages.SUCCESS)
+
+    @display(description="amount", ordering="amount")
+    def amount_label(self, refund: Refund) -> str:
+        """Show major units."""
+        return str(Money(refund.amount, refund.currency))
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ReadOnly):
+    """Disputes."""
+
+    list_display = ("gateway_id", "amount", "currency", "reason", "status", "opened_at", "closed_at")
+    list_filter = ("status", "reason")
+    search_fields = ("=gateway_id",)
+    search_help_text = "A whole dispute id."
+    ordering = ("-pk",)
+
+
+@admin.register(Coupon)
+class CouponAdmin(ModelAdmin):
+    """Coupons."""
+
+    list_display = ("code", "percent", "amount", "currency", "periods", "redemptions", "max_redemptions", "valid_until")
+    readonly_fields = ("redemptions",)

@@ -79,6 +79,40 @@ class Card:
     fingerprint: str
 
 
+class RefundKind(StrEnum):
+    """What became of a refund."""
+
+    SUCCEEDED = "succeeded"
+    PENDING = "pending"  # accepted; the customer's bank has the last word
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # ask again
+
+
+@dataclass(frozen=True)
+class RefundOutcome:
+    """One answer about one refund; `code` says why it failed."""
+
+    kind: RefundKind
+    id: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class DisputeState:
+    """A dispute as the gateway has it now; an inquiry moves no money."""
+
+    id: str
+    payment_intent: str
+    amount: int
+    currency: str
+    reason: str
+    status: str
+
+    @property
+    def is_inquiry(self) -> bool:
+        return self.status.startswith("warning_")
+
+
 @dataclass(frozen=True)
 class BalanceMovement:
     """A movement of our balance at the gateway, in ISO minor units; what we receive is positive.
@@ -119,5 +153,17 @@ class Gateway(Protocol):
     def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome: ...
 
     def balance_movements(self, *, since: datetime, until: datetime) -> Iterator[BalanceMovement]: ...
+
+    def refund(
+        self, *, payment_intent: str, amount: int, currency: str, refund_id: str, idempotency_key: str
+    ) -> RefundOutcome: ...
+
+    def refund_status(self, gateway_id: str) -> RefundOutcome: ...
+
+    def find_refund(self, *, payment_intent: str, refund_id: str) -> RefundOutcome | None: ...
+
+    def dispute(self, dispute_id: str) -> DisputeState: ...
+
+    def events(self, *, since: datetime) -> Iterator[Mapping[str, Any]]: ...
 
     def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome: ...

@@ -22,10 +22,13 @@ from billing.gateway import (
     BalanceMovement,
     Card,
     ChargeOutcome,
+    DisputeState,
     Gateway,
     GatewayRefused,
     GatewayUnavailable,
     OutcomeKind,
+    RefundKind,
+    RefundOutcome,
     SetupIntent,
 )
 from core.errors import DomainError
@@ -219,6 +222,63 @@ class StripeGateway:
 
         return self._outcome(find)
 
+    def refund(
+        self, *, payment_intent: str, amount: int, currency: str, refund_id: str, idempotency_key: str
+    ) -> RefundOutcome:
+        return self._refund_outcome(
+            lambda: self._stripe.v1.refunds.create(
+                {
+                    "payment_intent": payment_intent,
+                    "amount": amount * _AMOUNT_FACTOR.get(currency, 1),
+                    "metadata": {"refund": refund_id},
+                },
+                {"idempotency_key": idempotency_key},
+            )
+        )
+
+    def refund_status(self, gateway_id: str) -> RefundOutcome:
+        return self._refund_outcome(lambda: self._stripe.v1.refunds.retrieve(gateway_id))
+
+    def find_refund(self, *, payment_intent: str, refund_id: str) -> RefundOutcome | None:
+        """Look for a refund among those of its payment; None if there is none."""
+        try:
+            listed = self._ask(lambda: self._stripe.v1.refunds.list({"payment_intent": payment_intent, "limit": 100}))
+        except (GatewayRefused, GatewayUnavailable):
+            return RefundOutcome(RefundKind.UNKNOWN)
+        for refund in listed.data:
+            if (refund.to_dict().get("metadata") or {}).get("refund") == refund_id:
+                return _refund(refund.to_dict())
+        return None
+
+    def dispute(self, dispute_id: str) -> DisputeState:
+        found = self._ask(lambda: self._stripe.v1.disputes.retrieve(dispute_id)).to_dict()
+        currency = found["currency"].upper()
+        return DisputeState(
+            id=found["id"],
+            payment_intent=str(found.get("payment_intent") or ""),
+            amount=found["amount"] // _AMOUNT_FACTOR.get(currency, 1),
+            currency=currency,
+            reason=found["reason"],
+            status=found["status"],
+        )
+
+    def events(self, *, since: datetime) -> Iterator[Mapping[str, Any]]:
+        """List the events since a time, newest first; Stripe keeps them for 30 days."""
+        listed = self._ask(
+            lambda: self._stripe.v1.events.list({"created": {"gte": int(since.timestamp())}, "limit": 100})
+        )
+        pages = listed.auto_paging_iter()
+        while (found := self._ask(lambda: next(pages, None))) is not None:
+            yield found.to_dict()
+
+    def _refund_outcome(self, call: Callable[[], stripe.Refund]) -> RefundOutcome:
+        try:
+            return _refund(call().to_dict())
+        except stripe.InvalidRequestError as error:
+            return RefundOutcome(RefundKind.FAILED, code=error.code or "invalid_request")
+        except stripe.StripeError as error:
+            return RefundOutcome(RefundKind.UNKNOWN, code=f"http_{error.http_status or 'none'}")
+
     def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome:
         return self._outcome(
             lambda: self._stripe.v1.payment_intents.cancel(
@@ -256,6 +316,16 @@ class StripeGateway:
 @lru_cache(maxsize=4)
 def _connect(secret_key: str, base: str) -> StripeGateway:
     return StripeGateway(secret_key, base)
+
+
+def _refund(refund: Mapping[str, Any]) -> RefundOutcome:
+    match refund.get("status"):
+        case "succeeded":
+            return RefundOutcome(RefundKind.SUCCEEDED, refund["id"])
+        case "failed" | "canceled":
+            return RefundOutcome(RefundKind.FAILED, refund["id"], str(refund.get("failure_reason") or "failed"))
+        case _:
+            return RefundOutcome(RefundKind.PENDING, refund["id"])
 
 
 def _movement(entry: Mapping[str, Any]) -> BalanceMovement:

@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
-from billing.services import payments, recognition, renewals, webhooks
+from billing.services import payments, recognition, refunds, renewals, webhooks
 from billing.services import tie_out as tying
 from core import clock
 
@@ -59,3 +59,15 @@ def recognise_revenue(**_: Any) -> None:
 def tie_out(**_: Any) -> None:
     """Compare our books with the gateway's for the days that are over."""
     tying.tie_out_due(gateway=stripe_gateway.connect(), now=clock.now())
+
+
+@shared_task
+def sweep_refunds(**_: Any) -> None:
+    """Send and ask after refunds that are under way."""
+    refunds.sweep(gateway=stripe_gateway.connect(), now=clock.now())
+
+
+@shared_task
+def fill_webhook_holes(**_: Any) -> None:
+    """Fetch the events that never arrived."""
+    webhooks.fill_holes(gateway=stripe_gateway.connect(), livemode=stripe_gateway.livemode(), now=clock.now())

@@ -32,6 +32,7 @@ from core.ids import new_id
 
 ENTITY = "main"
 INVOICES = "INV"
+CREDIT_NOTES = "CN"
 
 CALL_LEASE = timedelta(seconds=60)
 """How long a caller may take before the sweeper asks for the outcome instead; longer than one call can last."""
@@ -79,7 +80,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
         ]
     )
     priced = _price_lines(charges)
-    series, first = _reserve_numbers(len(charges), now=now)
+    series, first = reserve_numbers(len(charges), now=now)
     invoices = _rows.insert(
         [
             Invoice(
@@ -93,7 +94,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
                 line_count=1,
                 series=series,
                 sequence=sequence,
-                number=f"{series.code}-{series.year}-{sequence:07d}",
+                number=number_of(series, sequence),
                 created_at=now,
                 finalised_at=now,
             )
@@ -144,15 +145,20 @@ def new_attempt(
     )
 
 
-def _reserve_numbers(count: int, *, now: datetime) -> tuple[NumberSeries, int]:
+def reserve_numbers(count: int, *, now: datetime, code: str = INVOICES) -> tuple[NumberSeries, int]:
     """Take `count` numbers in a row; they are given back if the transaction does not commit."""
-    key = {"entity": ENTITY, "code": INVOICES, "year": now.year}
+    key = {"entity": ENTITY, "code": code, "year": now.year}
     NumberSeries.objects.bulk_create([NumberSeries(**key)], ignore_conflicts=True)
     series = NumberSeries.objects.locked().get(**key)
     first = series.last + 1
     series.last += count
     series.save(update_fields=["last"])
     return series, first
+
+
+def number_of(series: NumberSeries, sequence: int) -> str:
+    """Write a document's number."""
+    return f"{series.code}-{series.year}-{sequence:07d}"
 
 
 @dataclass(frozen=True)
@@ -343,7 +349,7 @@ def _unused_line(line: InvoiceLine, *, on: date) -> dict[str, Any]:
 
 def bill_change(quote: Quote, *, card: PaymentMethod, customer: str, now: datetime) -> PaymentAttempt:
     """Write the invoice of a locked quote, exactly as quoted, with its first attempt; answers the attempt."""
-    series, sequence = _reserve_numbers(1, now=now)
+    series, sequence = reserve_numbers(1, now=now)
     invoice = Invoice.objects.create(
         account_id=quote.account_id,
         subscription=quote.subscription,
@@ -354,7 +360,7 @@ def bill_change(quote: Quote, *, card: PaymentMethod, customer: str, now: dateti
         line_count=len(quote.lines),
         series=series,
         sequence=sequence,
-        number=f"{series.code}-{series.year}-{sequence:07d}",
+        number=number_of(series, sequence),
         created_at=now,
         finalised_at=now,
     )

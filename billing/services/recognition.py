@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import Max, Min
 
-from billing.models import RecognisedDay, RevenueSchedule
+from billing import amounts
+from billing.models import Invoice, RecognisedDay, RevenueSchedule
 
 ENTITY = "main"
 SETTLES_WITHIN = timedelta(hours=3)
@@ -63,3 +64,36 @@ def recognise(*, day: date, now: datetime) -> None:
     if new:
         with connection.cursor() as cursor:
             cursor.execute(_RECOGNISE, {"day": day, "now": now, "entity": ENTITY})
+
+
+def give_up(*, source_key: str, invoice: Invoice, amount: int, now: datetime) -> int:
+    """Take up to `amount` (net) of an invoice's revenue back that is not earned yet; answers how much it was.
+
+    The rest was earned already, and the caller books it as given back. In the caller's transaction.
+    """
+    last = RecognisedDay.objects.aggregate(day=Max("day"))["day"]
+    today = now.astimezone(UTC).date()
+    day = max(today, last + timedelta(days=1)) if last else today
+    schedules = list(RevenueSchedule.objects.filter(line__invoice=invoice).order_by("pk"))
+    running = [schedule for schedule in schedules if schedule.end > day]
+    unearned = sum(schedule.amount - _earned_before(schedule, day) for schedule in running)
+    given_up = max(0, min(amount, unearned))
+    if given_up:
+        first = running[0]
+        RevenueSchedule.objects.create(
+            source_key=source_key,
+            line_id=first.line_id,
+            plan_id=first.plan_id,
+            country=first.country,
+            currency=first.currency,
+            amount=-given_up,
+            start=max(day, first.start),
+            end=first.end,
+            first_day=max(day, first.start),
+        )
+    return given_up
+
+
+def _earned_before(schedule: RevenueSchedule, day: date) -> int:
+    days = max((day - schedule.start).days, 0)
+    return amounts.share(schedule.amount, days, (schedule.end - schedule.start).days)

@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from billing.gateway import Gateway, OutcomeKind
-from billing.models import PaymentAttempt, WebhookEvent
-from billing.services import settlement
+from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind
+from billing.models import PaymentAttempt, Refund, WebhookEvent
+from billing.services import disputes, refunds, settlement
 from core.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ TRIES = 12
 """Doubling from a minute: given up after about three days, as long as Stripe itself goes on."""
 LEASE = timedelta(minutes=1)
 BATCH = 100
+LOOK_BACK = timedelta(days=3)
+"""Stripe delivers for three days; so a poll each night looks at everything at least twice."""
 
 Status = WebhookEvent.Status
 
@@ -81,6 +83,12 @@ def _claim(which: Q, *, size: int, now: datetime) -> list[WebhookEvent]:
 
 
 def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
+    if event.type.startswith("charge.dispute."):
+        _apply_dispute(event, gateway=gateway, now=now)
+        return
+    if event.type.startswith("refund."):
+        _apply_refund(event, gateway=gateway, now=now)
+        return
     if not event.type.startswith("payment_intent."):
         _finish(event, Status.IGNORED, now=now)
         return
@@ -95,6 +103,46 @@ def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
         return
     settlement.settle({attempt: outcome}, now=now)
     _finish(event, Status.PROCESSED, now=now)
+
+
+def _apply_dispute(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
+    try:
+        found = gateway.dispute(_object_id(event))
+    except (GatewayUnavailable, GatewayRefused):
+        _park(event, "the dispute could not be read", now=now)
+        return
+    if disputes.record(found=found, now=now):
+        _finish(event, Status.PROCESSED, now=now)
+    else:
+        _park(event, "its payment is not known", now=now)
+
+
+def _apply_refund(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
+    refund = Refund.objects.filter(gateway_id=_object_id(event)).first()
+    if refund is None:
+        # Its reply may not have come yet; what was made in Stripe's dashboard, the tie-out reports.
+        _park(event, "its refund is not known", now=now)
+        return
+    refunds.settle(refund_id=refund.pk, outcome=gateway.refund_status(refund.gateway_id), now=now)
+    _finish(event, Status.PROCESSED, now=now)
+
+
+def _object_id(event: WebhookEvent) -> str:
+    return str(event.payload.get("data", {}).get("object", {}).get("id") or "none")
+
+
+def fill_holes(*, gateway: Gateway, livemode: bool, now: datetime) -> int:
+    """Store the events of the last days that never arrived; answers how many. Raises GatewayUnavailable."""
+    listed = list(gateway.events(since=now - LOOK_BACK))
+    known = set(
+        WebhookEvent.objects.filter(event_id__in=[event["id"] for event in listed]).values_list("event_id", flat=True)
+    )
+    missed = [event for event in reversed(listed) if event["id"] not in known]
+    for event in missed:
+        receive(event=event, livemode=livemode, now=now)
+    if missed:
+        logger.warning("Webhooks had not arrived.", extra={"count": len(missed)})
+    return len(missed)
 
 
 def _attempt_of(intent: Mapping[str, Any]) -> UUID | None:

@@ -224,6 +224,9 @@ LOCALE_PATHS = [ROOT / "platform" / "config" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# Refunds above this many minor units wait for a second person.
+REFUND_APPROVAL_LIMIT = env.int("REFUND_APPROVAL_LIMIT", 5000)
+
 # ---------------------------------------------------------------- jobs
 
 CELERY_BROKER_URL = REDIS_URL
@@ -249,6 +252,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
     "process-webhooks": {"task": "billing.tasks.process_webhooks", "schedule": 60},
+    "sweep-refunds": {"task": "billing.tasks.sweep_refunds", "schedule": 300},
+    "fill-webhook-holes": {"task": "billing.tasks.fill_webhook_holes", "schedule": 24 * 3600},
     "recognise-revenue": {"task": "billing.tasks.recognise_revenue", "schedule": 3600},
     "tie-out-books": {"task": "billing.tasks.tie_out", "schedule": 6 * 3600},
     "run-queued-ingests": {"task": "catalog.tasks.run_queued_ingests", "schedule": 60},

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from billing.gateway import BalanceMovement, Card, ChargeOutcome, OutcomeKind, SetupIntent
+from billing.gateway import (
+    BalanceMovement,
+    Card,
+    ChargeOutcome,
+    DisputeState,
+    OutcomeKind,
+    RefundOutcome,
+    SetupIntent,
+)
 
 NOT_FOUND = ChargeOutcome(OutcomeKind.NOT_FOUND)
 
@@ -50,6 +58,23 @@ class InstantGateway:
         return ChargeOutcome(OutcomeKind.SUCCEEDED, f"pi_{key}") if key in self.charges else NOT_FOUND
 
     def balance_movements(self, *, since: datetime, until: datetime) -> Iterator[BalanceMovement]:
+        raise NotImplementedError
+
+    def refund(
+        self, *, payment_intent: str, amount: int, currency: str, refund_id: str, idempotency_key: str
+    ) -> RefundOutcome:
+        raise NotImplementedError
+
+    def refund_status(self, gateway_id: str) -> RefundOutcome:
+        raise NotImplementedError
+
+    def find_refund(self, *, payment_intent: str, refund_id: str) -> RefundOutcome | None:
+        raise NotImplementedError
+
+    def dispute(self, dispute_id: str) -> DisputeState:
+        raise NotImplementedError
+
+    def events(self, *, since: datetime) -> Iterator[Mapping[str, Any]]:
         raise NotImplementedError
 
     def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome:

@@ -56,6 +56,8 @@ class TestSchedule:
             "billing.tasks.process_webhooks",
             "billing.tasks.recognise_revenue",
             "billing.tasks.tie_out",
+            "billing.tasks.sweep_refunds",
+            "billing.tasks.fill_webhook_holes",
         }
         assert ours <= set(current_app.tasks)
         routes = {name: current_app.amqp.router.route({}, name)["queue"].name for name in ours}

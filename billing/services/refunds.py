@@ -1,0 +1,218 @@
+"""Giving money back: asked for, above a limit approved by a second person, sent, and settled.
+
+The same protocol as for charges: the refund is committed with its key before the call, and whatever is not
+answered is asked again with the same key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+
+from billing import amounts
+from billing.amounts import Taxed
+from billing.gateway import Gateway, RefundKind, RefundOutcome
+from billing.models import CreditNote, Dispute, Invoice, PaymentAttempt, Refund
+from billing.services import invoicing, ledger, recognition
+from billing.services.ledger import Account, Kind
+from core.errors import DomainError
+
+SWEEP_SIZE = 100
+
+State = Refund.State
+
+
+class NotRefundable(DomainError):
+    """Not paid, given back already, more than is left, or in dispute."""
+
+    code: ClassVar[str] = "not_refundable"
+    title: ClassVar[str] = "This cannot be given back: it is not paid, it is more than is left, or it is in dispute."
+    status: ClassVar[int] = 409
+
+
+class SecondPersonRequired(DomainError):
+    """Who asked for a refund cannot approve it."""
+
+    code: ClassVar[str] = "second_person_required"
+    title: ClassVar[str] = "Somebody else has to approve this refund."
+    status: ClassVar[int] = 409
+
+
+class NotWaiting(DomainError):
+    """The refund was approved or refused already."""
+
+    code: ClassVar[str] = "not_waiting"
+    title: ClassVar[str] = "This refund does not wait for approval."
+    status: ClassVar[int] = 409
+
+
+@transaction.atomic
+def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetime) -> Refund:
+    """Ask for a refund of an invoice's payment, in minor units with tax; the last one takes what remains.
+
+    Up to REFUND_APPROVAL_LIMIT it may be sent at once; above, a second person approves it. Raises NotRefundable.
+    """
+    invoice = Invoice.objects.locked().get(pk=invoice_id)
+    attempt = PaymentAttempt.objects.locked().filter(invoice=invoice, state=PaymentAttempt.State.SUCCEEDED).first()
+    if attempt is None or amount <= 0 or Dispute.objects.filter(attempt=attempt, status__in=Dispute.BLOCKING).exists():
+        raise NotRefundable
+    whole, given = parts_of(invoice), _given_back(attempt)
+    if amount > min(invoice.due, whole.gross) - given.gross:
+        raise NotRefundable
+    parts = amounts.refund_parts(whole, refunded=given, amount=amount)
+    return Refund.objects.create(
+        attempt=attempt,
+        invoice=invoice,
+        amount=parts.gross,
+        net=parts.net,
+        tax=parts.tax,
+        currency=invoice.currency,
+        reason=reason[:200],
+        state=State.REQUESTED if amount > settings.REFUND_APPROVAL_LIMIT else State.APPROVED,
+        requested_by=by,
+        requested_at=now,
+    )
+
+
+def parts_of(invoice: Invoice) -> Taxed:
+    """Answer an invoice's total with its tax apart."""
+    sums = invoice.lines.aggregate(gross=Sum("amount"), tax=Sum("tax"))
+    return Taxed(sums["gross"] - sums["tax"], sums["tax"])
+
+
+def _given_back(attempt: PaymentAttempt) -> Taxed:
+    counted = Refund.objects.filter(attempt=attempt, state__in=[*Refund.OPEN, State.SUCCEEDED])
+    sums = counted.aggregate(net=Sum("net"), tax=Sum("tax"))
+    return Taxed(sums["net"] or 0, sums["tax"] or 0)
+
+
+@transaction.atomic
+def approve(*, refund_id: UUID, by: str) -> Refund:
+    """Let a refund be sent. Raises NotWaiting, SecondPersonRequired."""
+    refund = _waiting(refund_id)
+    if refund.requested_by == by:
+        raise SecondPersonRequired
+    refund.state, refund.approved_by = State.APPROVED, by
+    refund.save(update_fields=["state", "approved_by"])
+    return refund
+
+
+@transaction.atomic
+def refuse(*, refund_id: UUID, by: str, now: datetime) -> Refund:
+    """Let a refund be forgotten; who asked for it may do so too. Raises NotWaiting."""
+    refund = _waiting(refund_id)
+    refund.state, refund.failure, refund.settled_at = State.REFUSED, f"refused by {by}"[:100], now
+    refund.save(update_fields=["state", "failure", "settled_at"])
+    return refund
+
+
+def _waiting(refund_id: UUID) -> Refund:
+    refund = Refund.objects.locked().get(pk=refund_id)
+    if refund.state != State.REQUESTED:
+        raise NotWaiting
+    return refund
+
+
+def send(*, refund_id: UUID, gateway: Gateway, now: datetime) -> Refund:
+    """Send an approved refund, or ask again how it stands; does nothing with one that is settled."""
+    refund = Refund.objects.select_related("attempt").get(pk=refund_id)
+    if refund.state == State.PENDING:
+        return settle(refund_id=refund_id, outcome=gateway.refund_status(refund.gateway_id), now=now)
+    if refund.state != State.APPROVED:
+        return refund
+    # The key may be forgotten by now, so a refund that the gateway has is found first.
+    found = gateway.find_refund(payment_intent=refund.attempt.gateway_id, refund_id=str(refund.pk))
+    outcome = found or gateway.refund(
+        payment_intent=refund.attempt.gateway_id,
+        amount=refund.amount,
+        currency=refund.currency,
+        refund_id=str(refund.pk),
+        idempotency_key=f"ref_{refund.pk}",
+    )
+    return settle(refund_id=refund_id, outcome=outcome, now=now)
+
+
+def sweep(*, gateway: Gateway, now: datetime) -> int:
+    """Send and ask after what is under way; answers how many."""
+    waiting = Refund.objects.filter(state__in=[State.APPROVED, State.PENDING]).order_by("pk")
+    refund_ids = list(waiting.values_list("pk", flat=True)[:SWEEP_SIZE])
+    for refund_id in refund_ids:
+        send(refund_id=refund_id, gateway=gateway, now=now)
+    return len(refund_ids)
+
+
+@transaction.atomic
+def settle(*, refund_id: UUID, outcome: RefundOutcome, now: datetime) -> Refund:
+    """Record what became of a refund, once, with its credit note and its entry; unknown changes nothing."""
+    refund = Refund.objects.select_related("invoice").locked().get(pk=refund_id)
+    if outcome.kind is RefundKind.UNKNOWN or refund.state not in {State.APPROVED, State.PENDING}:
+        return refund
+    before = refund.state
+    refund.gateway_id = outcome.id or refund.gateway_id
+    refund.failure = outcome.code
+    refund.state = {
+        RefundKind.SUCCEEDED: State.SUCCEEDED,
+        RefundKind.PENDING: State.PENDING,
+        RefundKind.FAILED: State.FAILED,
+    }[outcome.kind]
+    if refund.state != State.PENDING:
+        refund.settled_at = now
+    refund.save(update_fields=["state", "gateway_id", "failure", "settled_at"])
+    accepted = refund.state in {State.PENDING, State.SUCCEEDED}
+    if accepted and before == State.APPROVED:
+        # Stripe takes it from the balance when it accepts it.
+        _issue(refund, now=now)
+    elif refund.state == State.FAILED and before == State.PENDING:
+        _take_back(refund, now=now)
+    return refund
+
+
+def _issue(refund: Refund, *, now: datetime) -> None:
+    series, sequence = invoicing.reserve_numbers(1, code=invoicing.CREDIT_NOTES, now=now)
+    CreditNote.objects.create(
+        refund=refund,
+        invoice=refund.invoice,
+        series=series,
+        sequence=sequence,
+        number=invoicing.number_of(series, sequence),
+        net=refund.net,
+        tax=refund.tax,
+        issued_at=now,
+    )
+    country = refund.invoice.subscription.country
+    unserved = recognition.give_up(source_key=f"refund:{refund.pk}", invoice=refund.invoice, amount=refund.net, now=now)
+    ledger.book(
+        source_key=f"refund:{refund.pk}",
+        kind=Kind.REFUND,
+        currency=refund.currency,
+        lines={
+            (Account.DEFERRED, ""): unserved,
+            (Account.REFUNDS, ""): refund.net - unserved,
+            (Account.TAX, country): refund.tax,
+            (Account.CLEARING, ""): -refund.amount,
+        },
+        now=now,
+        reference=refund.gateway_id,
+        invoice_id=refund.invoice_id,
+    )
+
+
+def _take_back(refund: Refund, *, now: datetime) -> None:
+    ledger.book(
+        source_key=f"refund_failed:{refund.pk}",
+        kind=Kind.REFUND,
+        currency=refund.currency,
+        lines={
+            (Account.REFUNDS, ""): -refund.net,
+            (Account.TAX, refund.invoice.subscription.country): -refund.tax,
+            (Account.CLEARING, ""): refund.amount,
+        },
+        now=now,
+        reference=refund.gateway_id,
+        invoice_id=refund.invoice_id,
+    )
