@@ -144,6 +144,14 @@ def is_open(window: Window, country: str, now: datetime) -> bool:
     )
 
 
+def start_of(window: Window, country: str) -> datetime | None:
+    """Answer the first instant of a window in `country`; None when it has always been open."""
+    if window.starts_on is not None:
+        day = datetime.combine(window.starts_on, time())
+        return max(day.replace(tzinfo=zone).astimezone(UTC) for zone in _zones(country))
+    return window.starts_at
+
+
 def end_of(window: Window, country: str) -> datetime | None:
     """Answer the first instant after a window in `country`; None for an open end."""
     if window.ends_on is not None:

@@ -25,18 +25,23 @@ class LicenseType(models.TextChoices):
 
 
 class AvailabilityWindowQuerySet(models.QuerySet["AvailabilityWindow"]):
-    def open_in(self, country: str, now: datetime) -> Self:
-        """Windows that let subscribers of `country` (ISO 3166-1 alpha-2) watch at `now`."""
-        first, last = rules.local_dates(country, now)
+    def covering(self, country: str) -> Self:
+        """Windows that let subscribers of `country` (ISO 3166-1 alpha-2) watch at some time."""
         return self.filter(
             Q(territories=[])
             | Q(excluded=False, territories__contains=[country])
             | (Q(excluded=True) & ~Q(territories__contains=[country])),
+            license_type__in=rules.SUBSCRIPTION_LICENCES,
+        )
+
+    def open_in(self, country: str, now: datetime) -> Self:
+        """Windows that let subscribers of `country` watch at `now`."""
+        first, last = rules.local_dates(country, now)
+        return self.covering(country).filter(
             Q(starts_at__isnull=True) | Q(starts_at__lte=now),
             Q(starts_on__isnull=True) | Q(starts_on__lte=first),
             Q(ends_at__isnull=True) | Q(ends_at__gt=now),
             Q(ends_on__isnull=True) | Q(ends_on__gt=last),
-            license_type__in=rules.SUBSCRIPTION_LICENCES,
         )
 
 

@@ -1,0 +1,143 @@
+"""Where and when a title may be watched, and why it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+
+from catalog import rules
+from catalog.models import AvailabilityWindow, ContentRating, Title
+from catalog.models.titles import State
+
+SOON = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a viewer does not see a title. `code` is stable; `title_id` is the title, or the whole, that it lies with."""
+
+    code: str
+    message: str
+    title_id: UUID
+    at: datetime | None = None
+    """When it changes by itself, where that is known."""
+
+
+def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]:
+    """Answer every reason why a viewer may not see a title now; none means that it is shown.
+
+    What is asked here is what `Title.objects.visible_to` asks; a test holds the two together.
+    Raises Title.DoesNotExist.
+    """
+    title = Title.objects.select_related("parent__parent", "series").get(pk=title_id)
+    line = _line(title)
+    reasons = [
+        Reason(level.state, f"{_said(level, title)} is {level.get_state_display().lower()}.", level.pk)
+        for level in line
+        if level.state != State.PUBLISHED
+    ]
+    reasons += _licence_reasons(line, viewer.country, now)
+    reasons += _age_reasons(line, viewer)
+    return reasons
+
+
+def opening_soon(country: str, now: datetime, *, within: timedelta = SOON) -> QuerySet[Title]:
+    """Answer what may be shown as coming soon: announced, public, and open within `within`, but not yet."""
+    windows = AvailabilityWindow.objects.covering(country).filter(
+        Q(announce_at__lte=now) | Q(announce_on__lte=rules.local_dates(country, now)[0])
+    )
+    later = now + within
+    opening = windows.filter(Q(starts_at__gt=now, starts_at__lte=later) | _days("starts_on", country, now, later))
+    open_now = AvailabilityWindow.objects.open_in(country, now)
+    titles = Title.objects.published().standing_alone()
+    return titles.filter(pk__in=opening.values("title")).exclude(pk__in=open_now.values("title"))
+
+
+def leaving_soon(country: str, now: datetime, *, within: timedelta = SOON) -> QuerySet[Title]:
+    """Answer what can be watched now and, by all its licences together, no more after `within`."""
+    later = now + within
+    open_now = AvailabilityWindow.objects.open_in(country, now)
+    # Another licence may begin on the day that this one ends: what is open then is not leaving.
+    open_later = AvailabilityWindow.objects.open_in(country, later)
+    titles = Title.objects.published().standing_alone()
+    return titles.filter(pk__in=open_now.values("title")).exclude(pk__in=open_later.values("title"))
+
+
+def tombstones(since: datetime) -> QuerySet[Title]:
+    """Answer the titles withdrawn since an instant, oldest first: what others have kept of them must go."""
+    return Title.objects.filter(state=State.WITHDRAWN, withdrawn_at__gte=since).order_by(F("withdrawn_at"), "pk")
+
+
+def _line(title: Title) -> list[Title]:
+    parent = title.parent
+    wholes = (parent, parent.parent if parent else None, title.series)
+    return list({level.pk: level for level in (title, *wholes) if level}.values())
+
+
+def _said(level: Title, title: Title) -> str:
+    return "It" if level.pk == title.pk else f"The {level.kind} that it belongs to"
+
+
+def _licence_reasons(line: list[Title], country: str, now: datetime) -> list[Reason]:
+    for level in line:
+        windows = list(AvailabilityWindow.objects.filter(title=level).order_by("pk"))
+        if windows:
+            if any(rules.is_open(window, country, now) for window in windows):
+                return []
+            return _window_reasons(windows, level.pk, country, now)
+    return [Reason("no_licence", "Nobody has licensed it.", line[0].pk)]
+
+
+def _window_reasons(windows: list[AvailabilityWindow], title_id: UUID, country: str, now: datetime) -> list[Reason]:
+    """Answer for each kind of obstacle the one that is nearest to being none."""
+    here = [
+        window for window in windows if not window.territories or (country in window.territories) != window.excluded
+    ]
+    subscribed = [window for window in here if window.license_type in rules.SUBSCRIPTION_LICENCES]
+    if not here:
+        places = ", ".join(sorted({code for window in windows if not window.excluded for code in window.territories}))
+        return [Reason("territory", f"No licence covers {country}{f', only {places}' if places else ''}.", title_id)]
+    if not subscribed:
+        types = ", ".join(sorted({window.license_type for window in here}))
+        return [
+            Reason("licence_type", f"In {country} it is licensed for {types} alone, not for subscription.", title_id)
+        ]
+    starts = [start for window in subscribed if (start := rules.start_of(window, country)) and start > now]
+    if starts:
+        return [Reason("not_yet", f"Its licence in {country} begins {min(starts).isoformat()}.", title_id, min(starts))]
+    ends = [end for window in subscribed if (end := rules.end_of(window, country))]
+    return [Reason("expired", f"Its licence in {country} ended {max(ends).isoformat()}.", title_id)]
+
+
+def _age_reasons(line: list[Title], viewer: rules.Viewer) -> list[Reason]:
+    audience = viewer.audience
+    for level in line:
+        ratings: Iterable[tuple[str, int | None]] = ContentRating.objects.filter(title=level).values_list(
+            "country", "minimum_age"
+        )
+        age = rules.viewing_age(ratings, viewer.country)
+        if age is None:
+            continue
+        if age <= audience.highest_age or (audience.highest_age >= rules.EVERYTHING and audience.allows_unrated):
+            return []
+        return [
+            Reason(
+                "age",
+                f"It is for people of {age} years and more; this profile sees up to {audience.highest_age}.",
+                level.pk,
+            )
+        ]
+    if audience.allows_unrated:
+        return []
+    return [Reason("unrated", "Nobody has rated it, and this profile sees rated titles alone.", line[0].pk)]
+
+
+def _days(field: str, country: str, now: datetime, later: datetime) -> Q:
+    """Answer the condition that a day begins for `country` after `now` and at or before `later`."""
+    return Q(
+        **{f"{field}__gt": rules.local_dates(country, now)[0], f"{field}__lte": rules.local_dates(country, later)[0]}
+    )

@@ -1,0 +1,106 @@
+"""Where and when a title may be watched, why it may not, what comes and what goes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from catalog.models import Title
+from catalog.rules import Audience, Viewer
+from catalog.selectors import availability
+from tests.factories import catalog as make
+
+pytestmark = pytest.mark.django_db
+
+NOW = make.NOW
+GERMAN = Viewer("DE", ("de",))
+CHILD = Viewer("DE", ("de",), Audience(6, allows_unrated=False))
+
+
+def codes(title: Title, viewer: Viewer = GERMAN) -> list[str]:
+    return [reason.code for reason in availability.explain(title.pk, viewer, NOW)]
+
+
+class TestExplain:
+    @pytest.mark.parametrize(
+        ("window", "expected"),
+        [
+            ({}, []),
+            (False, ["no_licence"]),
+            ({"territories": ["AT", "CH"]}, ["territory"]),
+            ({"territories": ["DE"], "excluded": True}, ["territory"]),
+            ({"license_type": "EST"}, ["licence_type"]),
+            ({"starts_at": NOW + timedelta(seconds=1)}, ["not_yet"]),
+            ({"starts_on": date(2026, 3, 5)}, ["not_yet"]),
+            ({"ends_at": NOW}, ["expired"]),
+            ({"ends_on": date(2026, 3, 4)}, ["expired"]),
+        ],
+    )
+    def test_names_what_the_licence_lacks(self, window: Any, expected: list[str]) -> None:
+        title = make.TitleFactory.create(window=window)
+        assert codes(title) == expected
+        assert Title.objects.visible_to(GERMAN, NOW).filter(pk=title.pk).exists() is not bool(expected)
+
+    def test_says_when_it_begins(self) -> None:
+        title = make.TitleFactory.create(window={"starts_on": date(2026, 4, 1)})
+        make.WindowFactory.create(title=title, starts_on=date(2026, 5, 1))
+        reason = availability.explain(title.pk, GERMAN, NOW)[0]
+        assert reason.at == datetime(2026, 3, 31, 22, tzinfo=UTC)
+        assert "2026-03-31T22:00:00" in reason.message
+
+    def test_names_every_obstacle_at_once(self) -> None:
+        title = make.TitleFactory.create(window=False, state="withdrawn", withdrawn_at=NOW)
+        assert codes(title, CHILD) == ["withdrawn", "no_licence", "unrated"]
+
+    def test_lays_it_at_the_door_of_the_whole(self) -> None:
+        series = make.TitleFactory.create(kind="series", window={"territories": ["FR"]})
+        season = make.SeasonFactory.create(parent=series, state="draft", published_at=None)
+        episode = make.EpisodeFactory.create(parent=season)
+        make.RatingFactory.create(title=series, value="R", minimum_age=17)
+        reasons = availability.explain(episode.pk, CHILD, NOW)
+        assert [(reason.code, reason.title_id) for reason in reasons] == [
+            ("draft", season.pk), ("territory", series.pk), ("age", series.pk),
+        ]  # fmt: skip
+
+    def test_has_a_reason_exactly_when_the_title_is_not_shown(self) -> None:
+        windows: list[Any] = [{}, False, {"territories": ["FR"]}, {"license_type": "VOD"}, {"ends_at": NOW}]
+        for window, age, state, viewer in product(windows, [None, 6, 17], ["published", "draft"], [GERMAN, CHILD]):
+            values = {} if state == "published" else {"state": "draft", "published_at": None}
+            title = make.TitleFactory.create(window=window, **values)
+            if age is not None:
+                make.RatingFactory.create(title=title, minimum_age=age)
+            shown = Title.objects.visible_to(viewer, NOW).filter(pk=title.pk).exists()
+            assert shown is not bool(codes(title, viewer)), (window, age, state, viewer)
+
+
+class TestOverlappingLicences:
+    def test_combine(self) -> None:
+        title = make.TitleFactory.create(window={"territories": ["AT"]})
+        assert codes(title) == ["territory"]
+        make.WindowFactory.create(title=title, territories=["DE"], ends_at=NOW + timedelta(days=1))
+        make.WindowFactory.create(title=title, territories=["FR"], excluded=True, ends_at=NOW + timedelta(days=9))
+        assert codes(title) == []
+        assert not availability.leaving_soon("DE", NOW, within=timedelta(days=5)).exists()
+        assert availability.leaving_soon("DE", NOW, within=timedelta(days=10)).get() == title
+
+
+class TestOpeningSoon:
+    def test_shows_what_is_announced_and_not_yet_open(self) -> None:
+        soon = make.TitleFactory.create(window={"announce_on": date(2026, 3, 1), "starts_on": date(2026, 3, 20)})
+        make.TitleFactory.create(window={"announce_on": date(2026, 3, 10), "starts_on": date(2026, 3, 20)})
+        make.TitleFactory.create(window={"starts_on": date(2026, 3, 20)})
+        make.TitleFactory.create(window={"announce_on": date(2026, 3, 1), "starts_on": date(2026, 6, 1)})
+        running = make.TitleFactory.create(window={"announce_on": date(2026, 3, 1), "starts_on": date(2026, 3, 20)})
+        make.WindowFactory.create(title=running)
+        assert list(availability.opening_soon("DE", NOW)) == [soon]
+
+
+class TestTombstones:
+    def test_are_what_was_withdrawn_since(self) -> None:
+        make.TitleFactory.create(state="withdrawn", withdrawn_at=NOW - timedelta(days=2))
+        late = make.TitleFactory.create(state="withdrawn", withdrawn_at=NOW)
+        make.TitleFactory.create()
+        assert list(availability.tombstones(NOW - timedelta(days=1))) == [late]
