@@ -202,6 +202,55 @@ def best_language(offered: Iterable[str], chain: Sequence[str]) -> str | None:
     return next(iter(tags.values()), None)
 
 
+# ---------------------------------------------------------------- sameness
+
+CERTAIN, DOUBTFUL = 0.9, 0.5
+"""From which resemblance two titles of one name are linked, and from which an editor is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What two titles of one name are compared by: kind, year, running time in seconds, folded names of people."""
+
+    kind: str
+    year: int | None
+    runtime: int | None
+    people: frozenset[str]
+
+
+def resemblance(one: Likeness, other: Likeness) -> tuple[float, tuple[str, ...]]:
+    """Answer from 0 to 1 how likely two titles of the same folded name are one, and why.
+
+    A name alone proves little, since remakes share it; a year says more, and people in common say most.
+    Two that name people and share none are hardly one. Series count from different years in different
+    catalogues, so that for them another year says nothing.
+    """
+    if one.kind != other.kind:
+        return 0.0, (f"{one.kind} and {other.kind}",)
+    score, reasons = 0.5, ["same name"]
+    if one.year is not None and other.year is not None:
+        apart = abs(one.year - other.year)
+        if apart == 0:
+            score, reasons = score + 0.3, [*reasons, "same year"]
+        elif apart == 1:
+            score, reasons = score + 0.15, [*reasons, "a year apart"]
+        elif one.kind != "series":
+            score, reasons = score - 0.4, [*reasons, f"{apart} years apart"]
+    if one.runtime and other.runtime:
+        difference = abs(one.runtime - other.runtime) / max(one.runtime, other.runtime)
+        if difference <= 0.05:
+            score, reasons = score + 0.1, [*reasons, "same running time"]
+        elif difference > 0.15:
+            score, reasons = score - 0.2, [*reasons, "other running time"]
+    if one.people and other.people:
+        shared = len(one.people & other.people)
+        if shared:
+            score, reasons = score + min(0.2 + 0.1 * shared, 0.5), [*reasons, f"{shared} people in common"]
+        else:
+            score, reasons = score - 0.4, [*reasons, "nobody in common"]
+    return round(min(max(score, 0.0), 1.0), 2), tuple(reasons)
+
+
 # ---------------------------------------------------------------- words
 
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
@@ -40,6 +41,7 @@ from catalog.models import (
     TitleText,
 )
 from catalog.models.titles import Kind, State
+from catalog.selectors import availability
 from catalog.services import editing, publication
 from core import clock
 
@@ -246,7 +248,16 @@ class TitleAdmin(LargeList):
     )  # fmt: skip
     actions = ("publish_selected", "withdraw_selected")
     actions_detail = ["publish_one", "withdraw_one"]  # type: ignore[assignment]  # unfold declares an empty tuple
-    readonly_fields = ("state_name", "pictures", "belongs_to", "parts", "sources", "edited_by_us")
+    readonly_fields = (
+        "state_name",
+        "pictures",
+        "belongs_to",
+        "parts",
+        "sources",
+        "who_said_what",
+        "edited_by_us",
+        "shown",
+    )
     fieldsets = (
         (None, {"fields": ("pictures", ("state_name", "kind"), ("parent", "number"), "belongs_to", "parts")}),
         (
@@ -261,7 +272,8 @@ class TitleAdmin(LargeList):
                 )
             },
         ),
-        ("Where it comes from", {"fields": ("sources", "edited_by_us")}),
+        ("Where it comes from", {"fields": ("sources", "who_said_what", "edited_by_us")}),
+        ("Who sees it", {"fields": ("shown",)}),
     )
 
     # ---------------------------------------------------------------- the list
@@ -368,6 +380,25 @@ class TitleAdmin(LargeList):
         """Name the providers' own ids of it."""
         records = title.source_records.all()
         return ", ".join(f"{record.provider.name}: {record.external_id}" for record in records) or "Nobody: made here"
+
+    @display(description="says what")
+    def who_said_what(self, title: Title) -> SafeString | str:
+        """Name for each field whose word counts, where several tell of the title."""
+        owners: dict[str, list[str]] = {}
+        for name, owner in sorted(title.provenance.items()):
+            owners.setdefault("editors" if name in title.edited else owner, []).append(name.replace("_", " "))
+        lines = ((owner, ", ".join(names)) for owner, names in owners.items())
+        return format_html_join("", "<div><strong>{}</strong>: {}</div>", lines) or "All of it"
+
+    @display(description="shown now")
+    def shown(self, title: Title) -> SafeString | str:
+        """Answer why an adult in the service's own country does not see it, if so."""
+        if title._state.adding:
+            return "-"
+        country = settings.DEFAULT_COUNTRY
+        reasons = availability.explain(title.pk, rules.Viewer(country, ("en",)), clock.now())
+        lines = ((reason.message,) for reason in reasons)
+        return format_html_join("", "<div>{}</div>", lines) or f"Yes, to adults in {country}"
 
     @display(description="edited here")
     def edited_by_us(self, title: Title) -> str:

@@ -77,8 +77,8 @@ class TitleView(APIView):
         """Answer a title with credits, ratings, artwork, its seasons and its extras."""
         viewer, at = viewer_of(request), now()
         title = titles.title_for(title_id, viewer, at)
-        seasons = titles.seasons_of(title_id, viewer, at)
-        extras = titles.extras_of(title_id, viewer, at)
+        seasons = titles.seasons_of(title.pk, viewer, at)
+        extras = titles.extras_of(title.pk, viewer, at)
         return _answer(request, viewer, representations.page(title, seasons, extras, viewer, at))
 
 

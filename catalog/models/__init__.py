@@ -10,6 +10,7 @@ from catalog.models.ingest import (
     SourceRecord,
 )
 from catalog.models.licences import AvailabilityWindow
+from catalog.models.matching import MatchCandidate, TitleMerge
 from catalog.models.people import Credit, Person
 from catalog.models.publication import PublicationEntry
 from catalog.models.search import SearchDocument, SearchWord
@@ -38,6 +39,7 @@ __all__ = [
     "IngestRun",
     "IngestStaging",
     "Keyword",
+    "MatchCandidate",
     "Person",
     "PersonSource",
     "Provider",
@@ -48,6 +50,7 @@ __all__ = [
     "Title",
     "TitleGenre",
     "TitleKeyword",
+    "TitleMerge",
     "TitleNumber",
     "TitleText",
 ]

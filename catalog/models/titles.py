@@ -159,6 +159,16 @@ class Title(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
+        help_text="What answers for it.",
+    )
     revision = models.PositiveIntegerField(default=1, editable=False)
     edited = ArrayField(
         models.CharField(max_length=30),
@@ -233,6 +243,8 @@ class Title(models.Model):
             models.Index("release_date", name="title_release_date"),
             # Lists by country of production.
             GinIndex("countries", name="title_countries"),
+            # What answers for others: few do.
+            models.Index("merged_into", name="title_merged", condition=Q(merged_into__isnull=False)),
             # The admin's list of drafts and withdrawn titles.
             models.Index("state", F("id").desc(), name="title_state"),
         ]

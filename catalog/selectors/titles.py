@@ -48,6 +48,11 @@ def browse(viewer: Viewer, now: datetime) -> QuerySet[Title]:
     return with_cards(Title.objects.browsable_by(viewer, now))
 
 
+def current_id(title_id: UUID) -> UUID:
+    """Answer the id of the title that answers for this one: another, once two were merged."""
+    return Title.objects.filter(pk=title_id).values_list("merged_into", flat=True).first() or title_id
+
+
 def title_for(title_id: UUID, viewer: Viewer, now: datetime) -> Title:
     """Answer a title with all that its page shows, and with the titles it belongs to. Raises TitleNotFound."""
     visible = Title.objects.visible_to(viewer, now).filter(pk=title_id).select_related("parent__parent", "series")
@@ -72,9 +77,11 @@ def title_for(title_id: UUID, viewer: Viewer, now: datetime) -> Title:
         )
         .first()
     )
-    if title is None:
-        raise TitleNotFound
-    return title
+    if title is not None:
+        return title
+    if (current := current_id(title_id)) != title_id:
+        return title_for(current, viewer, now)
+    raise TitleNotFound
 
 
 def seasons_of(title_id: UUID, viewer: Viewer, now: datetime) -> list[Title]:
@@ -96,6 +103,7 @@ def episodes_of(title_id: UUID, viewer: Viewer, now: datetime, *, season: int | 
 
     Raises TitleNotFound when the viewer may not see what they belong to.
     """
+    title_id = current_id(title_id)
     visible = Title.objects.visible_to(viewer, now)
     if not visible.filter(pk=title_id).exists():
         raise TitleNotFound

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from catalog.models import IngestRun, Provider, PublicationEntry, Title
+from catalog.models import IngestRun, MatchCandidate, Provider, PublicationEntry, Title, TitleMerge
 from catalog.tasks import run_ingest
 from tests.factories.accounts import AccountFactory, sign_in
 from tests.factories.catalog import (
@@ -200,6 +200,57 @@ class TestDeliveries:
     def test_list_is_shown(self, staff: Client) -> None:
         ingest(feed(movie(1)), ProviderFactory.create())
         assert staff.get(reverse("admin:catalog_ingestrun_changelist")).status_code == 200
+
+
+class TestMatching:
+    def pair(self) -> MatchCandidate:
+        film = movie(1, release_date="2019", titles={"en": "The Pier"})
+        del film["people"]
+        ingest(feed(film), ProviderFactory.create(name="Harbour"))
+        ingest(feed(film), ProviderFactory.create(name="Lagoon"))
+        return MatchCandidate.objects.get()
+
+    def test_queue_shows_two_titles_side_by_side_and_merges_them(self, staff: Client) -> None:
+        candidate = self.pair()
+        queue = staff.get(reverse("admin:catalog_matchcandidate_changelist"), {"state__exact": "open"})
+        assert "The Pier / The Pier" in queue.content.decode()
+        address = reverse("admin:catalog_matchcandidate_change", args=[candidate.pk])
+        text = staff.get(address).content.decode()
+        assert all(word in text for word in ("Harbour: m1", "Lagoon: m1", "same name, same year", "keep_title"))
+        assert staff.post(address, {"choice": "keep_other"}).status_code == 302
+        candidate.refresh_from_db()
+        assert candidate.state == "merged"
+        assert candidate.title.merged_into == candidate.other
+        assert "keep_title" not in staff.get(address).content.decode()
+        merges = reverse("admin:catalog_titlemerge_changelist")
+        assert "The Pier" in staff.get(merges).content.decode()
+        data = {"action": "undo", "_selected_action": [str(TitleMerge.objects.get().pk)]}
+        assert staff.post(merges, data).status_code == 302
+        assert TitleMerge.objects.get().undone_by == f"user:{staff.session['_auth_user_id']}"
+        assert not Title.objects.filter(merged_into__isnull=False).exists()
+
+    def test_queue_keeps_two_titles_apart(self, staff: Client) -> None:
+        candidate = self.pair()
+        address = reverse("admin:catalog_matchcandidate_change", args=[candidate.pk])
+        assert staff.post(address, {"choice": "apart"}).status_code == 302
+        candidate.refresh_from_db()
+        assert (candidate.state, Title.objects.filter(state="published").count()) == ("separate", 2)
+
+    def test_needs_the_right_to_publish(self, client: Client) -> None:
+        candidate = self.pair()
+        client.cookies["sessionid"] = sign_in(AccountFactory.create(is_staff=True))
+        address = reverse("admin:catalog_matchcandidate_change", args=[candidate.pk])
+        assert client.post(address, {"choice": "keep_title"}).status_code == 403
+        candidate.refresh_from_db()
+        assert candidate.state == "open"
+
+    def test_shows_whose_word_counts_and_who_sees_it(self, staff: Client) -> None:
+        ids = [{"namespace": "imdb", "value": "tt1"}]
+        ingest(feed(movie(1, external_ids=ids)), ProviderFactory.create(code="harbour"))
+        ingest(feed(movie(1, external_ids=ids, keywords=["sea"])), ProviderFactory.create(code="lagoon"))
+        text = staff.get(reverse("admin:catalog_title_change", args=[Title.objects.get().pk])).content.decode()
+        assert "lagoon/jsonl" in text
+        assert "Yes, to adults in US" in text
 
 
 class TestProviders:

@@ -34,6 +34,7 @@ from catalog.services import search
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import linking, rows, runs
 from catalog.services.ingestion.caches import Caches
+from catalog.services.ingestion.resembling import Resemblance, ask, resembling
 from catalog.services.ingestion.staging import write_problems
 from core import outbox
 from core.ids import new_id
@@ -182,6 +183,7 @@ class _Batch:
 
     def apply(self) -> None:
         self._find()
+        self._find_alike()
         titles = self._lock()
         accepted = [staged for staged in self.batch if self._acceptable(staged, titles)]
         if self.run.dry_run:
@@ -213,6 +215,34 @@ class _Batch:
                 self.parents[record.external_id] = self.sources[record.parent].title_id
             elif record.parent_identifier in by_identifier:
                 self.parents[record.external_id] = by_identifier[record.parent_identifier][0]
+
+    def _find_alike(self) -> None:
+        """Link new records to titles of other providers that are certainly the same; remember the doubtful ones."""
+        self.doubts: dict[str, list[Resemblance]] = {}
+        new = [
+            staged
+            for staged in self.batch
+            if not (staged.record.withdrawn or staged.record.parent or self._title_of(staged.record))
+        ]
+        if not new or not READERS[self.run.format].describes or not self.caches.others_deliver():
+            return
+        alike = resembling([staged.record for staged in new], self.provider.pk)
+        taken = set(self.links.values())
+        for staged in new:
+            found = [one for one in alike[staged.record.external_id] if one.title_id not in taken]
+            certain = [one for one in found if one.score >= rules.CERTAIN]
+            if len(certain) == 1:
+                self.links[staged.record.external_id] = certain[0].title_id
+                taken.add(certain[0].title_id)
+                self.outcome.warn(
+                    staged, "", "linked", f"Is the title {certain[0].title_id}: {', '.join(certain[0].reasons)}.", severity="info"
+                )  # fmt: skip
+            elif found:
+                self.doubts[staged.record.external_id] = found
+                self.outcome.warn(
+                    staged, "", "possible_match",
+                    f"May be the title {found[0].title_id} ({', '.join(found[0].reasons)}): an editor is asked.", severity="info",
+                )  # fmt: skip
 
     def _described_by_us(self, title_ids: set[UUID]) -> set[UUID]:
         """Answer the titles that another record of this provider describes: two of its records are two titles.
@@ -319,6 +349,8 @@ class _Batch:
         edited = {title_id: blocked for title_id in changed if (blocked := self._blocked(titles[title_id]))}
         self._write_parts(kept, ids, changed, edited)
         self._write_search(kept, ids, edited)
+        doubtful = [staged for staged in kept if staged.record.external_id in self.doubts]
+        ask({ids[staged.row_number]: self.doubts[staged.record.external_id] for staged in doubtful}, now=self.now)
         self._retire([self.sources[staged.record.external_id] for staged in retired], titles)
         self._write_sources(kept, retired, ids)
         self._log()

@@ -11,6 +11,7 @@ from catalog import rules
 from catalog.ingestion.records import TitleRecord
 from catalog.models import Genre, Keyword, Person, PersonSource
 from catalog.services.copying import copy_into
+from catalog.services.ingestion import resembling
 from core.ids import new_id
 
 _LIMIT = 100_000
@@ -24,11 +25,18 @@ class Caches:
 
     def __init__(self, provider_id: int) -> None:
         self._provider_id = provider_id
+        self._others: bool | None = None
         self._people: dict[str, UUID] = {}
         self._genres: dict[str, int] = {}
         self._keywords: dict[str, int] = {}
         self.words: set[str] = set()
         self._fresh: list[Callable[[], None]] = []
+
+    def others_deliver(self) -> bool:
+        """Say whether there are records of other providers; asked once a run."""
+        if self._others is None:
+            self._others = resembling.others_deliver(self._provider_id)
+        return self._others
 
     def keep(self) -> None:
         for store in self._fresh:

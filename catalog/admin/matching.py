@@ -1,0 +1,152 @@
+"""Titles that may be one: the editors' queue, and what they decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from catalog.admin.lists import LargeList
+from catalog.admin.titles import name_of
+from catalog.models import MatchCandidate, Title, TitleMerge
+from catalog.selectors.matching import side_by_side
+from catalog.services import matching
+from core import clock
+from core.errors import DomainError
+
+QUEUE = "admin:catalog_matchcandidate_changelist"
+
+
+class Decided(LargeList):
+    """What services alone write."""
+
+    sortable_by = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the right to publish: merging takes a title off the air."""
+        return request.user.has_perm("catalog.publish_title")
+
+
+@admin.register(MatchCandidate)
+class MatchCandidateAdmin(Decided):
+    """Pairs to decide, surest first."""
+
+    list_display = ("names", "score", "why", "state_label")
+    list_filter = ("state",)
+    ordering = ("-score", "pk")
+
+    @display(description="titles")
+    def names(self, candidate: MatchCandidate) -> str:
+        """Name both."""
+        return " / ".join(name_of(title) for title in (candidate.title, candidate.other))
+
+    @display(description="why")
+    def why(self, candidate: MatchCandidate) -> str:
+        """Name the reasons."""
+        return ", ".join(candidate.reasons)
+
+    @display(
+        description="state",
+        label={
+            MatchCandidate.State.OPEN: "warning",
+            MatchCandidate.State.MERGED: "success",
+            MatchCandidate.State.SEPARATE: "info",
+        },
+    )
+    def state_label(self, candidate: MatchCandidate) -> tuple[str, str]:
+        """Colour the state."""
+        return candidate.state, candidate.get_state_display()
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Fetch what a row of the list shows, in a few queries."""
+        return super().get_queryset(request).prefetch_related("title__texts", "other__texts")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show two titles side by side, and do what was decided."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        candidate = self.get_queryset(request).filter(pk=object_id).first() if object_id.isdecimal() else None
+        if candidate is None:
+            raise Http404
+        if request.method == "POST":
+            return self._decide(request, candidate)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": self.names(candidate),
+            "opts": self.opts,
+            "candidate": candidate,
+            "open": candidate.state == MatchCandidate.State.OPEN,
+            "reasons": self.why(candidate),
+            "facts": side_by_side(candidate),
+            "links": [
+                reverse("admin:catalog_title_change", args=[pk]) for pk in (candidate.title_id, candidate.other_id)
+            ],
+        }
+        return TemplateResponse(request, "catalog/admin/match.html", context)
+
+    def _decide(self, request: HttpRequest, candidate: MatchCandidate) -> HttpResponse:
+        by, now, choice = f"user:{request.user.pk}", clock.now(), request.POST.get("choice")
+        one, other = candidate.title_id, candidate.other_id
+        try:
+            if choice == "apart":
+                matching.keep_apart(candidate_id=candidate.pk, by=by, now=now)
+            elif choice in {"keep_title", "keep_other"}:
+                kept, merged = (one, other) if choice == "keep_title" else (other, one)
+                matching.merge(kept_id=kept, merged_id=merged, by=by, now=now)
+            else:
+                raise Http404
+        except DomainError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.path)
+        messages.success(
+            request, "Two titles they stay." if choice == "apart" else "Merged; it can be undone under Title merges."
+        )
+        return HttpResponseRedirect(f"{reverse(QUEUE)}?state__exact=open")
+
+
+@admin.register(TitleMerge)
+class TitleMergeAdmin(Decided):
+    """Merges, newest first; each can be undone."""
+
+    list_display = ("kept_name", "merged_name", "at", "by", "undone_at", "undone_by")
+    ordering = ("-pk",)
+    actions = ("undo",)
+    list_display_links = None
+
+    @display(description="kept")
+    def kept_name(self, merge: TitleMerge) -> SafeString:
+        """Link what answers now."""
+        return _link(merge.kept)
+
+    @display(description="merged into it")
+    def merged_name(self, merge: TitleMerge) -> SafeString:
+        """Link what was merged."""
+        return _link(merge.merged)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Fetch what a row of the list shows, in a few queries."""
+        return super().get_queryset(request).prefetch_related("kept__texts", "merged__texts")
+
+    @admin.action(description="Undo", permissions=["change"])
+    def undo(self, request: HttpRequest, queryset: Any) -> None:
+        """Part what was merged."""
+        for merge_id in queryset.filter(undone_at__isnull=True).order_by("-pk").values_list("pk", flat=True):
+            matching.unmerge(merge_id=merge_id, by=f"user:{request.user.pk}", now=clock.now())
+            self.message_user(request, "Parted again.", messages.SUCCESS)
+
+
+def _link(title: Title) -> SafeString:
+    return format_html('<a href="{}">{}</a>', reverse("admin:catalog_title_change", args=[title.pk]), name_of(title))

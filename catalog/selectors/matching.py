@@ -1,0 +1,37 @@
+"""The editors' queue: titles that may be one, side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalog.models import MatchCandidate, Title
+
+_ROWS = 8
+
+
+def side_by_side(candidate: MatchCandidate) -> list[tuple[str, str, str]]:
+    """Answer what two titles say of themselves: field, one, other."""
+    one, other = (_facts(Title.objects.get(pk=pk)) for pk in (candidate.title_id, candidate.other_id))
+    return [(name, one[name], other[name]) for name in one]
+
+
+def _facts(title: Title) -> dict[str, str]:
+    texts = list(title.texts.order_by("language"))
+    people = title.credits.select_related("person").order_by("billing", "pk")[:_ROWS]
+    sources = title.source_records.select_related("provider").order_by("pk")
+    return {
+        "Delivered by": _lines(f"{source.provider}: {source.external_id}" for source in sources),
+        "Kind": title.get_kind_display(),
+        "Name": _lines(f"{text.language}: {text.name}" for text in texts),
+        "Original title": title.original_title,
+        "Released": str(title.release_date or ""),
+        "Running time": f"{title.runtime_seconds // 60} min" if title.runtime_seconds else "",
+        "People": _lines(f"{credit.person.name} ({credit.get_job_display().lower()})" for credit in people),
+        "Ids": _lines(str(item) for item in title.external_ids.order_by("namespace", "value")),
+        "Synopsis": next((text.synopsis_short or text.synopsis_medium for text in texts), ""),
+        "State": title.get_state_display(),
+    }
+
+
+def _lines(parts: Any) -> str:
+    return "\n".join(parts)

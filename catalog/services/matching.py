@@ -1,0 +1,181 @@
+"""Joining what is one title, and parting what is two: audited, and reversible."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from catalog.events import TitleWithdrawn
+from catalog.models import (
+    AvailabilityWindow,
+    ExternalId,
+    MatchCandidate,
+    PublicationEntry,
+    SourceRecord,
+    Title,
+    TitleMerge,
+    TitleText,
+)
+from catalog.models.titles import State
+from catalog.services import search, titles
+from core import outbox
+from core.errors import DomainError
+
+
+class CannotMerge(DomainError):
+    code = "cannot_merge"
+    title = "These titles cannot be merged."
+    status = 409
+
+
+class MergeUnknown(DomainError):
+    code = "merge_unknown"
+    title = "There is no such merge, or it was undone before."
+    status = 404
+
+
+class SourceUnknown(DomainError):
+    code = "source_unknown"
+    title = "There is no such record, or it is the title's only one."
+    status = 404
+
+
+def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMerge:
+    """Make two titles one: `kept` receives the records, ids, licences and parts of `merged`, whose id answers for it from now on.
+
+    What `kept` says of itself stays as it is; later deliveries may fill what it lacks. Raises TitleUnknown,
+    CannotMerge.
+    """
+    with transaction.atomic():
+        kept, merged = _locked_pair(kept_id, merged_id)
+        if kept.kind != merged.kind:
+            raise CannotMerge(f"A {merged.kind} is no {kept.kind}: choose two titles of one kind.")
+        moved = _move(merged, kept)
+        moved["state"] = [
+            merged.state,
+            merged.published_at.isoformat() if merged.published_at else None,
+            merged.withdrawn_at.isoformat() if merged.withdrawn_at else None,
+        ]
+        done = TitleMerge.objects.create(kept=kept, merged=merged, moved=moved, at=now, by=by)
+        Title.objects.filter(merged_into=merged).update(merged_into=kept)
+        if merged.state != State.WITHDRAWN:
+            merged.state, merged.withdrawn_at = State.WITHDRAWN, now
+            _log(merged, PublicationEntry.Action.WITHDRAWN, f"Merged into {kept.pk}", by=by, now=now)
+            outbox.publish(TitleWithdrawn(str(merged.pk), merged.revision + 1), aggregate=f"title:{merged.pk}", now=now)
+        merged.merged_into = kept
+        _touch(merged, now)
+        _touch(kept, now)
+        pair = Q(title=kept, other=merged) | Q(title=merged, other=kept)
+        MatchCandidate.objects.filter(pair, state=MatchCandidate.State.OPEN).update(
+            state=MatchCandidate.State.MERGED, decided_at=now, decided_by=by
+        )
+        search.rebuild([kept.pk])
+    return done
+
+
+def unmerge(*, merge_id: int, by: str, now: datetime) -> Title:
+    """Undo a merge: what went over comes back, as far as it is still there. Raises MergeUnknown."""
+    with transaction.atomic():
+        done = TitleMerge.objects.select_for_update().filter(pk=merge_id, undone_at__isnull=True).first()
+        if done is None:
+            raise MergeUnknown
+        kept, merged = (titles.locked(pk) for pk in sorted([done.kept_id, done.merged_id]))
+        if kept.pk != done.kept_id:
+            kept, merged = merged, kept
+        moved: dict[str, Any] = done.moved
+        for name, (model, column) in _TIES.items():
+            model.objects.filter(**{"pk__in": moved[name], column: kept}).update(**{column: merged})
+        state, published_at, withdrawn_at = moved["state"]
+        merged.merged_into = None
+        merged.state = state
+        merged.published_at = datetime.fromisoformat(published_at) if published_at else None
+        merged.withdrawn_at = datetime.fromisoformat(withdrawn_at) if withdrawn_at else None
+        _touch(merged, now)
+        _touch(kept, now)
+        if state == State.PUBLISHED:
+            _log(merged, PublicationEntry.Action.PUBLISHED, f"Parted from {kept.pk}", by=by, now=now)
+        done.undone_at, done.undone_by = now, by
+        done.save(update_fields=["undone_at", "undone_by"])
+        search.rebuild([kept.pk, merged.pk])
+    return merged
+
+
+def split(*, source_id: int, by: str, now: datetime) -> Title:
+    """Give one of a title's records a title of its own, a draft that the next delivery fills.
+
+    It takes its licences along. Raises SourceUnknown.
+    """
+    with transaction.atomic():
+        source = SourceRecord.objects.select_related("provider").filter(pk=source_id).first()
+        if source is None or not SourceRecord.objects.filter(title=source.title_id).exclude(pk=source_id).exists():
+            raise SourceUnknown
+        old = titles.locked(source.title_id)
+        new = Title.objects.create(
+            kind=old.kind, parent=old.parent, series=old.series, number=old.number, original_title=old.original_title,
+            original_language=old.original_language, created_at=now, updated_at=now,
+        )  # fmt: skip
+        TitleText.objects.bulk_create(
+            TitleText(title=new, language=text.language, name=text.name) for text in old.texts.order_by("pk")
+        )
+        AvailabilityWindow.objects.filter(title=old, source_id=source_id).update(title=new)
+        # Without its digest the record is read anew, whatever it says.
+        SourceRecord.objects.filter(pk=source_id).update(title=new, digest=b"")
+        MatchCandidate.objects.create(
+            title=new, other=old, score=0, reasons=[f"parted: {source.provider.code}"], created_at=now, decided_at=now,
+            decided_by=by, state=MatchCandidate.State.SEPARATE,
+        )  # fmt: skip
+        _touch(old, now)
+        titles.touch_wholes(old, now=now)
+        search.rebuild([old.pk, new.pk])
+    return new
+
+
+def keep_apart(*, candidate_id: int, by: str, now: datetime) -> None:
+    """Put on record that two titles are two."""
+    undecided = MatchCandidate.objects.filter(pk=candidate_id, state=MatchCandidate.State.OPEN)
+    undecided.update(state=MatchCandidate.State.SEPARATE, decided_at=now, decided_by=by)
+
+
+_TIES: dict[str, tuple[Any, str]] = {
+    "sources": (SourceRecord, "title"),
+    "external_ids": (ExternalId, "title"),
+    "windows": (AvailabilityWindow, "title"),
+    "children": (Title, "parent"),
+    "parts": (Title, "series"),
+}
+
+
+def _move(merged: Title, kept: Title) -> dict[str, Any]:
+    moved: dict[str, Any] = {}
+    for name, (model, column) in _TIES.items():
+        rows = model.objects.filter(**{column: merged})
+        moved[name] = [
+            str(pk) if isinstance(pk, UUID) else pk for pk in rows.order_by("pk").values_list("pk", flat=True)
+        ]
+        rows.update(**{column: kept})
+    return moved
+
+
+def _locked_pair(kept_id: UUID, merged_id: UUID) -> tuple[Title, Title]:
+    if kept_id == merged_id:
+        raise CannotMerge("A title cannot be merged with itself.")
+    found = {pk: titles.locked(pk) for pk in sorted([kept_id, merged_id])}
+    if any(title.merged_into_id for title in found.values()):
+        raise CannotMerge("One of them was merged before: choose the title that answers for it.")
+    return found[kept_id], found[merged_id]
+
+
+def _touch(title: Title, now: datetime) -> None:
+    title.revision += 1
+    title.updated_at = now
+    title.save(update_fields=["revision", "updated_at", "state", "published_at", "withdrawn_at", "merged_into"])
+
+
+def _log(title: Title, action: PublicationEntry.Action, reason: str, *, by: str, now: datetime) -> None:
+    PublicationEntry.objects.create(
+        title=title, action=action, at=now, by=by, revision=title.revision + 1, reason=reason[:500]
+    )
