@@ -19,6 +19,10 @@ class TestRun:
         again = platform_run.command("run")
         assert (again.returncode, again.stderr) == (1, "The platform is already running here; `make stop` ends it.\n")
 
+        # Whoever tries the platform signs up with an address of their own.
+        made = platform_run.manage("createsuperuser", "--noinput", "--email", "somebody@example.com")
+        assert made.returncode == 0, made.stderr
+
         os.kill(platform_run.process.pid, signal.SIGKILL)
         platform_run.process.wait()
         platform_run.start()
