@@ -6,14 +6,16 @@ any more, after a kill, a lost reply or an error of the gateway.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
@@ -47,30 +49,49 @@ def send(
     calls = _mark_sent(attempt_ids, now=now)
     deadline = time.monotonic() + CALL_LEASE.total_seconds() / 2
 
-    def call(attempt: PaymentAttempt) -> ChargeOutcome:
+    def call(attempt: _Call) -> ChargeOutcome:
         # A call that begins late would outlive its lease and meet the sweeper's.
         if time.monotonic() > deadline:
             return ChargeOutcome(OutcomeKind.UNKNOWN, code="not_sent_in_time")
         return gateway.charge(params=attempt.params, idempotency_key=attempt.idempotency_key)
 
     replies = pool.map(call, calls) if pool else map(call, calls)
-    outcomes = {attempt.pk: outcome for attempt, outcome in zip(calls, replies, strict=True)}
+    outcomes = {attempt.attempt_id: outcome for attempt, outcome in zip(calls, replies, strict=True)}
     settlement.settle(outcomes, now=now)
     return outcomes
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What is sent for one attempt, as its row holds it."""
+
+    attempt_id: UUID
+    params: dict[str, Any]
+    idempotency_key: str
+
+
+# Stripe may have forgotten the key of what was sent long ago: the sweep looks for its charge instead.
+_MARK_SENT = """
+WITH wanted AS (
+    SELECT id FROM billing_paymentattempt
+    WHERE id = ANY(%(ids)s) AND (state = 'created' OR (state = 'sent' AND sent_at > %(forgotten)s))
+    ORDER BY id FOR UPDATE
+)
+UPDATE billing_paymentattempt attempt
+SET state = 'sent', sent_at = coalesce(attempt.sent_at, %(now)s), claimed_until = %(lease)s
+FROM wanted WHERE attempt.id = wanted.id
+RETURNING attempt.id, attempt.params::text, attempt.idempotency_key
+"""
+
+
 @transaction.atomic
-def _mark_sent(attempt_ids: Collection[UUID], *, now: datetime) -> list[PaymentAttempt]:
-    # Stripe may have forgotten the key of what was sent long ago: the sweep looks for its charge instead.
-    forgotten = Q(state=State.SENT, sent_at__lte=now - REPLAY_LIMIT)
-    wanted = PaymentAttempt.objects.filter(pk__in=attempt_ids, state__in=[State.CREATED, State.SENT])
-    attempts = list(wanted.exclude(forgotten).locked())
-    for attempt in attempts:
-        attempt.state = State.SENT
-        attempt.sent_at = attempt.sent_at or now
-        attempt.claimed_until = now + CALL_LEASE
-    _rows.update(attempts, ["state", "sent_at", "claimed_until"])
-    return attempts
+def _mark_sent(attempt_ids: Collection[UUID], *, now: datetime) -> list[_Call]:
+    if not attempt_ids:
+        return []
+    times = {"now": now, "forgotten": now - REPLAY_LIMIT, "lease": now + CALL_LEASE}
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK_SENT, {"ids": list(attempt_ids), **times})
+        return [_Call(key, json.loads(params), idempotency_key) for key, params, idempotency_key in cursor.fetchall()]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from billing.services.settlement import SYSTEM, Changes
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200
+BATCH = 400
 CALLS_IN_FLIGHT = 16
 CLAIM = timedelta(hours=1)
 """How long a claimed subscription stays out of the scan; settling ends it, the sweeper outlasts it."""
