@@ -106,6 +106,9 @@ class UploadForm(forms.Form):
     dry_run = forms.BooleanField(
         required=False, label="Dry run: report only, change nothing", widget=UnfoldBooleanWidget
     )
+    reprocess = forms.BooleanField(
+        required=False, label="Reprocess: write what has not changed, too", widget=UnfoldBooleanWidget
+    )
 
 
 @admin.register(IngestRun)
@@ -159,6 +162,7 @@ class IngestRunAdmin(LargeList):
                     content=values["file"],
                     delivery=values["delivery"],
                     dry_run=values["dry_run"],
+                    reprocess=values["reprocess"],
                     by=f"user:{request.user.pk}",
                     now=clock.now(),
                 )

@@ -123,6 +123,9 @@ class IngestRun(models.Model):
         max_length=10, choices=Delivery, blank=True, help_text="Empty: what the delivery itself says, or else partial."
     )
     dry_run = models.BooleanField(default=False)
+    reprocess = models.BooleanField(
+        default=False, db_default=False, help_text="Read what has not changed as if it had."
+    )
     source_name = models.CharField(max_length=255, help_text="What the file was called.")
     file = models.CharField(
         max_length=500, blank=True, help_text="Where the delivery lies in the private storage; empty once it is purged."

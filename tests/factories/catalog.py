@@ -131,11 +131,19 @@ def ingest(
     format: str = "jsonl",  # noqa: A002 - what it is called everywhere
     delivery: str = "",
     dry_run: bool = False,
+    reprocess: bool = False,
     clock: Callable[[], datetime] = lambda: NOW,
 ) -> IngestRun:
     """Ingest a delivery in this process."""
     run = ingestion.open_run(
-        provider=provider, format=format, source_name="feed", by="test", now=clock(), delivery=delivery, dry_run=dry_run
+        provider=provider,
+        format=format,
+        source_name="feed",
+        by="test",
+        now=clock(),
+        delivery=delivery,
+        dry_run=dry_run,
+        reprocess=reprocess,
     )
     stream: BinaryIO = io.BytesIO(content)
     done = ingestion.execute(run_id=run.pk, open_delivery=lambda _: stream, clock=clock)

@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--provider", required=True, metavar="NAME", help="who delivers; made if new")
         parser.add_argument("--format", required=True, choices=list(READERS))
         parser.add_argument("--dry-run", action="store_true", help="report what would happen, and change nothing")
+        parser.add_argument("--reprocess", action="store_true", help="write what has not changed, too")
         kind = parser.add_mutually_exclusive_group()
         kind.add_argument(
             "--full", dest="delivery", action="store_const", const="full", help="what is missing is retired"
@@ -84,6 +85,7 @@ class Command(BaseCommand):
             content=None if options["direct"] else File(stream),
             delivery=options["delivery"] or "",
             dry_run=options["dry_run"],
+            reprocess=options["reprocess"],
         )
         if options["direct"]:
             # Without stored bytes nobody could begin the run again: refused now, or done now.

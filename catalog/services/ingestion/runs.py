@@ -76,6 +76,7 @@ def open_run(
     content: File[bytes] | None = None,
     delivery: str = "",
     dry_run: bool = False,
+    reprocess: bool = False,
 ) -> IngestRun:
     """Put a delivery on record, and its bytes, if given, into the storage where any worker finds them.
 
@@ -96,6 +97,7 @@ def open_run(
         file=stored,
         delivery=delivery,
         dry_run=dry_run,
+        reprocess=reprocess,
         started_by=by,
         created_at=now,
     )

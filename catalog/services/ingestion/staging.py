@@ -139,7 +139,10 @@ class _Stager:
             findings.problems.append(raw.fault)
             return _Outcome.REJECTED, None
         if known and (known.digest == digest or (raw.implied and not known.retired)):
-            return known.counted, None
+            # What this run has written before it was killed is not written again.
+            anew = self.run.reprocess and known.counted == _Outcome.UNCHANGED and not raw.implied
+            if not anew:
+                return known.counted, None
         record = self.reader.normalise(raw, findings)
         if not raw.external_id and not findings.rejected:
             findings.add("error", "id", "missing", "Has no id: give it one that never changes.")

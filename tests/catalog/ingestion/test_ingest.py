@@ -183,6 +183,16 @@ class TestSecondDelivery:
         assert counts(ingest(feed(movie()), provider)) == {"read": 1, "updated": 1}
         assert title_of("m1").state == "published"
 
+    def test_reads_everything_again_when_told_to(self) -> None:
+        provider = ProviderFactory.create()
+        ingest(feed(movie(1), movie(2)), provider)
+        title = title_of("m1")
+        title.texts.update(name="Damaged by hand")
+        run = ingest(feed(movie(1), movie(2)), provider, reprocess=True)
+        assert counts(run) == {"read": 2, "updated": 2}
+        assert title.texts.get().name == "Film 1"
+        assert counts(ingest(feed(movie(1), movie(2)), provider)) == {"read": 2, "unchanged": 2}
+
     def test_knows_people_again(self) -> None:
         provider = ProviderFactory.create()
         ingest(feed(movie(1)), provider)
