@@ -76,7 +76,7 @@ def give_up(*, source_key: str, invoice: Invoice, amount: int, now: datetime) ->
     day = max(today, last + timedelta(days=1)) if last else today
     schedules = list(RevenueSchedule.objects.filter(line__invoice=invoice).order_by("pk"))
     running = [schedule for schedule in schedules if schedule.end > day]
-    unearned = sum(schedule.amount - _earned_before(schedule, day) for schedule in running)
+    unearned = sum(schedule.amount - earned_before(schedule, day) for schedule in running)
     given_up = max(0, min(amount, unearned))
     if given_up:
         first = running[0]
@@ -94,6 +94,8 @@ def give_up(*, source_key: str, invoice: Invoice, amount: int, now: datetime) ->
     return given_up
 
 
-def _earned_before(schedule: RevenueSchedule, day: date) -> int:
-    days = max((day - schedule.start).days, 0)
-    return amounts.share(schedule.amount, days, (schedule.end - schedule.start).days)
+def earned_before(schedule: RevenueSchedule, day: date) -> int:
+    """Answer how much of a schedule is revenue before a day begins."""
+    whole = (schedule.end - schedule.start).days
+    days = min(max((day - schedule.start).days, 0), whole)
+    return amounts.share(schedule.amount, days, whole)

@@ -1,0 +1,81 @@
+"""`manage.py simulate`: months of billing against the stand-in, and whether every invariant held."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from local import paths
+from local.simulation import Simulation
+from local.standin.control import Control
+from local.throwaway import free_port
+
+
+class Command(BaseCommand):
+    """In a database of its own, dropped afterwards; with a stand-in of its own, so that no money moves."""
+
+    help = "Live through months of billing with the real services, and check every invariant."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the size of the world, and its chance."""
+        parser.add_argument("--accounts", type=int, default=100)
+        parser.add_argument("--months", type=int, default=6)
+        parser.add_argument("--seed", type=int, default=7)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run, check, tell; the last line is `violations N`."""
+        if settings.PRODUCTION:
+            raise CommandError("This makes and drops a database, and never runs in production.")
+        began = time.monotonic()
+        port = free_port()
+        settings.STRIPE_API_BASE = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "local.standin", "--port", str(port)]
+        command += ["--secret-key", settings.STRIPE_SECRET_KEY, "--publishable-key", settings.STRIPE_PUBLISHABLE_KEY]
+        with subprocess.Popen(command, cwd=paths.ROOT, env=os.environ | {"PYTHONPATH": "platform"}) as standin:
+            try:
+                broken = self._simulate(settings.STRIPE_API_BASE, options)
+            finally:
+                standin.terminate()
+        self.stdout.write(f"minutes {(time.monotonic() - began) / 60:.1f}")
+        self.stdout.write(f"violations {broken}")
+        if broken:
+            sys.exit(1)
+
+    def _simulate(self, address: str, options: dict[str, Any]) -> int:
+        self._await(address)
+        name = connection.settings_dict["NAME"]
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        try:
+            simulation = Simulation(
+                Control(address), accounts=options["accounts"], months=options["months"], seed=options["seed"]
+            )
+            simulation.run()
+            for what, count in simulation.figures().items():
+                self.stdout.write(f"{what:>40} {count:>9,}")
+            violations = simulation.violations()
+            for what, count in violations.items():
+                self.stdout.write(f"{what:>40} {count:>9,}")
+            return sum(violations.values())
+        finally:
+            connection.creation.destroy_test_db(name, verbosity=0)
+
+    def _await(self, address: str) -> None:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                httpx.get(f"{address}/_control/clock", trust_env=False)
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                return
+        raise CommandError("The stand-in did not start.")

@@ -1,0 +1,27 @@
+"""Months of billing in seconds, and every invariant checked at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from local import paths
+
+
+class TestSimulate:
+    def test_finds_no_violation(self) -> None:
+        # In processes and servers of its own: it makes and drops a database.
+        command = ["-m", "local", "with-servers", sys.executable, "manage.py", "simulate"]
+        done = subprocess.run(
+            [sys.executable, *command, "--accounts", "4", "--months", "2", "--seed", "11"],
+            cwd=paths.ROOT,
+            env=os.environ | {"PYTHONPATH": "platform"},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.splitlines()[-1] == "violations 0"
+        assert "4" in next(line for line in done.stdout.splitlines() if "signed_up" in line)
