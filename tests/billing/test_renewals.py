@@ -13,15 +13,17 @@ from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import (
     Invoice,
     InvoiceLine,
+    JournalLine,
     NumberSeries,
     PaymentAttempt,
     PaymentMethod,
     Period,
     Price,
+    RevenueSchedule,
     Subscription,
     SubscriptionTransition,
 )
-from billing.services import payments, plans, renewals, subscriptions
+from billing.services import payments, plans, renewals, settlement, subscriptions
 from core.models import OutboxEvent
 from tests.billing.instant import InstantGateway
 from tests.billing.threads import at_once
@@ -104,6 +106,32 @@ class TestRenew:
         assert len(renewals.run(gateway=InstantGateway(), clock=lambda: next(times), limit=1000)) == renewals.BATCH + 1
         settled = PaymentAttempt.objects.order_by("settled_at").values_list("settled_at", flat=True).distinct()
         assert list(settled) == [NOW, NOW + timedelta(minutes=3)]
+
+    def test_settled_by_the_batch_says_what_settled_one_by_one_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        said = []
+        for one_by_one in (False, True):
+            (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
+            if one_by_one:
+                monkeypatch.setattr(settlement, "_settle_ordinary", lambda decided, *, now: set())
+            assert run(InstantGateway()) == ["succeeded"]
+            made = Subscription.objects.values(
+                "status", "period_index", "paid_through", "next_step", "next_bill_at", "claimed_until",
+                "last_charged_at", "first_failed_at", "cancel_at", "parked_at", "ended_at",
+            ).get(pk=subscription.pk)  # fmt: skip
+            invoice = Invoice.objects.get(subscription=subscription)
+            attempt = invoice.attempts.get()
+            lines = JournalLine.objects.filter(entry__invoice_id=invoice.pk).order_by("pk")
+            schedule = RevenueSchedule.objects.get(line__invoice=invoice)
+            said.append(
+                (
+                    made,
+                    (invoice.status, invoice.paid_at),
+                    (attempt.state, attempt.settled_at, attempt.gateway_id == f"pi_{attempt.idempotency_key}"),
+                    list(lines.values_list("account", "amount")),
+                    (schedule.amount, schedule.start, schedule.end, schedule.first_day),
+                )
+            )
+        assert said[0] == said[1]
 
     def test_leaves_what_is_not_due(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW + timedelta(seconds=1))
