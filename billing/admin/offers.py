@@ -1,0 +1,133 @@
+"""Plans, prices and coupons: what is offered."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.forms import Form, ModelForm
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from billing import rules
+from billing.models import Coupon, Plan, PlanFamily, Price
+from billing.services import plans
+from core import clock, money
+from core.errors import DomainError
+from core.money import Money
+
+
+@admin.register(PlanFamily)
+class PlanFamilyAdmin(ModelAdmin):
+    """Families of plans."""
+
+    list_display = ("name", "code", "fallback_currency")
+
+
+@admin.register(Plan)
+class PlanAdmin(ModelAdmin):
+    """Plans and what they permit; withdrawn from sale, never deleted."""
+
+    list_display = ("name", "code", "tier", "max_streams", "max_resolution", "with_ads", "on_sale")
+    list_select_related = ("family",)
+    ordering = ("family__code", "tier")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Keep what other systems know a plan by."""
+        return ("family", "code", "tier") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: subscriptions and invoices point here."""
+        return False
+
+
+class CurrentFilter(admin.SimpleListFilter):
+    """Prices on offer unless the superseded ones are asked for."""
+
+    title = "version"
+    parameter_name = "version"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer the old ones."""
+        return [("all", "all versions")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Price]) -> QuerySet[Price]:
+        """Keep the current ones."""
+        return queryset if self.value() == "all" else queryset.filter(superseded_at=None)
+
+
+class PriceForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+    """A new price."""
+
+    def clean_currency(self) -> str:
+        """Refuse what is no currency."""
+        currency: str = self.cleaned_data["currency"]
+        try:
+            money.exponent(currency)
+        except money.UnknownCurrency as error:
+            raise ValidationError(str(error)) from error
+        return currency
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what Stripe could not take."""
+        wanted = super().clean() or self.cleaned_data
+        try:
+            plans.check_amount(amount=wanted.get("amount") or 0, currency=wanted.get("currency") or "USD")
+        except DomainError as error:
+            raise ValidationError({"amount": str(error)}) from error
+        return wanted
+
+
+@admin.register(Price)
+class PriceAdmin(ModelAdmin):
+    """Prices. Adding one puts it in place of the present version; none is ever edited."""
+
+    list_display = ("plan", "amount_label", "interval", "place", "tax_behavior", "version", "superseded_at")
+    list_filter = (CurrentFilter, "plan", "currency")
+    list_select_related = ("plan",)
+    ordering = ("plan__tier", "currency", "country", "-version")
+    form = PriceForm
+    fields = ("plan", "currency", "country", "interval", "amount", "tax_behavior")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: a version is what customers were charged by."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
+        """Add a version."""
+        wanted = cast("Price", obj)
+        made = plans.set_price(
+            plan_id=wanted.plan_id,
+            currency=wanted.currency,
+            country=wanted.country,
+            interval=rules.Interval(wanted.interval),
+            amount=wanted.amount,
+            tax_behavior=Price.TaxBehavior(wanted.tax_behavior),
+            now=clock.now(),
+        )
+        wanted.pk = made.pk
+
+    @display(description="amount", ordering="amount")
+    def amount_label(self, price: Price) -> str:
+        """Show major units."""
+        return str(Money(price.amount, price.currency))
+
+    @display(description="country", ordering="country")
+    def place(self, price: Price) -> str:
+        """Name the country."""
+        return price.country or "everywhere"
+
+
+@admin.register(Coupon)
+class CouponAdmin(ModelAdmin):
+    """Coupons."""
+
+    list_display = ("code", "percent", "amount", "currency", "periods", "redemptions", "max_redemptions", "valid_until")
+    readonly_fields = ("redemptions",)
