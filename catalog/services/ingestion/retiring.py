@@ -12,7 +12,7 @@ from catalog.events import CatalogBatchApplied
 from catalog.ingestion.records import Problem
 from catalog.models import IngestRun, IngestStaging, Provider, SourceRecord, Title
 from catalog.models.titles import State
-from catalog.services.ingestion import applying, linking, runs
+from catalog.services.ingestion import applying, changes, linking, runs
 from catalog.services.ingestion.staging import write_problems
 from core import outbox
 
@@ -84,10 +84,10 @@ def _retire_absent(run: IngestRun, provider: Provider, batch: Mapping[str, UUID]
             if any(source.retired_at is None and source.id not in ids for source in sources)
         }
         public = [title for title in locked if title.state != State.WITHDRAWN and title.pk not in elsewhere]
-        applying.forget_grants(list(ids), elsewhere, now=now)
-        applying.withdraw([title.pk for title in public], now=now)
-        applying.touch({tie for title in locked for tie in (title.parent_id, title.series_id) if tie}, now=now)
-        applying.log_publication(
+        changes.forget_grants(list(ids), elsewhere, now=now)
+        changes.withdraw([title.pk for title in public], now=now)
+        changes.touch({tie for title in locked for tie in (title.parent_id, title.series_id) if tie}, now=now)
+        changes.log_publication(
             [], [(title.pk, title.revision + 1) for title in public], provider=provider, run=run, now=now
         )
         gone.update(retired_at=now, last_run=run, digest=b"")

@@ -112,7 +112,7 @@ class TestExecute:
         class Killed(BaseException):
             """Like SIGKILL, caught by nobody."""
 
-        applied = applying._Batch.apply
+        applied = applying.Batch.apply
         calls: list[int] = []
 
         def dying(batch: Any) -> None:
@@ -121,10 +121,10 @@ class TestExecute:
             calls.append(1)
             applied(batch)
 
-        monkeypatch.setattr(applying._Batch, "apply", dying)
+        monkeypatch.setattr(applying.Batch, "apply", dying)
         with pytest.raises(Killed):
             execute(run, content)
-        monkeypatch.setattr(applying._Batch, "apply", applied)
+        monkeypatch.setattr(applying.Batch, "apply", applied)
         assert runs.release_abandoned(now=LATER) == [run.pk]
         done = execute(run, content, clock=lambda: LATER)
         assert done is not None

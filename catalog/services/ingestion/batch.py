@@ -1,0 +1,325 @@
+"""One set of records being written: titles, their parts, what the search reads, who delivered them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from catalog.events import CatalogBatchApplied
+from catalog.ingestion.records import TitleRecord
+from catalog.models import ExternalId, IngestRun, Provider, SourceRecord, Title
+from catalog.models.titles import State
+from catalog.services import search
+from catalog.services.copying import copy_into
+from catalog.services.ingestion import changes, linking, rows
+from catalog.services.ingestion.caches import Caches
+from catalog.services.ingestion.finding import Finder, Known, Ref, Staged
+from catalog.services.ingestion.resembling import ask
+from core import outbox
+from core.ids import new_id
+
+_Row = tuple[Any, ...]
+
+
+class Batch(Finder):
+    """One set of records of one rank, being written."""
+
+    def __init__(self, batch: list[Staged], run: IngestRun, provider: Provider, caches: Caches, now: datetime) -> None:
+        super().__init__(batch, run, provider, caches, now)
+        self.published: list[tuple[UUID, int]] = []
+        self.withdrawn: list[tuple[UUID, int]] = []
+
+    def apply(self) -> None:
+        self.find()
+        self.find_alike()
+        titles = self.lock()
+        accepted = [staged for staged in self.batch if self.acceptable(staged, titles)]
+        if self.run.dry_run:
+            self._count(accepted)
+        else:
+            self._write(accepted, titles)
+        changes.report(self.run, self.outcome, self.now)
+
+    def _count(self, accepted: Iterable[Staged]) -> None:
+        for staged in accepted:
+            existing = "updated" if self.title_of(staged.record) else "created"
+            self.outcome.counts["retired" if staged.record.withdrawn else existing] += 1
+
+    # ---------------------------------------------------------------- what becomes of it
+
+    def _write(self, accepted: list[Staged], titles: Mapping[UUID, Known]) -> None:
+        retired = [staged for staged in accepted if staged.record.withdrawn]
+        kept = [staged for staged in accepted if not staged.record.withdrawn]
+        ids = {staged.row_number: self.title_of(staged.record) or new_id() for staged in kept}
+        fresh = [staged for staged in kept if staged.record.external_id not in self.sources]
+        self.source_ids = dict(
+            zip((staged.row_number for staged in fresh), linking.reserve_ids(len(fresh)), strict=True)
+        ) | {
+            staged.row_number: self.sources[staged.record.external_id].source_id
+            for staged in kept
+            if staged.record.external_id in self.sources
+        }
+        self._share(accepted)
+        created, updated, affected = [], [], set()
+        for staged in kept:
+            record, title_id = staged.record, ids[staged.row_number]
+            parent = titles.get(self.parents[record.external_id]) if record.external_id in self.parents else None
+            series_id = (parent.id if parent.kind == "series" else parent.series_id) if parent else None
+            values = rows.title_values(record, parent_id=parent.id if parent else None, series_id=series_id)
+            known = titles.get(title_id)
+            if known is None:
+                created.append(self._created(title_id, record.kind, values))
+            else:
+                source = self.sources.get(record.external_id)
+                updated.append(self._updated(known, values, retired_at=source.retired_at if source else None))
+                affected |= {known.parent_id, known.series_id}
+            affected |= {parent.id if parent else None, series_id}
+        for staged in retired:
+            known = titles[self.sources[staged.record.external_id].title_id]
+            affected |= {known.parent_id, known.series_id}
+        with connection.cursor() as cursor:
+            copy_into(cursor, Title, rows.TITLE_COLUMNS, created)
+            if updated:
+                changes.update_titles(cursor, updated)
+        changed = {row[0] for row in updated}
+        edited = {title_id: blocked for title_id in changed if (blocked := self._blocked(titles[title_id]))}
+        self._write_parts(kept, ids, changed, edited)
+        self._write_search(kept, ids, edited)
+        doubtful = [staged for staged in kept if staged.record.external_id in self.doubts]
+        ask({ids[staged.row_number]: self.doubts[staged.record.external_id] for staged in doubtful}, now=self.now)
+        self._retire([self.sources[staged.record.external_id] for staged in retired], titles)
+        self._write_sources(kept, retired, ids)
+        self._log()
+        own = {*changed, *(row[0] for row in created)}
+        changes.touch({title_id for title_id in affected if title_id} - own, now=self.now)
+        if any(staged.record.kind == "season" for staged in kept):
+            changes.follow_seasons(changed)
+        self.outcome.counts.update(created=len(created), updated=len(updated), retired=len(retired))
+        outbox.publish(
+            CatalogBatchApplied(str(self.run.pk), self.provider.code, len(created), len(updated), len(retired)),
+            aggregate=f"ingest_run:{self.run.pk}",
+            now=self.now,
+        )
+
+    def _share(self, accepted: list[Staged]) -> None:
+        """Find the titles of which others tell too, and what each of our records may say of them."""
+        ids = {title_id for staged in accepted if (title_id := self.title_of(staged.record))}
+        own = {staged.record.external_id for staged in accepted}
+        everybody = linking.sources_of(ids) if ids else {}
+        code = f"{self.provider.code}/"
+        self.others = {
+            title_id: [
+                source for source in sources if not (source.owner.startswith(code) and source.external_id in own)
+            ]
+            for title_id, sources in everybody.items()
+        }
+        shared = [title_id for title_id in ids if self.others.get(title_id)]
+        sharing = linking.Sharing(self.provider, self.run.format) if shared else None
+        self.shares = sharing.shares(shared, everybody) if sharing else {}
+
+    def _blocked(self, known: Known) -> set[str]:
+        """Answer what a record may not write: what editors have changed, and what somebody else says."""
+        share = self.shares.get(known.id)
+        return {*known.edited, *(share.blocked if share else ())}
+
+    def _created(self, title_id: UUID, kind: str, values: _Row) -> _Row:
+        public = self.provider.publish == Provider.Publish.ON_INGEST
+        if public:
+            self.published.append((title_id, 1))
+        state, published_at = (State.PUBLISHED, self.now) if public else (State.DRAFT, None)
+        return (title_id, kind, *values, state.value, published_at, None, 1, [], "{}", self.now, self.now)
+
+    def _updated(self, known: Known, values: _Row, *, retired_at: datetime | None) -> _Row:
+        """Answer a title's new values. What an editor has withdrawn stays withdrawn; what the provider has, returns."""
+        state, published_at, withdrawn_at = known.state, known.published_at, known.withdrawn_at
+        # Both were written at once when the provider's retirement withdrew it.
+        by_provider = retired_at is not None and retired_at == withdrawn_at
+        if state == State.DRAFT or (by_provider and state == State.WITHDRAWN):
+            if self.provider.publish == Provider.Publish.ON_INGEST:
+                state, published_at, withdrawn_at = State.PUBLISHED, self.now, None
+                self.published.append((known.id, known.revision + 1))
+            else:
+                state, published_at, withdrawn_at = State.DRAFT, None, None
+        unused_created_at = self.now
+        revision = known.revision + 1
+        return (
+            known.id, known.kind, *values, str(state), published_at, withdrawn_at, revision, sorted(self._blocked(known)),
+            orjson.dumps(share.provenance if (share := self.shares.get(known.id)) else {}).decode(),
+            unused_created_at, self.now,
+        )  # fmt: skip
+
+    def _write_parts(
+        self, kept: list[Staged], ids: Mapping[int, UUID], changed: set[UUID], edited: Mapping[UUID, set[str]]
+    ) -> None:
+        parts = [staged.record for staged in kept]
+        people = self.caches.people(parts)
+        genres = self.caches.genres({name for record in parts for name in record.genres})
+        keywords = self.caches.keywords({name for record in parts for name in record.keywords})
+        claims = self._claims(kept, ids)
+        source_of = {staged.record.external_id: self.source_ids[staged.row_number] for staged in kept}
+        arrived = changes.arrived(changed)
+        makers: dict[str, Callable[[UUID, TitleRecord], Iterable[_Row]]] = {
+            "texts": rows.texts,
+            "alternate_titles": rows.alternate_titles,
+            "alternate_numbers": rows.alternate_numbers,
+            "genres": lambda title_id, record: rows.genres(title_id, record, genres),
+            "keywords": lambda title_id, record: rows.keywords(title_id, record, keywords),
+            "credits": lambda title_id, record: rows.credits(title_id, record, people),
+            "ratings": rows.ratings,
+            "external_ids": lambda title_id, record: claims[title_id],
+            "windows": lambda title_id, record: rows.windows(
+                title_id, record, self.provider, source_of[record.external_id]
+            ),
+            "artwork": lambda title_id, record: rows.artwork(title_id, record, arrived),
+        }
+        with connection.cursor() as cursor:
+            for part, (model, columns) in rows.PARTS.items():
+                ours = {title_id for title_id, names in edited.items() if part in names}
+                if replaced := changed - ours:
+                    self._delete_parts(part, model, replaced)
+                make = makers[part]
+                lines = [
+                    row
+                    for staged in kept
+                    if (title_id := ids[staged.row_number]) not in ours
+                    for row in make(title_id, staged.record)
+                ]
+                if lines:
+                    copy_into(cursor, model, columns, lines)
+
+    def _delete_parts(self, part: str, model: Any, title_ids: set[UUID]) -> None:
+        """Delete what is about to be replaced: of what several sources add up to, our own share alone."""
+        alone = title_ids - set(self.shares)
+        if alone:
+            model.objects.filter(title_id__in=alone)._raw_delete(using="default")
+        if not (shared := title_ids & set(self.shares)) or part == "external_ids":
+            return
+        rows_of = model.objects.filter(title_id__in=shared)
+        if part == "windows":
+            rows_of = rows_of.filter(source_id__in=list(self.source_ids.values()))
+        rows_of._raw_delete(using="default")
+
+    def _claims(self, kept: list[Staged], ids: Mapping[int, UUID]) -> dict[UUID, list[_Row]]:
+        """Answer the external ids of each title, without those that another title holds."""
+        claims: dict[UUID, list[_Row]] = defaultdict(list)
+        wanted = {(item.namespace, item.value) for staged in kept for item in staged.record.external_ids}
+        if not wanted:
+            return claims
+        held = {
+            (namespace, value): title_id
+            for namespace, value, title_id in ExternalId.objects.filter(
+                namespace__in={namespace for namespace, _ in wanted}, value__in={value for _, value in wanted}
+            ).values_list("namespace", "value", "title_id")
+        }
+        present = {key for key, title_id in held.items() if title_id in self.shares}
+        for staged in kept:
+            title_id = ids[staged.row_number]
+            for item in staged.record.external_ids:
+                if (item.namespace, item.value) in present and held[item.namespace, item.value] == title_id:
+                    continue
+                if held.setdefault((item.namespace, item.value), title_id) == title_id:
+                    row = (title_id, item.namespace, item.value)
+                    if row not in claims[title_id]:
+                        claims[title_id].append(row)
+                    continue
+                self.outcome.warn(
+                    staged, "external_ids", "external_id_taken",
+                    f"{item.namespace}:{item.value} already names another title and was left out:"
+                    " if it is the same title, merge the two; else correct the id.",
+                )  # fmt: skip
+        return claims
+
+    def _write_search(self, kept: list[Staged], ids: Mapping[int, UUID], edited: Mapping[UUID, set[str]]) -> None:
+        texts = []
+        for staged in kept:
+            record, title_id = staged.record, ids[staged.row_number]
+            if record.parent or title_id in edited:
+                continue
+            texts.append(
+                search.text_of(
+                    title_id,
+                    names=[name for name in (*(text.name for text in record.texts), record.original_title) if name],
+                    other_names=[name.name for name in record.alternate_names],
+                    people=[credit.name for credit in record.credits],
+                    about=[*record.genres, *record.keywords, *(text.short or text.medium for text in record.texts)],
+                )
+            )
+        self.caches.keep_words(search.write(texts, known_words=self.caches.words))
+        if edited:
+            search.rebuild(list(edited))
+
+    def _retire(self, sources: list[Ref], titles: Mapping[UUID, Known]) -> None:
+        """Take back what nobody else delivers; of the others, what this source granted."""
+        kept = {source.title_id for source in sources if self._delivered_by_others(source.title_id)}
+        for title_id in dict.fromkeys(source.title_id for source in sources):
+            if title_id not in kept and titles[title_id].state != State.WITHDRAWN:
+                self.withdrawn.append((title_id, titles[title_id].revision + 1))
+        changes.withdraw([title_id for title_id, _ in self.withdrawn], now=self.now)
+        changes.forget_grants([source.source_id for source in sources if source.title_id in kept], kept, now=self.now)
+
+    def _delivered_by_others(self, title_id: UUID) -> bool:
+        return any(source.retired_at is None for source in self.others.get(title_id, ()))
+
+    def _write_sources(self, kept: list[Staged], retired: list[Staged], ids: Mapping[int, UUID]) -> None:
+        new = [staged for staged in kept if staged.record.external_id not in self.sources]
+        old = [staged for staged in kept if staged.record.external_id in self.sources]
+        run = self.run
+        with connection.cursor() as cursor:
+            copy_into(
+                cursor,
+                SourceRecord,
+                (
+                    "id",
+                    "provider_id",
+                    "external_id",
+                    "title_id",
+                    "digest",
+                    "format",
+                    "added_on",
+                    "first_run_id",
+                    "last_run_id",
+                ),
+                (
+                    (
+                        self.source_ids[staged.row_number],
+                        self.provider.pk,
+                        staged.record.external_id,
+                        ids[staged.row_number],
+                        staged.digest,
+                        run.format,
+                        staged.record.added_on,
+                        run.pk,
+                        run.pk,
+                    )
+                    for staged in new
+                ),
+            )
+            for group, retired_at in ((old, None), (retired, self.now)):
+                if not group:
+                    continue
+                cursor.execute(
+                    """
+                    UPDATE catalog_sourcerecord AS source
+                    SET digest = incoming.digest, added_on = incoming.added_on, format = %s, last_run_id = %s, retired_at = %s
+                    FROM unnest(%s::text[], %s::bytea[], %s::date[]) AS incoming (external_id, digest, added_on)
+                    WHERE source.provider_id = %s AND source.external_id = incoming.external_id
+                    """,
+                    [
+                        run.format,
+                        run.pk,
+                        retired_at,
+                        [staged.record.external_id for staged in group],
+                        [staged.digest for staged in group],
+                        [staged.record.added_on for staged in group],
+                        self.provider.pk,
+                    ],
+                )
+
+    def _log(self) -> None:
+        changes.log_publication(self.published, self.withdrawn, provider=self.provider, run=self.run, now=self.now)
