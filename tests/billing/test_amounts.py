@@ -13,12 +13,14 @@ from billing import amounts
 from billing.amounts import Paid, Taxed
 
 
+@pytest.mark.rule("4.1")
 class TestTotals:
     def test_are_sums_of_rounded_lines(self) -> None:
         assert sum(amounts.with_tax(333, Fraction("0.07"), inclusive=False).tax for _ in range(3)) == 69
         assert amounts.with_tax(999, Fraction("0.07"), inclusive=False).tax == 70
 
 
+@pytest.mark.rule("4.11")
 class TestTax:
     @pytest.mark.parametrize(
         ("amount", "rate", "inclusive", "net", "tax"),
@@ -40,6 +42,7 @@ class TestTax:
         assert 0 <= taxed.net <= amount
 
 
+@pytest.mark.rule("4.8")
 class TestDiscount:
     def test_of_half_leaves_what_the_reference_says(self) -> None:
         assert 1549 - amounts.discount(1549, percent=Fraction(50)) == 774
@@ -53,6 +56,7 @@ def month(start: date, end: date, paid: int, credited: int = 0) -> Paid:
     return Paid(paid, start, end, credited)
 
 
+@pytest.mark.rule("4.4")
 class TestChange:
     @pytest.mark.parametrize(
         ("start", "end", "on", "old", "new", "credit", "debit"),
@@ -93,6 +97,7 @@ class TestChange:
     def test_counts_whole_days(self, amount: int, part: int, whole: int, expected: int) -> None:
         assert amounts.share(amount, part, whole) == expected
 
+    @pytest.mark.rule("4.23")
     @given(st.integers(1, 10**8), st.integers(1, 10**8), st.integers(0, 27), st.integers(28, 366))
     def test_and_its_reverse_on_the_same_day_come_to_nothing(self, old: int, new: int, day: int, days: int) -> None:
         start = date(2026, 1, 1)
@@ -103,6 +108,7 @@ class TestChange:
         assert there.net + back.net == 0
 
 
+@pytest.mark.rule("4.12")
 class TestRefund:
     def test_that_is_the_last_takes_the_remainder(self) -> None:
         line = Taxed(1176, 223)
@@ -121,12 +127,14 @@ class TestRefund:
             refunded = Taxed(refunded.net + part.net, refunded.tax + part.tax)
         assert refunded == line
 
+    @pytest.mark.rule("4.11")
     @pytest.mark.parametrize(("net", "tax", "expected"), [(20000, 5000, (19333, 4833)), (16000, 4000, (15467, 3867))])
     def test_of_unused_days_rounds_net_and_tax_apart(self, net: int, tax: int, expected: tuple[int, int]) -> None:
         parts = amounts.unused_parts(Taxed(net, tax), remaining=29, days=30)
         assert (parts.net, parts.tax) == expected
 
 
+@pytest.mark.rule("4.1")
 class TestMinimum:
     @pytest.mark.parametrize(
         ("amount", "currency", "expected"),

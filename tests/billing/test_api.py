@@ -175,6 +175,8 @@ class TestSubscribe:
         assert stranger.get(f"invoices/{uuid4()}").status_code == 404
         assert stranger.get("invoices").json()["results"] == []
 
+    @pytest.mark.rule("4.16")
+    @pytest.mark.story("client retries a slow success")
     def test_replays_the_answer_for_the_same_key_and_charges_once(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
         customer.save_card()
@@ -259,6 +261,7 @@ class TestSubscribe:
         customer.save_card()
         assert customer.subscribe(price).status_code == 201
 
+    @pytest.mark.rule("4.15")
     def test_lets_the_customer_authenticate_and_then_opens_access(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
         customer.save_card("4000002760003184")
@@ -288,6 +291,8 @@ class TestSubscribe:
         assert attempt.state == "canceled"
         assert gateway.charge_status(attempt.gateway_id).kind == "canceled"
 
+    @pytest.mark.rule("4.16")
+    @pytest.mark.story("page says failed, customer buys again")
     @pytest.mark.parametrize("fault", ["lost_reply", "error_after"])
     def test_is_active_once_the_sweeper_learns_of_a_charge_whose_reply_was_lost(
         self, standin: Standin, fault: str
@@ -303,6 +308,8 @@ class TestSubscribe:
         assert customer.get("subscription").json()["status"] == "active"
         assert len(standin.control.charges()) == 1
 
+    @pytest.mark.rule("4.16")
+    @pytest.mark.story("key life forces a design")
     def test_is_charged_by_a_new_attempt_only_when_the_old_one_never_arrived(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
         customer.save_card()
@@ -319,6 +326,7 @@ class TestSubscribe:
         assert len(standin.control.charges()) == 1
 
 
+@pytest.mark.rule("4.5")
 class TestCancel:
     def test_ends_at_what_is_paid_for_and_can_be_taken_back(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
@@ -349,7 +357,9 @@ class TestCancel:
         assert customer.get("subscription").status_code == 404
 
 
+@pytest.mark.rule("4.14")
 class TestNewCard:
+    @pytest.mark.story("second card blocked by the first one's key")
     def test_pays_the_open_invoice_at_once(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
         customer.save_card()

@@ -48,6 +48,7 @@ def upgrade(customer: Customer, price: Price, *, at: datetime = HALF) -> Any:
         return customer.post(f"subscription/quotes/{quote.json()['id']}/accept", key=str(uuid4()))
 
 
+@pytest.mark.rule("4.4")
 class TestUpgrade:
     def test_charges_what_was_quoted_and_changes_the_plan_at_once(self, standin: Standin, prices: list[Price]) -> None:
         customer = subscribed(standin, prices[0])
@@ -129,6 +130,7 @@ class TestUpgrade:
         assert sorted(RevenueSchedule.objects.values_list("amount", flat=True)) == [-775, 1150, 1549]
 
 
+@pytest.mark.rule("4.5")
 class TestDowngrade:
     def test_bills_the_lower_price_from_the_next_period(self, standin: Standin, prices: list[Price]) -> None:
         customer = subscribed(standin, prices[1])
@@ -157,6 +159,7 @@ class TestDowngrade:
         assert refused.json()["code"] == "change_not_possible"
 
 
+@pytest.mark.rule("4.8")
 class TestCoupon:
     def test_halves_three_periods_and_no_more(self, standin: Standin, prices: list[Price]) -> None:
         Coupon.objects.create(code="HALF", percent=50, periods=3)
@@ -172,6 +175,7 @@ class TestCoupon:
         ]
         assert Invoice.objects.earliest("pk").lines.get().discount == 775
 
+    @pytest.mark.rule("4.4")
     def test_paid_half_is_credited_half(self, standin: Standin, prices: list[Price]) -> None:
         Coupon.objects.create(code="HALF", percent=50, periods=1)
         customer = subscribed(standin, prices[0], coupon="HALF", quoted_amount=774)

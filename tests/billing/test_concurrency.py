@@ -19,6 +19,7 @@ from tests.standin import Standin
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.rule("4.16")
 class TestSubscribe:
     def test_makes_one_subscription_and_one_charge_when_asked_twice_at_once(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
@@ -45,6 +46,8 @@ class TestSubscribe:
         assert Subscription.objects.get().status == "active"
         assert len(standin.control.charges()) == 1
 
+    @pytest.mark.rule("4.19")
+    @pytest.mark.story("invoice number given twice")
     def test_leaves_no_gap_between_the_numbers_of_many(self, standin: Standin) -> None:
         price = PriceFactory.create()
         customers = [Customer(standin) for _ in range(6)]
@@ -84,6 +87,7 @@ class TestSaveCard:
         assert len({intent.customer for intent in found if intent}) == 1
 
 
+@pytest.mark.rule("4.17")
 class TestSettle:
     def test_takes_effect_once_when_sweepers_and_the_request_meet(self, standin: Standin) -> None:
         customer, price = Customer(standin), PriceFactory.create()
@@ -102,6 +106,8 @@ class TestSettle:
         assert len(standin.control.charges()) == 1
 
 
+@pytest.mark.rule("4.20", "4.23")
+@pytest.mark.story("several charges for one renewal")
 class TestRenew:
     def test_charges_once_at_stripes_books_with_two_workers(self, standin: Standin) -> None:
         price = PriceFactory.create()

@@ -53,6 +53,7 @@ def sweep(now: datetime) -> None:
     payments.sweep(gateway=stripe_gateway.connect(), now=now + timedelta(seconds=61))
 
 
+@pytest.mark.rule("4.16")
 @pytest.mark.parametrize("point", POINTS)
 class TestSubscribeKilled:
     def test_is_finished_by_the_sweeper(self, standin: Standin, point: str) -> None:
@@ -87,6 +88,8 @@ class TestSubscribeKilled:
         assert Subscription.objects.count() == 1
 
 
+@pytest.mark.rule("4.16", "4.23")
+@pytest.mark.story("invoice stuck part-way")
 @pytest.mark.parametrize("point", POINTS)
 class TestRenewKilled:
     def test_is_finished_by_others(self, standin: Standin, point: str) -> None:
@@ -108,6 +111,7 @@ class TestRenewKilled:
         assert list(Invoice.objects.order_by("sequence").values_list("sequence", flat=True)) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.rule("4.16")
 @pytest.mark.parametrize("point", ["after_sent", "after_charge", "while_settling"])
 class TestSweepKilled:
     def test_is_finished_by_the_next_sweep(self, standin: Standin, point: str) -> None:

@@ -31,6 +31,7 @@ def told() -> list[str]:
     return [name.rpartition("/")[2] for name in OutgoingEmail.objects.order_by("pk").values_list("template", flat=True)]
 
 
+@pytest.mark.rule("4.14")
 class TestMails:
     def test_are_written_at_each_step(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW)
@@ -77,6 +78,7 @@ class TestMails:
         assert told() == []
 
 
+@pytest.mark.rule("4.14")
 class TestNetworkLimits:
     @pytest.mark.parametrize(
         ("brand", "declines", "within", "exhausted"),
@@ -134,6 +136,7 @@ class TestNetworkLimits:
         assert Subscription.objects.get().next_step == "hold"
 
 
+@pytest.mark.rule("4.15")
 class TestPayPage:
     def waiting(self, standin: Standin) -> tuple[Customer, str]:
         customer = Customer(standin)

@@ -41,6 +41,7 @@ def renew(count: int = 1, *, outcome: ChargeOutcome | None = None, country: str 
     renewals.run(gateway=InstantGateway(outcome), clock=lambda: LATER, limit=100)
 
 
+@pytest.mark.rule("4.18")
 @pytest.mark.django_db
 class TestEntry:
     def entry(self, key: str = "k") -> JournalEntry:
@@ -54,6 +55,7 @@ class TestEntry:
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
+    @pytest.mark.rule("4.23")
     def test_must_sum_to_zero(self) -> None:
         with pytest.raises(IntegrityError, match="k: 2 lines that make 1"):
             self.commit(5, -4)
@@ -78,6 +80,7 @@ class TestEntry:
             rows.update(id=F("id"))
 
 
+@pytest.mark.rule("4.18")
 @pytest.mark.django_db(transaction=True)
 class TestEntryOfAnotherTransaction:
     def test_takes_no_more_lines(self) -> None:
@@ -90,6 +93,7 @@ class TestEntryOfAnotherTransaction:
         assert JournalLine.objects.count() == 2
 
 
+@pytest.mark.rule("4.18")
 @pytest.mark.usefixtures("tax_rates")
 @pytest.mark.django_db
 class TestRenewal:
@@ -128,6 +132,7 @@ class TestRenewal:
         assert Invoice.objects.get().total == total
         assert balances() == {"cash:stripe_clearing": total, **booked}
 
+    @pytest.mark.rule("4.11")
     def test_taxes_by_the_rate_of_the_first_day(self) -> None:
         # Germany took 16 % from July to December 2020.
         for due, tax in ((datetime(2020, 6, 30, tzinfo=UTC), 223), (datetime(2020, 7, 1, tzinfo=UTC), 193)):
@@ -139,6 +144,7 @@ class TestRenewal:
             assert line.derivation["tax"]["tax"] == tax
 
 
+@pytest.mark.rule("4.18")
 @pytest.mark.django_db
 class TestRecognition:
     def test_books_each_day_once_and_all_days_exactly(self) -> None:
@@ -168,6 +174,7 @@ class TestRecognition:
         assert recognition.recognise_due(now=midnight + timedelta(hours=3)) == [date(2026, 1, 31)]
 
 
+@pytest.mark.rule("4.18")
 @pytest.mark.django_db
 class TestTieOut:
     def paid(self, standin: Standin) -> Customer:

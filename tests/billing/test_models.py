@@ -44,6 +44,7 @@ def bill_one(**changes: Any) -> Invoice:
     return billed.invoice
 
 
+@pytest.mark.rule("4.10")
 class TestPrice:
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -70,6 +71,7 @@ class TestPrice:
             PriceFactory.create(amount=0)
 
 
+@pytest.mark.rule("4.20")
 class TestSubscription:
     def test_is_the_only_live_one_of_its_account(self) -> None:
         (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
@@ -101,6 +103,7 @@ class TestSubscription:
             Subscription.objects.update(**fields)
 
 
+@pytest.mark.rule("4.2")
 class TestPeriod:
     def test_does_not_overlap_another(self) -> None:
         (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
@@ -126,6 +129,7 @@ class TestPeriod:
             Period.objects.all().delete()
 
 
+@pytest.mark.rule("4.19")
 class TestInvoice:
     @pytest.mark.parametrize(
         "fields",
@@ -178,6 +182,7 @@ class TestInvoice:
         with refused("billing_invoice_line_immutable"):
             InvoiceLine.objects.all().delete()
 
+    @pytest.mark.rule("4.23")
     def test_must_add_up(self) -> None:
         invoice = bill_one()
         Invoice.objects.filter(pk=invoice.pk).update(status="void")
@@ -198,6 +203,7 @@ class TestInvoice:
                 finalised_at=NOW,
             )
 
+    @pytest.mark.rule("4.2", "4.20")
     def test_of_a_period_is_one_unless_voided(self) -> None:
         invoice = bill_one()
         again = {
@@ -230,6 +236,7 @@ class TestInvoice:
             )
 
 
+@pytest.mark.rule("4.16")
 class TestPaymentAttempt:
     def test_is_the_only_open_one_of_its_invoice(self) -> None:
         invoice = bill_one()

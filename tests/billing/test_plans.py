@@ -26,6 +26,7 @@ def set_price(plan: Plan, amount: int, *, currency: str = "EUR", hours: int = 0)
     )
 
 
+@pytest.mark.rule("4.10")
 @pytest.mark.django_db
 class TestSetPrice:
     def test_puts_a_new_version_in_place_of_the_present_one(self) -> None:
@@ -40,6 +41,7 @@ class TestSetPrice:
         assert set_price(plan, 1299).pk == set_price(plan, 1299, hours=1).pk
         assert Price.objects.count() == 1
 
+    @pytest.mark.rule("4.1")
     def test_refuses_an_amount_that_stripe_cannot_take(self) -> None:
         plan = PlanFactory.create()
         with pytest.raises(plans.AmountNotChargeable) as refusal:
@@ -54,6 +56,7 @@ class TestSetPrice:
         assert Price.objects.count() == 0
 
 
+@pytest.mark.rule("4.10")
 @pytest.mark.django_db(transaction=True)
 class TestTwoStaff:
     def test_leave_one_price_on_offer(self) -> None:

@@ -47,6 +47,7 @@ def apply_events() -> None:
     webhooks.process_due(gateway=gateway, now=now() + timedelta(seconds=1))
 
 
+@pytest.mark.rule("4.12")
 class TestRefund:
     def test_the_last_one_takes_the_remainder(self, standin: Standin) -> None:
         invoice = paid(standin)
@@ -61,6 +62,7 @@ class TestRefund:
         ]
         assert balances() == {}
 
+    @pytest.mark.rule("4.23")
     def test_is_never_more_than_was_paid(self, standin: Standin) -> None:
         invoice = paid(standin)
         give_back(invoice, 500)
@@ -97,6 +99,7 @@ class TestRefund:
         )
         assert (report.difference, report.details) == (0, [])
 
+    @pytest.mark.story("refund rewinds the period's dates")
     def test_does_not_move_the_period(self, standin: Standin) -> None:
         invoice = paid(standin)
         before = Subscription.objects.values("paid_through", "next_bill_at", "status").get()
@@ -104,6 +107,7 @@ class TestRefund:
         assert Subscription.objects.values("paid_through", "next_bill_at", "status").get() == before
 
 
+@pytest.mark.rule("4.12")
 class TestFourEyes:
     def test_hold_back_a_large_refund(self, standin: Standin, settings: Settings) -> None:
         settings.REFUND_APPROVAL_LIMIT = 499
@@ -125,7 +129,9 @@ class TestFourEyes:
             Refund.objects.filter(pk=refund.pk).update(approved_by=ANNA)
 
 
+@pytest.mark.rule("4.13")
 class TestDispute:
+    @pytest.mark.story("refund during a dispute counted twice")
     def test_withholds_parks_and_blocks_refunds(self, standin: Standin) -> None:
         invoice = paid(standin)
         standin.control.dispute(standin.control.charges()[0]["id"])
@@ -170,6 +176,8 @@ class TestDispute:
         assert Dispute.objects.get().amount == 899
 
 
+@pytest.mark.rule("4.17")
+@pytest.mark.story("missed webhook locks a payer out")
 class TestHoles:
     def test_are_filled_by_the_poll(self, standin: Standin) -> None:
         standin.control.fault("lost_reply", path="/v1/payment_intents")

@@ -41,6 +41,7 @@ def events() -> list[str]:
     return [event.type.rpartition(".")[2] for event in OutboxEvent.objects.order_by("id")]
 
 
+@pytest.mark.rule("4.20")
 @pytest.mark.django_db
 class TestRenew:
     def test_charges_the_next_period_and_moves_on_by_the_anchor(self) -> None:
@@ -92,6 +93,8 @@ class TestRenew:
             "time_zone": "UTC",
         }
 
+    @pytest.mark.rule("4.23")
+    @pytest.mark.story("several charges for one renewal")
     def test_charges_once_when_called_twice(self) -> None:
         make_due(3, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway()
@@ -139,6 +142,8 @@ class TestRenew:
         assert run(gateway, now=NOW) == []
         assert gateway.charges == {}
 
+    @pytest.mark.rule("4.21")
+    @pytest.mark.story("a lost day is never billed")
     def test_bills_what_fell_due_while_nobody_ran_and_a_day_apart(self) -> None:
         (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway()
@@ -152,6 +157,7 @@ class TestRenew:
         subscription.refresh_from_db()
         assert subscription.paid_through == subscription.next_bill_at == datetime(2026, 3, 31, 10, 30, tzinfo=UTC)
 
+    @pytest.mark.rule("4.10")
     def test_charges_the_price_that_was_bought(self) -> None:
         price = PriceFactory.create()
         make_due(1, price=price, due_at=NOW)
@@ -197,6 +203,7 @@ class TestRenew:
         assert SubscriptionTransition.objects.count() == 0
 
 
+@pytest.mark.rule("4.14")
 @pytest.mark.django_db
 class TestRenewUnpaid:
     def test_begins_dunning_with_access_as_grace(self) -> None:
@@ -214,6 +221,7 @@ class TestRenewUnpaid:
         assert (attempt.state, attempt.decline_code, attempt.decline_class) == ("failed", "insufficient_funds", "soft")
         assert events() == ["InvoicePaymentFailed"]
 
+    @pytest.mark.story("declined card hit every hour")
     def test_tries_seven_times_then_holds_then_cancels(self) -> None:
         (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway(DECLINED)
@@ -245,6 +253,7 @@ class TestRenewUnpaid:
         ]
         assert events() == ["InvoicePaymentFailed"] * 7 + ["SubscriptionLapsed"] * 2
 
+    @pytest.mark.story("paid month billed again, period moved back")
     def test_keeps_the_anchor_when_a_retry_is_paid(self) -> None:
         (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         run(InstantGateway(DECLINED))
@@ -274,8 +283,10 @@ class TestRenewUnpaid:
         assert events() == ["InvoicePaymentFailed"]
 
 
+@pytest.mark.rule("4.5")
 @pytest.mark.django_db
 class TestCancelBeforeRenewal:
+    @pytest.mark.rule("4.23")
     def test_wins_at_the_same_instant(self) -> None:
         (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         canceled = subscriptions.cancel(
@@ -313,6 +324,7 @@ class TestCancelBeforeRenewal:
         assert gateway.charges == {}
 
 
+@pytest.mark.rule("4.22")
 @pytest.mark.django_db
 class TestBounds:
     def test_park_instead_of_a_second_charge_in_a_day(self) -> None:
@@ -361,8 +373,10 @@ class TestBounds:
         assert events() == []
 
 
+@pytest.mark.rule("4.16")
 @pytest.mark.django_db
 class TestUnknownOutcome:
+    @pytest.mark.story("slow success taken for a failure, paid again")
     def test_is_never_taken_for_a_failure_and_settles_by_the_same_key(self) -> None:
         (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway(ChargeOutcome(OutcomeKind.UNKNOWN, code="no_answer"))
@@ -389,6 +403,7 @@ class TestUnknownOutcome:
         assert PaymentAttempt.objects.count() == 1
 
 
+@pytest.mark.rule("4.21")
 @pytest.mark.django_db
 class TestPreview:
     def test_shows_what_a_run_would_do_and_changes_nothing(self) -> None:
@@ -400,8 +415,12 @@ class TestPreview:
         assert not any("FOR UPDATE" in query["sql"] for query in queries)
 
 
+@pytest.mark.rule("4.20")
 @pytest.mark.django_db(transaction=True)
 class TestTwoWorkers:
+    @pytest.mark.rule("4.19", "4.23")
+    @pytest.mark.story("job enqueued twice")
+    @pytest.mark.story("invoice number given twice")
     def test_charge_each_subscription_once_and_number_without_gaps(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(renewals, "BATCH", 7)
         make_due(60, price=PriceFactory.create(), due_at=NOW)
@@ -416,6 +435,7 @@ class TestTwoWorkers:
         assert NumberSeries.objects.get().last == 60
         assert Subscription.objects.filter(status="active", period_index=2).count() == 60
 
+    @pytest.mark.rule("4.19")
     def test_leave_no_gap_where_a_transaction_failed(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW)
         with transaction.atomic():
@@ -424,6 +444,7 @@ class TestTwoWorkers:
         run(InstantGateway())
         assert Invoice.objects.get().sequence == 1
 
+    @pytest.mark.rule("4.5")
     def test_decide_between_cancelling_and_renewing_under_one_lock(self) -> None:
         for _ in range(5):
             (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)

@@ -23,7 +23,9 @@ def dates(anchor: str, interval: Interval, count: int) -> list[str]:
     ]
 
 
+@pytest.mark.rule("4.2")
 class TestBoundaryDate:
+    @pytest.mark.story("day 31 stops billing or moves")
     def test_keeps_day_31_through_short_months(self) -> None:
         assert dates("2023-01-31", Interval.MONTH, 4) == ["2023-02-28", "2023-03-31", "2023-04-30", "2023-05-31"]
 
@@ -57,7 +59,9 @@ class TestBoundaryDate:
         )
 
 
+@pytest.mark.rule("4.3")
 class TestInstant:
+    @pytest.mark.story("clock change bills twice, a stub or for ever")
     @pytest.mark.parametrize(
         ("local", "zone", "instant"),
         [
@@ -80,11 +84,13 @@ class TestInstant:
         )
 
 
+@pytest.mark.rule("4.2", "4.3")
 class TestAnchor:
     def test_is_the_local_date_and_not_the_utc_one(self) -> None:
         anchor = Anchor.at(datetime(2026, 2, 1, 4, 30, tzinfo=UTC), ZoneInfo("America/Los_Angeles"), Interval.MONTH)
         assert (anchor.date, anchor.time) == (date(2026, 1, 31), time(20, 30))
 
+    @pytest.mark.story("clock change bills twice, a stub or for ever")
     def test_keeps_its_local_day_through_two_winters(self) -> None:
         zone = ZoneInfo("Europe/Berlin")
         anchor = Anchor.at(datetime(2025, 9, 15, 22, 30, tzinfo=UTC), zone, Interval.MONTH)
@@ -92,6 +98,7 @@ class TestAnchor:
         assert {(moment.day, moment.time()) for moment in local} == {(16, time(0, 30))}
         assert [moment.utcoffset() for moment in local].count(timedelta(hours=1)) == 10
 
+    @pytest.mark.rule("4.23")
     @given(
         moment=st.integers(631_152_000, 2_840_140_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
         zone=st.sampled_from(ZONES),
@@ -107,6 +114,7 @@ class TestAnchor:
         assert abs(boundaries[0] - moment) <= timedelta(days=1)
 
 
+@pytest.mark.rule("4.14")
 class TestTransitions:
     def test_are_those_of_the_table(self) -> None:
         steps = {
@@ -136,6 +144,7 @@ class TestTransitions:
         assert set(Status) - rules.LIVE == {Status.CANCELED, Status.ENDED}
 
 
+@pytest.mark.rule("4.14")
 class TestDeclineClass:
     @pytest.mark.parametrize(
         "code",
@@ -161,6 +170,7 @@ class TestDeclineClass:
         assert rules.decline_class("authentication_required") is DeclineClass.AUTHENTICATION
 
 
+@pytest.mark.rule("4.14")
 class TestRetries:
     def test_fall_on_the_days_of_the_schedule_then_end_on_hold(self) -> None:
         now, tries, days = T0, 1, [0]
@@ -181,6 +191,8 @@ class TestRetries:
     def test_end_thirty_days_after_the_first_decline(self) -> None:
         assert rules.after_hold(first_failed_at=T0) == (Step.CANCEL, T0 + timedelta(days=30))
 
+    @pytest.mark.rule("4.23")
+    @pytest.mark.story("declined card hit every hour")
     @given(late=st.timedeltas(timedelta(0), timedelta(days=60)), tries=st.integers(1, 6))
     def test_are_never_two_within_a_day_however_late_we_are(self, late: timedelta, tries: int) -> None:
         now = T0 + late
@@ -188,15 +200,18 @@ class TestRetries:
         assert at >= now + timedelta(days=1)
 
 
+@pytest.mark.rule("4.20")
 class TestAfterPayment:
     def test_bills_next_at_the_boundary(self) -> None:
         boundary = T0 + timedelta(days=30)
         assert rules.after_payment(paid_through=boundary, now=T0) == (Step.RENEW, boundary)
 
+    @pytest.mark.rule("4.21")
     def test_charges_missed_periods_a_day_apart(self) -> None:
         assert rules.after_payment(paid_through=T0 - timedelta(days=40), now=T0) == (Step.RENEW, T0 + timedelta(days=1))
 
 
+@pytest.mark.rule("4.22")
 class TestBounds:
     @staticmethod
     def broken(
@@ -238,6 +253,7 @@ class TestBounds:
         assert self.broken(days=0) == "period_beyond_13_months"
 
 
+@pytest.mark.rule("4.21")
 class TestAccess:
     @staticmethod
     def answer(
@@ -267,6 +283,7 @@ class TestAccess:
     def test_ends_at_once_where_a_cancellation_takes_effect(self) -> None:
         assert self.answer(Status.ACTIVE, after=timedelta(0), cancel_at=T0) == (Access.NONE, None)
 
+    @pytest.mark.rule("4.14")
     def test_is_grace_for_fourteen_days_after_a_decline(self) -> None:
         until = T0 + timedelta(days=14)
         assert self.answer(Status.PAST_DUE, after=timedelta(days=13), first_failed_at=T0) == (Access.GRACE, until)

@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from local import paths
 
 
+@pytest.mark.rule("4.23")
 class TestSimulate:
     def test_finds_no_violation(self) -> None:
         # In processes and servers of its own: it makes and drops a database.

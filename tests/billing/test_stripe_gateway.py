@@ -56,6 +56,7 @@ def charge_params(customer: str, payment_method: str, *, off_session: bool = Tru
 
 
 class TestCards:
+    @pytest.mark.rule("4.15")
     def test_are_saved_by_a_setup_intent_that_the_client_confirms(
         self, gateway: Gateway, standin: Standin, customer: str
     ) -> None:
@@ -89,6 +90,7 @@ class TestCards:
             gateway.create_customer(account_id="a3", idempotency_key="cus_a3")
 
 
+@pytest.mark.rule("4.16")
 class TestCharge:
     def test_succeeds_and_is_in_the_books_with_its_metadata(
         self, gateway: Gateway, standin: Standin, customer: str
@@ -124,6 +126,7 @@ class TestCharge:
         assert gateway.charge_status(outcome.payment_intent) == outcome
         assert standin.control.charges() == []
 
+    @pytest.mark.rule("4.15")
     def test_asks_for_the_customer_on_and_off_session(self, gateway: Gateway, standin: Standin, customer: str) -> None:
         card = save_card(gateway, standin, customer, "4000002760003184")
         for key, off_session in (("att_1", True), ("att_2", False)):
@@ -132,6 +135,7 @@ class TestCharge:
             assert outcome.client_secret.startswith(f"{outcome.payment_intent}_secret_")
         assert standin.control.charges() == []
 
+    @pytest.mark.rule("4.15")
     def test_is_completed_by_the_customer_on_the_same_payment_intent(
         self, gateway: Gateway, standin: Standin, customer: str
     ) -> None:
@@ -189,6 +193,7 @@ class TestCharge:
         assert outcome.kind is OutcomeKind.REJECTED
         assert outcome.code
 
+    @pytest.mark.rule("4.1")
     def test_sends_kronur_as_if_they_had_cents(self) -> None:
         params = stripe_gateway.charge_params(
             amount=1990,
@@ -202,6 +207,8 @@ class TestCharge:
         assert params["amount"] == 199000
 
 
+@pytest.mark.rule("4.16")
+@pytest.mark.story("key life forces a design")
 class TestFindCharge:
     def test_matches_by_the_attempt_through_all_pages(self, gateway: Gateway, standin: Standin, customer: str) -> None:
         params = charge_params(customer, save_card(gateway, standin, customer))
@@ -220,6 +227,7 @@ class TestFindCharge:
         assert found.kind is OutcomeKind.UNKNOWN
 
 
+@pytest.mark.rule("4.15", "4.16")
 class TestCancelCharge:
     def test_makes_a_waiting_charge_impossible(self, gateway: Gateway, standin: Standin, customer: str) -> None:
         card = save_card(gateway, standin, customer, "4000002760003184")
@@ -237,6 +245,7 @@ class TestCancelCharge:
         assert gateway.cancel_charge(paid.payment_intent, idempotency_key="cancel_1").kind is OutcomeKind.SUCCEEDED
 
 
+@pytest.mark.rule("4.17")
 class TestVerifyWebhook:
     EVENT = json.dumps({"id": "evt_1", "object": "event", "type": "x", "note": "é"}, ensure_ascii=False)
 

@@ -19,6 +19,9 @@ from tests.standin import Standin
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.rule("4.20")
+@pytest.mark.story("job enqueued twice")
+@pytest.mark.story("broker delivers a task again")
 class TestRenewDue:
     def test_bills_once_when_delivered_three_times(self, standin: Standin) -> None:
         customer = Customer(standin)
@@ -33,6 +36,7 @@ class TestRenewDue:
         assert Invoice.objects.count() == 2
 
 
+@pytest.mark.rule("4.16")
 class TestSweepPayments:
     def test_finishes_what_nobody_waits_for(self, standin: Standin) -> None:
         customer = Customer(standin)

@@ -61,6 +61,7 @@ def unknown_outcome(standin: Standin) -> Customer:
     return customer
 
 
+@pytest.mark.rule("4.17")
 class TestReceive:
     EVENT: dict[str, Any] = {"id": "evt_1", "object": "event", "type": "customer.created", "livemode": False}
 
@@ -74,6 +75,7 @@ class TestReceive:
             self.EVENT,
         )
 
+    @pytest.mark.story("duplicate event crashes the handler")
     def test_stores_a_duplicate_once(self, standin: Standin) -> None:
         assert [deliver(self.EVENT).status_code for _ in range(3)] == [204, 204, 204]
         assert WebhookEvent.objects.count() == 1
@@ -93,6 +95,7 @@ class TestReceive:
         assert WebhookEvent.objects.count() == 0
 
 
+@pytest.mark.rule("4.17")
 class TestProcess:
     def test_settles_a_charge_whose_reply_was_lost(self, standin: Standin, unknown_outcome: Customer) -> None:
         (event,) = events_of(standin, "payment_intent.succeeded")
@@ -104,6 +107,7 @@ class TestProcess:
         )
         assert len(standin.control.charges()) == 1
 
+    @pytest.mark.story("duplicate event crashes the handler")
     def test_changes_nothing_the_second_time(self, standin: Standin, unknown_outcome: Customer) -> None:
         (event,) = events_of(standin, "payment_intent.succeeded")
         deliver(event)
@@ -113,6 +117,7 @@ class TestProcess:
         assert process(event["id"]) == "processed"
         assert (Subscription.objects.values().get(), Invoice.objects.values().get()) == before
 
+    @pytest.mark.story("events out of order bring back an old state")
     def test_makes_nothing_of_the_order(self, standin: Standin, unknown_outcome: Customer) -> None:
         events = [
             *events_of(standin, "payment_intent.succeeded"),
@@ -125,6 +130,8 @@ class TestProcess:
         assert unknown_outcome.get("subscription").json()["status"] == "active"
         assert PaymentAttempt.objects.get().state == "succeeded"
 
+    @pytest.mark.story("webhook races the request")
+    @pytest.mark.story("webhook and scheduler both extend")
     def test_comes_before_the_reply_without_harm(self, standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
         customer = Customer(standin)
         customer.save_card()
@@ -170,6 +177,7 @@ class TestProcess:
         assert webhooks.process_due(gateway=stripe_gateway.connect(), now=datetime.now(UTC) + timedelta(minutes=2)) == 1
         assert unknown_outcome.get("subscription").json()["status"] == "active"
 
+    @pytest.mark.rule("4.15")
     def test_lets_the_customer_try_again_after_a_failed_authentication(self, standin: Standin) -> None:
         customer = Customer(standin)
         customer.save_card("4000002760003184")
@@ -190,6 +198,7 @@ class TestProcess:
         assert PaymentAttempt.objects.get().state == "succeeded"
         assert len(standin.control.charges()) == 1
 
+    @pytest.mark.story("unknown payment succeeds after a second one")
     def test_parks_the_subscription_when_a_void_invoice_is_paid_after_all(self, standin: Standin) -> None:
         customer = Customer(standin)
         customer.save_card("4000002760003184")
@@ -211,6 +220,7 @@ class TestProcess:
         assert WebhookEvent.objects.get().status == "ignored"
 
 
+@pytest.mark.rule("4.17")
 @pytest.mark.django_db(transaction=True)
 class TestDelivery:
     @pytest.fixture

@@ -1,0 +1,96 @@
+"""A pytest plugin: a run ends with what it proved, by section of the billing reference and by property.
+
+`@pytest.mark.rule("4.4")` says which section of the rules a test holds the code to, `@pytest.mark.story("...")`
+which of the known accidents of other billing systems it prevents here. Property tests are found by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+RULES = {
+    "4.1": "money and rounding",
+    "4.2": "anchor and boundaries",
+    "4.3": "time zones and clock changes",
+    "4.4": "upgrade, charged now",
+    "4.5": "downgrade, cancel, reactivate",
+    "4.6": "pause and resume",
+    "4.7": "trial",
+    "4.8": "coupons",
+    "4.9": "gift and credit balance",
+    "4.10": "price change",
+    "4.11": "tax",
+    "4.12": "refunds and credit notes",
+    "4.13": "disputes",
+    "4.14": "failed payments and dunning",
+    "4.15": "strong customer authentication",
+    "4.16": "commit, call, settle",
+    "4.17": "webhooks",
+    "4.18": "ledger",
+    "4.19": "numbering",
+    "4.20": "exactly-once renewal",
+    "4.21": "catch-up after an outage",
+    "4.22": "safety bounds",
+    "4.23": "properties of the whole",
+}
+
+PASSING = re.compile(r"(\d+) passing")
+"""How hypothesis reports examples that held, once for each phase."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marks known."""
+    config.addinivalue_line("markers", "rule(*sections): the sections of the billing rules that this test proves")
+    config.addinivalue_line("markers", "story(*names): the known accidents that this test prevents")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each test's report carry what it proves, across processes."""
+    for item in items:
+        for kind in ("rule", "story"):
+            named = dict.fromkeys(name for mark in item.iter_markers(kind) for name in mark.args)
+            if kind == "rule" and (unknown := named.keys() - RULES):
+                raise pytest.UsageError(f"{item.nodeid}: the billing rules have no section {', '.join(unknown)}")
+            item.user_properties += [(kind, name) for name in named]
+
+
+def _passed(reporter: pytest.TerminalReporter) -> Iterator[tuple[str, str]]:
+    for report in reporter.stats.get("passed", []):
+        for kind, name in report.user_properties:
+            if kind in {"rule", "story"}:
+                yield kind, str(name)
+
+
+def _examples(reporter: pytest.TerminalReporter) -> dict[str, int]:
+    """Answer how many examples held of each property; hypothesis leaves them with the report of a test's end."""
+    return {
+        report.nodeid: sum(map(int, PASSING.findall(found)))
+        for report in reporter.stats.get("", [])
+        if (found := report.__dict__.get("_hypothesis_stats"))
+    }
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was proved."""
+    proved = Counter(_passed(terminalreporter))
+    rules = {section: count for section in RULES if (count := proved["rule", section])}
+    if rules:
+        terminalreporter.section("rules of the billing reference, tests passed")
+        for section, count in rules.items():
+            terminalreporter.write_line(f"{section:>5}  {RULES[section]:<32} {count:>4}")
+        terminalreporter.write_line(f"{len(rules)} of {len(RULES)} sections, {sum(rules.values())} tests")
+    stories = {name: count for (kind, name), count in proved.items() if kind == "story"}
+    if stories:
+        terminalreporter.section("known accidents prevented, tests passed")
+        for name in sorted(stories):
+            terminalreporter.write_line(f"{name:<64} {stories[name]:>4}")
+        terminalreporter.write_line(f"{len(stories)} accidents, {sum(stories.values())} tests")
+    if examples := _examples(terminalreporter):
+        terminalreporter.section("properties, examples that held")
+        for name in sorted(examples):
+            terminalreporter.write_line(f"{examples[name]:>6}  {name}")
+        terminalreporter.write_line(f"{len(examples)} properties, {sum(examples.values())} examples")
