@@ -19,7 +19,7 @@ from django.db import IntegrityError, connection, transaction
 
 from catalog.models import Credit, IngestRun, IngestStaging, PublicationEntry, SearchDocument, SourceRecord, Title
 from catalog.services import ingestion
-from catalog.services.ingestion import applying, runs
+from catalog.services.ingestion import applying, batch, runs
 from tests.factories.catalog import NOW, ProviderFactory, counts, feed, ingest, movie
 
 LATER = NOW + timedelta(minutes=2)
@@ -112,19 +112,19 @@ class TestExecute:
         class Killed(BaseException):
             """Like SIGKILL, caught by nobody."""
 
-        applied = applying.Batch.apply
+        applied = batch.Batch.apply
         calls: list[int] = []
 
-        def dying(batch: Any) -> None:
+        def dying(self: Any) -> None:
             if len(calls) == 2:
                 raise Killed
             calls.append(1)
-            applied(batch)
+            applied(self)
 
-        monkeypatch.setattr(applying.Batch, "apply", dying)
+        monkeypatch.setattr(batch.Batch, "apply", dying)
         with pytest.raises(Killed):
             execute(run, content)
-        monkeypatch.setattr(applying.Batch, "apply", applied)
+        monkeypatch.setattr(batch.Batch, "apply", applied)
         assert runs.release_abandoned(now=LATER) == [run.pk]
         done = execute(run, content, clock=lambda: LATER)
         assert done is not None
