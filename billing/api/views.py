@@ -20,6 +20,7 @@ from accounts.models import User
 from billing import selectors, stripe_gateway, tasks
 from billing.api import serializers
 from billing.models import Invoice
+from billing.selectors import explanations
 from billing.services import cards, changes, coupons, subscriptions, webhooks
 from core.api.idempotency import IdempotentRequest, idempotent
 from core.api.problems import raises
@@ -280,7 +281,7 @@ class ExplainInvoiceView(APIView):
     @extend_schema(operation_id="invoices_explain", responses=serializers.ExplanationSerializer)
     def get(self, request: Request, invoice_id: UUID) -> Response:
         """Say in order why each amount is what it is, and what was done to collect it."""
-        found = selectors.explanation(account_id=_account(request).pk, invoice_id=invoice_id)
+        found = explanations.explanation(account_id=_account(request).pk, invoice_id=invoice_id)
         if found is None:
             raise Http404
         return Response(serializers.ExplanationSerializer(found).data)

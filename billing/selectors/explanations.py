@@ -1,4 +1,4 @@
-"""Billing's reads."""
+"""Why an invoice is what it is."""
 
 from __future__ import annotations
 
@@ -6,118 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from babel.numbers import get_territory_currencies
-from django.db.models import QuerySet
 from django.utils.translation import get_language, gettext
 
-from billing import rules
-from billing.models import (
-    Invoice,
-    InvoiceLine,
-    PaymentAttempt,
-    PaymentMethod,
-    Plan,
-    PlanFamily,
-    Price,
-    Refund,
-    Subscription,
-)
+from billing import selectors
+from billing.models import Invoice, InvoiceLine, PaymentAttempt, Price, Refund
 from core import money
 from core.money import Money
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A plan with the prices that one place is offered."""
-
-    plan: Plan
-    prices: list[Price]
-
-
-def offers(*, country: str) -> list[Offer]:
-    """Answer the plans on sale with their prices for a country, lowest tier first.
-
-    Prices made for the country come first, then those in its currency, then the family's fallback.
-    A plan without any is not offered.
-    """
-    currency = local_currency(country)
-    families = {family.pk: family for family in PlanFamily.objects.all()}
-    plans = Plan.objects.on_sale().order_by("family__code", "tier").prefetch_related("prices")
-    found = []
-    for plan in plans:
-        prices = rules.offered(
-            sorted(
-                (price for price in plan.prices.all() if price.superseded_at is None),
-                key=lambda price: (price.interval, price.currency),
-            ),
-            country=country,
-            currency=currency,
-            fallback=families[plan.family_id].fallback_currency,
-        )
-        if prices:
-            found.append(Offer(plan, prices))
-    return found
-
-
-def local_currency(country: str) -> str:
-    """Answer the currency people pay with in a country (CLDR), or an empty string."""
-    currencies = get_territory_currencies(country) if country else []
-    return str(currencies[0]) if currencies else ""
-
-
-@dataclass(frozen=True)
-class Entitlement:
-    """What an account may do now. The answer may be kept until `valid_until`, and no longer.
-
-    `plan` is the plan whose features apply; None without access.
-    """
-
-    access: rules.Access
-    plan: Plan | None
-    valid_until: datetime | None
-
-    @property
-    def entitled(self) -> bool:
-        return self.plan is not None
-
-
-def entitlement(*, account_id: UUID, now: datetime) -> Entitlement:
-    """Answer what an account may do at `now`."""
-    subscription = Subscription.objects.live().filter(account=account_id).select_related("price__plan").first()
-    if subscription is None:
-        return Entitlement(rules.Access.NONE, None, None)
-    access, until = rules.access(
-        status=rules.Status(subscription.status),
-        paid_through=subscription.paid_through,
-        cancel_at=subscription.cancel_at,
-        first_failed_at=subscription.first_failed_at,
-        now=now,
-    )
-    return Entitlement(access, subscription.price.plan if until else None, until)
-
-
-def current_subscription(*, account_id: UUID) -> Subscription | None:
-    """Answer the account's live subscription, or else the one that ended last."""
-    found = Subscription.objects.filter(account=account_id).select_related("price__plan")
-    return found.live().first() or found.order_by("-ended_at", "-pk").first()
-
-
-def invoices_of(*, account_id: UUID) -> QuerySet[Invoice]:
-    """Answer an account's finalised invoices with their lines."""
-    return (
-        Invoice.objects.filter(account=account_id)
-        .exclude(status=Invoice.Status.DRAFT)
-        .select_related("period")
-        .prefetch_related("lines")
-    )
-
-
-def cards_of(*, account_id: UUID) -> QuerySet[PaymentMethod]:
-    """Answer an account's saved cards, the default first."""
-    return PaymentMethod.objects.usable().filter(account=account_id).order_by("-is_default", "-pk")
-
-
-# ---------------------------------------------------------------- explanations
 
 
 @dataclass(frozen=True)
@@ -153,7 +47,7 @@ class Explanation:
 def explanation(*, account_id: UUID, invoice_id: UUID) -> Explanation | None:
     """Explain an account's invoice from what was stored when it was made, never from present prices."""
     invoice = (
-        invoices_of(account_id=account_id)
+        selectors.invoices_of(account_id=account_id)
         .prefetch_related("lines__price", "attempts__payment_method", "refunds")
         .filter(pk=invoice_id)
         .first()
