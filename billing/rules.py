@@ -292,9 +292,10 @@ def access(
         return Access.ON_HOLD, None
     if status in {Status.ACTIVE, Status.TRIALING} and paid_through is not None:
         if now < paid_through:
-            return Access.SUBSCRIBED, paid_through
-        if now < paid_through + PENDING_LIMIT:
-            return Access.RENEWAL_PENDING, paid_through + PENDING_LIMIT
+            return Access.SUBSCRIBED, min(paid_through, cancel_at or paid_through)
+        pending_until = paid_through + PENDING_LIMIT
+        if now < pending_until:
+            return Access.RENEWAL_PENDING, min(pending_until, cancel_at or pending_until)
     return Access.NONE, None
 
 

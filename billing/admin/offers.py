@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from billing import rules
+from billing import entitlements, rules
 from billing.models import Coupon, Plan, PlanFamily, Price
 from billing.services import plans
 from core import clock, money
@@ -38,6 +38,11 @@ class PlanAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Keep what other systems know a plan by."""
         return ("family", "code", "tier") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        """Let changed features hold at once for everybody who has the plan."""
+        super().save_model(request, obj, form, change)
+        entitlements.forget_plan_on_commit(obj.pk)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: subscriptions and invoices point here."""

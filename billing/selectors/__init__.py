@@ -9,7 +9,8 @@ from uuid import UUID
 from babel.numbers import get_territory_currencies
 from django.db.models import QuerySet
 
-from billing import rules
+from billing import entitlements, rules
+from billing.entitlements import Entitlement
 from billing.models import Invoice, PaymentMethod, Plan, PlanFamily, Price, Subscription
 
 
@@ -52,35 +53,9 @@ def local_currency(country: str) -> str:
     return str(currencies[0]) if currencies else ""
 
 
-@dataclass(frozen=True)
-class Entitlement:
-    """What an account may do now. The answer may be kept until `valid_until`, and no longer.
-
-    `plan` is the plan whose features apply; None without access.
-    """
-
-    access: rules.Access
-    plan: Plan | None
-    valid_until: datetime | None
-
-    @property
-    def entitled(self) -> bool:
-        return self.plan is not None
-
-
 def entitlement(*, account_id: UUID, now: datetime) -> Entitlement:
-    """Answer what an account may do at `now`."""
-    subscription = Subscription.objects.live().filter(account=account_id).select_related("price__plan").first()
-    if subscription is None:
-        return Entitlement(rules.Access.NONE, None, None)
-    access, until = rules.access(
-        status=rules.Status(subscription.status),
-        paid_through=subscription.paid_through,
-        cancel_at=subscription.cancel_at,
-        first_failed_at=subscription.first_failed_at,
-        now=now,
-    )
-    return Entitlement(access, subscription.price.plan if until else None, until)
+    """Answer what an account may do at `now`: see billing.entitlements."""
+    return entitlements.entitlement(account_id=account_id, now=now)
 
 
 def current_subscription(*, account_id: UUID) -> Subscription | None:

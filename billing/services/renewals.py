@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Q
 
-from billing import rules
+from billing import entitlements, rules
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 from billing.models import (
     Invoice,
@@ -338,6 +338,7 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
         if charge.price.pk != charge.subscription.price_id:
             charge.subscription.price, charge.subscription.pending_price = charge.price, None
             charge.subscription.save(update_fields=["price", "pending_price"])
+            entitlements.forget_on_commit([charge.subscription.account_id])
     attempts = _retry(to_retry, facts, changes, handled, now=now)
     for billed in invoicing.bill(to_bill, now=now) if to_bill else []:
         if billed.attempt is None:

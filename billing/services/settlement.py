@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing import events, rules
+from billing import entitlements, events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Quote, Subscription, SubscriptionTransition
 from billing.rules import Status
@@ -50,6 +50,7 @@ class Changes:
         )
         _rows.update(list(self.invoices.values()), ["status", "paid_at"])
         _save_states(self.subscriptions.values())
+        entitlements.forget_on_commit([subscription.account_id for subscription in self.subscriptions.values()])
         self._book(now=now)
         SubscriptionTransition.objects.bulk_create(self.transitions)
         for subscription, event in self.events:
@@ -163,6 +164,7 @@ SET paid_through = period."end", period_index = period.index + 1, claimed_until 
     next_bill_at = greatest(period."end", %(tomorrow)s), last_charged_at = %(now)s
 FROM billing_invoice invoice JOIN billing_period period ON period.id = invoice.period_id
 WHERE invoice.id = ANY(%(invoices)s) AND subscription.id = invoice.subscription_id
+RETURNING subscription.account_id
 """
 
 
@@ -189,6 +191,7 @@ def _settle_ordinary(decided: Mapping[UUID, ChargeOutcome], *, now: datetime) ->
         gateway_ids = [decided[key].payment_intent for key in paid]
         cursor.execute(_CLOSE_ATTEMPTS, {"ids": list(paid), "gateway_ids": gateway_ids, "now": now})
         cursor.execute(_MOVE_ON, {"invoices": list(paid.values()), "tomorrow": now + rules.ONE_DAY, "now": now})
+        entitlements.forget_on_commit([account for (account,) in cursor.fetchall()])
     ledger.book_payments(paid.keys(), now=now)
     ledger.schedule_revenue(paid.values(), day=now.astimezone(UTC).date())
     return set(paid)

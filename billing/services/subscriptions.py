@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from billing import rules, selectors
+from billing import entitlements, rules, selectors
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 from billing.models import (
     Invoice,
@@ -322,6 +322,7 @@ def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
             paid_through=subscription.paid_through, now=subscription.last_charged_at or now
         )
     subscription.save(update_fields=["cancel_at", "next_step", "next_bill_at"])
+    entitlements.forget_on_commit([account_id])
     _note(subscription, "cancel_undone", by=by, now=now)
     return subscription
 

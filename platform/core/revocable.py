@@ -74,9 +74,12 @@ class RevocableCache:
         taken = _connection().run(lambda valkey: valkey.set(self._key(name), lease, nx=True, ex=_LEASE))
         return lease if taken else None
 
-    def fill(self, name: str, lease: bytes, value: bytes) -> None:
-        """Keep a value that was read under a lease, unless the name was forgotten or ended meanwhile."""
-        key, milliseconds = self._key(name), round(LIFETIME * 1000)
+    def fill(self, name: str, lease: bytes, value: bytes, *, seconds: float = LIFETIME) -> None:
+        """Keep a value that was read under a lease, unless the name was forgotten or ended meanwhile.
+
+        For less than LIFETIME where it is true for `seconds` only.
+        """
+        key, milliseconds = self._key(name), max(1, round(min(seconds, LIFETIME) * 1000))
         _connection().run(lambda valkey: valkey.eval(_FILL, 1, key, lease, _VALUE + value, milliseconds))
 
     def forget(self, names: Collection[str]) -> None:
