@@ -39,7 +39,7 @@ class PlanAdmin(ModelAdmin):
         """Keep what other systems know a plan by."""
         return ("family", "code", "tier") if obj else ()
 
-    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: Any) -> None:
         """Let changed features hold at once for everybody who has the plan."""
         super().save_model(request, obj, form, change)
         entitlements.forget_plan_on_commit(obj.pk)

@@ -16,7 +16,7 @@ from billing import entitlements, selectors, stripe_gateway
 from billing.entitlements import Entitlement
 from billing.models import Plan, Subscription
 from billing.rules import Access
-from billing.services import renewals, settlement, subscriptions
+from billing.services import ledger, renewals, subscriptions
 from local.throwaway import free_port
 from tests.billing.customers import Customer
 from tests.billing.instant import InstantGateway
@@ -45,7 +45,7 @@ def truth(account: UUID, now: object = BEFORE) -> Entitlement:
 
 def kept_for(subscription: Subscription, settings: Settings) -> int:
     """Answer for how many more milliseconds the account's answer is kept."""
-    return int(Redis.from_url(settings.REDIS_URL).pttl(f"entitlement:{subscription.account_id}"))  # type: ignore[arg-type]  # redis-py answers an int or a future
+    return int(Redis.from_url(settings.REDIS_URL).pttl(f"entitlement:{subscription.account_id}"))
 
 
 class TestWarm:
@@ -149,7 +149,7 @@ class TestChange:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError
 
-        monkeypatch.setattr(settlement.ledger, "book_payments", fail)
+        monkeypatch.setattr(ledger, "book_payments", fail)
         with pytest.raises(RuntimeError):
             self._renew(subscription, DUE)
         assert ask(subscription, DUE).access is Access.RENEWAL_PENDING
