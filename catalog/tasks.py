@@ -9,7 +9,7 @@ from celery import shared_task
 from django.core.files.storage import storages
 
 from catalog.models import IngestRun
-from catalog.services import ingestion, search
+from catalog.services import ingestion, scheduling, search
 from core import clock
 
 
@@ -33,6 +33,12 @@ def run_queued_ingests(**_: Any) -> None:
 def purge_deliveries(**_: Any) -> None:
     """Delete deliveries that nobody will look into any more."""
     ingestion.purge_deliveries(now=clock.now())
+
+
+@shared_task
+def carry_out_plans(**_: Any) -> None:
+    """Publish and withdraw what was planned for now."""
+    scheduling.carry_out_due(now=clock.now())
 
 
 @shared_task

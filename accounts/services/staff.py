@@ -32,6 +32,10 @@ READ_ACCOUNTS = {
 }
 
 
+WRITTEN = {"titletext", "alternatetitle", "titlegenre", "titlekeyword", "credit", "contentrating", "externalid"}
+"""What an author may say of a title."""
+
+
 def _support(right: Right) -> bool:
     # Sees what a caller asks about, and can shut an account out; changes no money and no title.
     label, codename = right
@@ -44,6 +48,20 @@ def _support(right: Right) -> bool:
 
 def _content(right: Right) -> bool:
     return right[0] == "catalog" or right == ("core", "preview_country")
+
+
+def _author(right: Right) -> bool:
+    # Writes about titles, and asks somebody of the content team to make it public; licences and deliveries are the team's.
+    label, codename = right
+    action, _, model = codename.partition("_")
+    if label != "catalog" or action == "publish":
+        return False
+    return (
+        action == "view"
+        or (action in {"add", "change"} and model == "title")
+        or (action == "add" and model in {"person", "keyword"})
+        or (action in {"add", "change", "delete"} and model in WRITTEN)
+    )
 
 
 def _billing(right: Right) -> bool:
@@ -66,6 +84,7 @@ def _administrator(right: Right) -> bool:
 GROUPS: dict[str, Callable[[Right], bool]] = {
     "support": _support,
     "content": _content,
+    "author": _author,
     "billing": _billing,
     "administrator": _administrator,
 }

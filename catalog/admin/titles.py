@@ -12,10 +12,11 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.postgres.search import SearchQuery
+from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db.models import Prefetch, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -25,7 +26,9 @@ from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import action, display
 
 from catalog import rules
-from catalog.admin.lists import LargeList, widget_for
+from catalog.admin import staff
+from catalog.admin.editorial import EditorialPages, lock_notice
+from catalog.admin.lists import widget_for
 from catalog.models import (
     AlternateTitle,
     Artwork,
@@ -42,8 +45,10 @@ from catalog.models import (
 )
 from catalog.models.titles import Kind, State
 from catalog.selectors import availability
-from catalog.services import editing, publication
+from catalog.selectors import revisions as versions
+from catalog.services import editing, publication, reviews
 from core import clock
+from core.errors import DomainError
 
 SHOWN_PROBLEMS = 5
 MOST_AT_ONCE = 1000
@@ -171,9 +176,20 @@ class HistoryInline(TabularInline):
 class TitleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """What an editor may change of a title itself."""
 
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    """The version that the editor has before them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Remember the version that is shown."""
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["seen"] = versions.fingerprint(versions.snapshot(self.instance.pk))
+
     def clean(self) -> dict[str, Any]:
         """Complete what follows from something else, and refuse a whole of the wrong kind."""
         values = super().clean() or {}
+        if values.get("seen") and values["seen"] != self.initial.get("seen"):
+            raise ValidationError(editing.EditedMeanwhile.title)
         for name in ("release", "end"):
             if values.get(f"{name}_date") and not values.get(f"{name}_precision"):
                 values[f"{name}_precision"] = "day"
@@ -231,7 +247,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Title)
-class TitleAdmin(LargeList):
+class TitleAdmin(EditorialPages):
     """The catalogue."""
 
     form = TitleForm
@@ -247,7 +263,6 @@ class TitleAdmin(LargeList):
         ExternalIdInline, HistoryInline,
     )  # fmt: skip
     actions = ("publish_selected", "withdraw_selected")
-    actions_detail = ["publish_one", "withdraw_one"]  # type: ignore[assignment]  # unfold declares an empty tuple
     readonly_fields = (
         "state_name",
         "pictures",
@@ -259,7 +274,7 @@ class TitleAdmin(LargeList):
         "shown",
     )
     fieldsets = (
-        (None, {"fields": ("pictures", ("state_name", "kind"), ("parent", "number"), "belongs_to", "parts")}),
+        (None, {"fields": ("seen", "pictures", ("state_name", "kind"), ("parent", "number"), "belongs_to", "parts")}),
         (
             "Facts",
             {
@@ -411,7 +426,7 @@ class TitleAdmin(LargeList):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Hand what was changed to the service."""
         title: Title = form.instance
-        fields = {name: form.cleaned_data[name] for name in _changed(form) if name in editing.FIELDS}
+        fields = {name: form.cleaned_data[name] for name in _changed(form) if name in versions.FIELDS}
         parts = {}
         for formset in formsets:
             formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
@@ -420,9 +435,13 @@ class TitleAdmin(LargeList):
                 parts[name] = _rows(formset)
         if change and not fields and not parts:
             return
-        now = clock.now()
+        by, now = staff.actor(request), clock.now()
+        if change and title.state == State.PUBLISHED and not self.has_publish_permission(request):
+            reviews.request(title_id=title.pk, fields=fields, parts=parts, by=by, now=now)
+            messages.info(request, "The title is public: your change waits for the review of somebody who may publish.")
+            return
         if change:
-            editing.edit(title_id=title.pk, fields=fields, parts=parts, now=now)
+            editing.edit(title_id=title.pk, fields=fields, parts=parts, by=by, now=now, seen=form.cleaned_data["seen"])
             return
         parent = form.cleaned_data.get("parent")
         editing.create(
@@ -431,8 +450,26 @@ class TitleAdmin(LargeList):
             parent_id=parent.pk if parent else None,
             fields=fields,
             parts=parts,
+            by=by,
             now=now,
         )
+
+    def changeform_view(  # type: ignore[override]  # unfold declares less than Django answers
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Say what a service refuses, and save nothing then."""
+        try:
+            return cast("HttpResponse", super().changeform_view(request, object_id, form_url, extra_context))
+        except DomainError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.get_full_path())
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """Say who keeps the title, before somebody edits it in vain."""
+        title = kwargs.get("obj")
+        if title is not None and (notice := lock_notice(title, request)):
+            messages.warning(request, notice)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # ---------------------------------------------------------------- publishing
 
@@ -487,7 +524,7 @@ class TitleAdmin(LargeList):
             return self._ask(request, queryset, action, verb)
         # Those that were shown and confirmed, whatever the list's filters hold by now.
         ids = [UUID(title_id) for title_id in request.POST.getlist(ACTION_CHECKBOX_NAME)]
-        done, refused = act(title_ids=ids, by=f"user:{request.user.pk}", now=clock.now())
+        done, refused = act(title_ids=ids, by=staff.actor(request), now=clock.now())
         if done:
             self.message_user(request, f"{verb}ed {done:,} titles.".replace("Withdrawed", "Withdrew"), messages.SUCCESS)
         for title_id, error in list(refused.items())[:SHOWN_PROBLEMS]:

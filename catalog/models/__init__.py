@@ -1,6 +1,7 @@
 """Tables of the catalogue, by noun."""
 
 from catalog.models.artwork import Artwork
+from catalog.models.editorial import EditLock, Review, Revision, ScheduledAct
 from catalog.models.ingest import (
     IngestProblem,
     IngestRun,
@@ -33,6 +34,7 @@ __all__ = [
     "AvailabilityWindow",
     "ContentRating",
     "Credit",
+    "EditLock",
     "ExternalId",
     "Genre",
     "IngestProblem",
@@ -44,6 +46,9 @@ __all__ = [
     "PersonSource",
     "Provider",
     "PublicationEntry",
+    "Review",
+    "Revision",
+    "ScheduledAct",
     "SearchDocument",
     "SearchWord",
     "SourceRecord",

@@ -7,49 +7,36 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, models, transaction
 
 from catalog import rules
-from catalog.models import (
-    AlternateTitle,
-    AvailabilityWindow,
-    ContentRating,
-    Credit,
-    ExternalId,
-    Title,
-    TitleGenre,
-    TitleKeyword,
-    TitleText,
-)
+from catalog.models import Revision, Title
 from catalog.models.titles import Kind
-from catalog.services import search, titles
+from catalog.selectors.revisions import FIELDS, PARTS, fingerprint, snapshot
+from catalog.services import locks, revisions, search, titles
 from core.errors import DomainError
-
-FIELDS = frozenset(
-    {
-        "number", "original_title", "original_language", "release_date", "release_precision", "end_date",
-        "end_precision", "runtime_seconds", "season_count", "countries", "made_for_kids",
-    }
-)  # fmt: skip
-"""The columns of a title that an editor may change."""
-
-PARTS: Mapping[str, type[Any]] = {
-    "texts": TitleText,
-    "alternate_titles": AlternateTitle,
-    "genres": TitleGenre,
-    "keywords": TitleKeyword,
-    "credits": Credit,
-    "ratings": ContentRating,
-    "external_ids": ExternalId,
-    "windows": AvailabilityWindow,
-}
-"""The tables that hang on a title, by the name under which `Title.edited` remembers them."""
 
 
 class WrongParent(DomainError):
     code = "wrong_parent"
     title = "A title of this kind cannot belong to that."
     status = 422
+
+
+class EditedMeanwhile(DomainError):
+    code = "edited_meanwhile"
+    title = "Somebody else has changed the title meanwhile: open it anew, and make your change again."
+
+
+class RevisionUnknown(DomainError):
+    code = "revision_unknown"
+    title = "The title has no such revision."
+    status = 404
+
+
+class CannotRevert(DomainError):
+    code = "cannot_revert"
+    title = "What the title was then is no longer possible."
 
 
 def create(
@@ -59,6 +46,7 @@ def create(
     parent_id: UUID | None,
     fields: Mapping[str, Any],
     parts: Mapping[str, Sequence[Mapping[str, Any]]],
+    by: str,
     now: datetime,
 ) -> Title:
     """Make a draft of a title that no provider delivers, under a new id. Raises TitleUnknown, WrongParent."""
@@ -78,6 +66,7 @@ def create(
         )
         _replace_parts(title, parts)
         titles.touch_wholes(title, now=now)
+        revisions.keep([title.pk], by=by, now=now)
         search.rebuild([title.pk])
     return title
 
@@ -87,14 +76,23 @@ def edit(
     title_id: UUID,
     fields: Mapping[str, Any],
     parts: Mapping[str, Sequence[Mapping[str, Any]]],
+    by: str,
     now: datetime,
+    seen: str = "",
+    note: str = "",
 ) -> Title:
-    """Change columns of a title, and replace the rows of the named parts.
+    """Change columns of a title, and replace the rows of the named parts; that leaves a revision.
 
-    Only what is named changes, and is from then on the editors'. Raises TitleUnknown.
+    Only what is named changes, and is from then on the editors'. `seen` is the fingerprint of the version
+    that the editor had before them. Raises TitleUnknown, TitleLocked (another editor keeps it) and
+    EditedMeanwhile (it is no longer what was seen).
     """
     with transaction.atomic():
         title = titles.locked(title_id)
+        locks.refuse_others(title, by=by)
+        if seen and seen != fingerprint(snapshot(title_id)):
+            raise EditedMeanwhile
+        revisions.keep_first([title_id], now=now)
         for name, value in _known(fields).items():
             setattr(title, name, value)
         _replace_parts(title, parts)
@@ -103,19 +101,66 @@ def edit(
         title.updated_at = now
         title.save()
         titles.touch_wholes(title, now=now)
+        revisions.keep([title_id], by=by, now=now, note=note)
         search.rebuild([title.pk])
     return title
 
 
+def revert(*, title_id: UUID, number: int, by: str, now: datetime) -> Title:
+    """Make a title again what it was at one of its revisions; that is a new revision.
+
+    Only what differs is written, and is from then on the editors'. Raises TitleUnknown, RevisionUnknown,
+    CannotRevert (an id or a person of then belongs elsewhere now) and TitleLocked.
+    """
+    wanted = Revision.objects.filter(title=title_id, number=number).first()
+    if wanted is None:
+        raise RevisionUnknown(f"The title has no revision {number}.")
+    try:
+        with transaction.atomic():
+            title = titles.locked(title_id)
+            present = snapshot(title_id)
+            change = {
+                name: {key: value for key, value in wanted.snapshot[name].items() if present[name].get(key) != value}
+                for name in ("fields", "parts")
+            }
+            if not any(change.values()):
+                return title
+            return edit(title_id=title_id, **read(change), by=by, now=now, note=f"Reverted to revision {number}")
+    except IntegrityError as error:
+        raise CannotRevert(
+            f"Revision {number} names what is elsewhere now, such as an external id: {_said(error)}"
+        ) from None
+
+
+def read(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn `fields` and `parts` that went through JSON back into what `edit` takes."""
+    return {
+        "fields": _read_row(Title, change["fields"]),
+        "parts": {part: [_read_row(PARTS[part], row) for row in rows] for part, rows in change["parts"].items()},
+    }
+
+
+def _read_row(model: type[models.Model], row: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    for name, value in row.items():
+        field = model._meta.get_field(name)
+        values[getattr(field, "attname", name)] = field.to_python(value) if isinstance(field, models.Field) else value
+    return values
+
+
+def _said(error: IntegrityError) -> str:
+    return " ".join(str(error).split("DETAIL:")[-1].split())[:200]
+
+
 def _known(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    if unknown := set(fields) - FIELDS:
+    if unknown := set(fields) - set(FIELDS):
         raise ValueError(f"No editor changes {', '.join(sorted(unknown))}.")
     return fields
 
 
 def _replace_parts(title: Title, parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     for name, rows in parts.items():
-        model = PARTS[name]
+        model: Any = PARTS[name]
         model.objects.filter(title=title).delete()
         made = [model(title=title, **row) for row in rows]
         if name == "ratings":

@@ -257,6 +257,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recognise-revenue": {"task": "billing.tasks.recognise_revenue", "schedule": 3600},
     "tie-out-books": {"task": "billing.tasks.tie_out", "schedule": 6 * 3600},
     "run-queued-ingests": {"task": "catalog.tasks.run_queued_ingests", "schedule": 60},
+    "carry-out-plans": {"task": "catalog.tasks.carry_out_plans", "schedule": 60},
     "purge-deliveries": {"task": "catalog.tasks.purge_deliveries", "schedule": 24 * 3600},
     "refresh-search-vocabulary": {"task": "catalog.tasks.refresh_vocabulary", "schedule": 24 * 3600},
 }

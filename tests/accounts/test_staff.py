@@ -41,11 +41,11 @@ def rights(name: str) -> set[tuple[str, str]]:
 
 
 class TestSyncGroups:
-    def test_makes_the_four_groups_and_changes_nothing_when_run_again(self) -> None:
+    def test_makes_the_groups_and_changes_nothing_when_run_again(self) -> None:
         first = staff.sync_groups()
-        assert sorted(first) == ["administrator", "billing", "content", "support"]
+        assert sorted(first) == ["administrator", "author", "billing", "content", "support"]
         assert staff.sync_groups() == first
-        assert Group.objects.count() == 4
+        assert Group.objects.count() == 5
 
     def test_takes_away_what_a_group_should_not_have(self) -> None:
         staff.sync_groups()
@@ -58,7 +58,7 @@ class TestSyncGroups:
         assert {("accounts", "view_user"), ("accounts", "suspend_user")} <= support
         assert [right for right in support if not right[1].startswith("view_")] == [("accounts", "suspend_user")]
 
-    @pytest.mark.parametrize("name", ["support", "content", "billing"])
+    @pytest.mark.parametrize("name", ["support", "content", "author", "billing"])
     def test_lets_only_administrators_give_rights(self, name: str) -> None:
         assert not rights(name) & {
             ("auth", "change_group"), ("auth", "add_group"), ("accounts", "change_user"), ("accounts", "add_user"),

@@ -75,7 +75,11 @@ class TestLinking:
     def test_leaves_the_editors_words(self) -> None:
         ingest(feed(movie(1, external_ids=EIDR)), ProviderFactory.create())
         editing.edit(
-            title_id=title_of("m1").pk, fields={}, parts={"texts": [{"language": "en", "name": "Ours"}]}, now=NOW
+            title_id=title_of("m1").pk,
+            fields={},
+            parts={"texts": [{"language": "en", "name": "Ours"}]},
+            by="user:7",
+            now=NOW,
         )
         ingest(feed(movie(7, external_ids=EIDR)), ProviderFactory.create(precedence=90))
         assert Title.objects.get().texts.get().name == "Ours"

@@ -131,7 +131,7 @@ class TestEdit:
     def test_refuses_a_field_that_is_not_the_editors(self) -> None:
         title = TitleFactory.create()
         with pytest.raises(ValueError, match="state"):
-            editing.edit(title_id=title.pk, fields={"state": "draft"}, parts={}, now=LATER)
+            editing.edit(title_id=title.pk, fields={"state": "draft"}, parts={}, by="user:7", now=LATER)
         title.refresh_from_db()
         assert (title.state, title.revision) == ("published", 1)
 
@@ -139,7 +139,9 @@ class TestEdit:
         title = TitleFactory.create(name="Before")
         twice = [{"language": "en", "name": "A"}, {"language": "en", "name": "B"}]
         with pytest.raises(IntegrityError, match="title_text_once_per_language"):
-            editing.edit(title_id=title.pk, fields={"runtime_seconds": 5}, parts={"texts": twice}, now=LATER)
+            editing.edit(
+                title_id=title.pk, fields={"runtime_seconds": 5}, parts={"texts": twice}, by="user:7", now=LATER
+            )
         title.refresh_from_db()
         assert (title.runtime_seconds, title.revision, title.texts.get().name) == (None, 1, "Before")
 
@@ -148,7 +150,7 @@ class TestCreate:
     def test_makes_a_draft_that_can_be_found(self) -> None:
         title_id = new_id()
         parts = {"texts": [{"language": "en", "name": "Nosferatu"}]}
-        editing.create(title_id=title_id, kind="movie", parent_id=None, fields={}, parts=parts, now=NOW)
+        editing.create(title_id=title_id, kind="movie", parent_id=None, fields={}, parts=parts, by="user:7", now=NOW)
         assert SearchDocument.objects.get().title_id == title_id
         assert Title.objects.get().state == "draft"
 
@@ -157,7 +159,7 @@ class TestCreate:
         parent = TitleFactory.create(kind=within).pk if within else None
         with pytest.raises(editing.WrongParent):
             editing.create(
-                title_id=new_id(), kind=kind, parent_id=parent, fields={"number": 1}, parts={}, now=NOW
+                title_id=new_id(), kind=kind, parent_id=parent, fields={"number": 1}, parts={}, by="user:7", now=NOW
             )  # fmt: skip
         assert not Title.objects.filter(state="draft").exists()
 

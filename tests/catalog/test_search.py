@@ -102,7 +102,7 @@ class TestSearch:
     def test_follows_the_editors(self) -> None:
         title = Title.objects.get(source_records__external_id="m5")
         parts = {"texts": [{"language": "en", "name": "The Vampire"}]}
-        editing.edit(title_id=title.pk, fields={}, parts=parts, now=NOW)
+        editing.edit(title_id=title.pk, fields={}, parts=parts, by="user:7", now=NOW)
         assert find("vampyre") == ["The Vampire"]
         assert find("nosferatu") == []
 

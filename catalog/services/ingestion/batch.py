@@ -15,7 +15,7 @@ from catalog.events import CatalogBatchApplied
 from catalog.ingestion.records import TitleRecord
 from catalog.models import ExternalId, IngestRun, Provider, SourceRecord, Title
 from catalog.models.titles import State
-from catalog.services import search
+from catalog.services import revisions, search
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import changes, linking, rows
 from catalog.services.ingestion.caches import Caches
@@ -83,6 +83,8 @@ class Batch(Finder):
         for staged in retired:
             known = titles[self.sources[staged.record.external_id].title_id]
             affected |= {known.parent_id, known.series_id}
+        public = [row[0] for row in updated if titles[row[0]].state == State.PUBLISHED]
+        revisions.keep_first(public, now=self.now)
         with connection.cursor() as cursor:
             copy_into(cursor, Title, rows.TITLE_COLUMNS, created)
             if updated:
@@ -100,6 +102,7 @@ class Batch(Finder):
         changes.touch({title_id for title_id in affected if title_id} - own, now=self.now)
         if any(staged.record.kind == "season" for staged in kept):
             changes.follow_seasons(changed)
+        revisions.keep(public, by=f"provider:{self.provider.code}", now=self.now, note=f"Delivery {self.run.pk}")
         self.outcome.counts.update(created=len(created), updated=len(updated), retired=len(retired))
         outbox.publish(
             CatalogBatchApplied(str(self.run.pk), self.provider.code, len(created), len(updated), len(retired)),

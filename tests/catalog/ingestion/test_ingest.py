@@ -241,7 +241,9 @@ class TestSecondDelivery:
         provider = ProviderFactory.create()
         ingest(feed(movie(1, runtime_seconds=60)), provider)
         texts = [{"language": "en", "name": "The editors' name"}]
-        editing.edit(title_id=title_of("m1").pk, fields={"runtime_seconds": 61}, parts={"texts": texts}, now=NOW)
+        editing.edit(
+            title_id=title_of("m1").pk, fields={"runtime_seconds": 61}, parts={"texts": texts}, by="user:7", now=NOW
+        )
         ingest(feed(movie(1, runtime_seconds=70, release_date="1999")), provider)
         title = title_of("m1")
         assert (title.runtime_seconds, title.release_year) == (61, 1999)

@@ -1,0 +1,200 @@
+"""Versions of titles: what editors may change, taken down whole, and how two versions differ."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import models
+
+from catalog.models import (
+    AlternateTitle,
+    AvailabilityWindow,
+    ContentRating,
+    Credit,
+    ExternalId,
+    Revision,
+    Title,
+    TitleGenre,
+    TitleKeyword,
+    TitleText,
+)
+
+FIELDS = (
+    "number", "original_title", "original_language", "release_date", "release_precision", "end_date", "end_precision",
+    "runtime_seconds", "season_count", "countries", "made_for_kids",
+)  # fmt: skip
+"""The columns of a title that an editor may change."""
+
+PARTS: Mapping[str, type[models.Model]] = {
+    "texts": TitleText,
+    "alternate_titles": AlternateTitle,
+    "genres": TitleGenre,
+    "keywords": TitleKeyword,
+    "credits": Credit,
+    "ratings": ContentRating,
+    "external_ids": ExternalId,
+    "windows": AvailabilityWindow,
+}
+"""The tables that hang on a title, by the name under which `Title.edited` remembers them."""
+
+# What is worked out when a row is written, or says where it came from, is no editor's.
+_DERIVED = {"id", "title", "minimum_age", "source_id"}
+# By what a row is known again in a later version, and called in the difference.
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "texts": ("language",),
+    "alternate_titles": ("name", "language"),
+    "genres": ("genre",),
+    "keywords": ("keyword",),
+    "credits": ("person", "job", "character"),
+    "ratings": ("country", "system"),
+    "external_ids": ("namespace", "value"),
+    "windows": ("license_type", "territories", "excluded", "starts_on", "starts_at"),
+}
+_NAMES = {"genre": "genre__name", "keyword": "keyword__name", "person": "person__name"}
+
+Snapshot = Mapping[str, Any]
+"""`{"fields": {name: value}, "parts": {part: [row]}, "names": {id: name}}`, all of it JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A piece of a changed text: `kept`, `taken` away or `added`."""
+
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference, ready to be read: what changed, and its text with what was taken and added."""
+
+    label: str
+    words: tuple[Word, ...]
+
+
+def snapshots(title_ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+    """Take titles down as they are now, in as many queries for a thousand as for one."""
+    found: dict[UUID, dict[str, Any]] = {
+        row.pop("id"): {"fields": row, "parts": {name: [] for name in PARTS}, "names": {}}
+        for row in Title.objects.filter(pk__in=title_ids).values("id", *FIELDS)
+    }
+    for name, model in PARTS.items():
+        columns = [field.name for field in model._meta.concrete_fields if field.name not in _DERIVED]
+        named = [column for column in columns if column in _NAMES]
+        rows = model._default_manager.filter(title__in=found).order_by("pk")
+        for row in rows.values("title_id", *columns, *(_NAMES[column] for column in named)):
+            snapshot = found[row.pop("title_id")]
+            snapshot["names"] |= {str(row[column]): row.pop(_NAMES[column]) for column in named}
+            snapshot["parts"][name].append(row)
+    # Through JSON once, so that what was stored and what was just read compare equal.
+    return {title_id: orjson.loads(orjson.dumps(snapshot)) for title_id, snapshot in found.items()}
+
+
+def snapshot(title_id: UUID) -> Snapshot:
+    """Take one title down as it is now. Raises Title.DoesNotExist."""
+    try:
+        return snapshots([title_id])[title_id]
+    except KeyError:
+        raise Title.DoesNotExist from None
+
+
+def fingerprint(version: Snapshot) -> str:
+    """Answer a text that is the same for two versions alone if nothing differs between them."""
+    compared = {"fields": version["fields"], "parts": {name: _sorted(rows) for name, rows in version["parts"].items()}}
+    return hashlib.sha256(orjson.dumps(compared, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def history(title_id: UUID) -> list[tuple[Revision, Revision | None]]:
+    """Answer a title's versions, newest first, each with the one before it."""
+    versions = list(Revision.objects.filter(title=title_id).order_by("-number"))
+    return list(zip(versions, [*versions[1:], None], strict=True))
+
+
+def difference(before: Snapshot, after: Snapshot) -> list[Change]:
+    """Answer what changed between two versions, field by field and row by row, as people read it."""
+    names = {**before.get("names", {}), **after.get("names", {})}
+    changes = [
+        Change(_label(name), _words(_shown(before["fields"].get(name), names), _shown(value, names)))
+        for name, value in after["fields"].items()
+        if before["fields"].get(name) != value
+    ]
+    for part, rows in after["parts"].items():
+        changes += _rows_changed(part, before["parts"].get(part, []), rows, names)
+    return changes
+
+
+def _rows_changed(part: str, before: list[Any], after: list[Any], names: Mapping[str, str]) -> Iterator[Change]:
+    old, new = _by_key(part, before), _by_key(part, after)
+    for key in dict.fromkeys([*old, *new]):
+        gone, come = old.get(key, {}), new.get(key, {})
+        called = _called(part, gone or come, names)
+        if not gone or not come:
+            # What the row is called by need not be said again, unless that is all there is.
+            rest = [name for name in (gone or come) if name not in _KEYS[part] and _shown((gone or come)[name], names)]
+            text = "; ".join(f"{_label(name).lower()} {_shown((gone or come)[name], names)}" for name in rest)
+            shown = f"{called} ({text})" if text else called
+            yield Change(_label(part), (Word("taken" if gone else "added", shown),))
+            continue
+        for name in come:
+            if gone.get(name) != come[name]:
+                words = _words(_shown(gone.get(name), names), _shown(come[name], names))
+                yield Change(f"{_label(part)}: {called}, {_label(name).lower()}", words)
+
+
+def _by_key(part: str, rows: Iterable[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
+    """Index rows by what they are known by; equal keys (two licences alike) are told apart by their order."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in rows:
+        key = orjson.dumps([row.get(name) for name in _KEYS[part]]).decode()
+        number = 0
+        while (key, number) in found:
+            number += 1
+        found[key, number] = row
+    return found
+
+
+def _called(part: str, row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    return " ".join(filter(None, (_shown(row.get(name), names) for name in _KEYS[part]))) or "the world"
+
+
+def _sorted(rows: list[Any]) -> list[Any]:
+    return sorted(rows, key=lambda row: orjson.dumps(row, option=orjson.OPT_SORT_KEYS))
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _shown(value: Any, names: Mapping[str, str]) -> str:
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "yes"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return names.get(str(value), str(value))
+
+
+def _words(before: str, after: str) -> tuple[Word, ...]:
+    """Answer the words of both texts in one line, marked by what became of them."""
+    old, new = (re.split(r"(?<=\s)", text) for text in (before, after))
+    found: list[Word] = []
+    for operation, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(
+        None, old, new, autojunk=False
+    ).get_opcodes():
+        if operation == "equal":
+            found.append(Word("kept", "".join(old[old_from:old_to])))
+            continue
+        found += [
+            Word(state, text)
+            for state, text in (("taken", "".join(old[old_from:old_to])), ("added", "".join(new[new_from:new_to])))
+            if text
+        ]
+    return tuple(found)

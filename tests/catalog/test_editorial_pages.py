@@ -1,0 +1,197 @@
+"""The pages of an editor's work: history, review, plan, lock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+from django.utils.html import escape
+
+from accounts.services.staff import sync_groups
+from catalog.models import EditLock, Review, ScheduledAct, Title
+from catalog.services import editing, locks, reviews
+from tests.catalog.test_admin import form_of
+from tests.factories.accounts import AccountFactory, sign_in
+from tests.factories.catalog import NOW, TitleFactory
+
+pytestmark = pytest.mark.django_db
+
+DRAFT: dict[str, Any] = {"state": "draft", "published_at": None}
+
+
+def client_of(email: str, group: str) -> tuple[Client, str]:
+    """Answer the browser of a new member of staff, and how services know them."""
+    sync_groups()
+    account = AccountFactory.create(email=email, is_staff=True)
+    account.groups.add(Group.objects.get(name=group))
+    client = Client()
+    client.cookies["sessionid"] = sign_in(account)
+    return client, f"user:{account.pk}"
+
+
+@pytest.fixture
+def publisher() -> tuple[Client, str]:
+    return client_of("publisher@example.org", "content")
+
+
+@pytest.fixture
+def author() -> tuple[Client, str]:
+    return client_of("author@example.org", "author")
+
+
+def page(name: str, title: Title) -> str:
+    return reverse(f"admin:catalog_title_{name}", args=[title.pk])
+
+
+def change_of(title: Title) -> str:
+    return reverse("admin:catalog_title_change", args=[title.pk])
+
+
+def messages_of(answer: Any) -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+class TestHistory:
+    def test_shows_each_version_with_its_changes_and_goes_back(self, publisher: tuple[Client, str]) -> None:
+        client, by = publisher
+        title = TitleFactory.create(name="Nosferatu")
+        texts = [{"language": "en", "name": "Nosferatu", "synopsis_short": "A long <b>night</b>"}]
+        editing.edit(title_id=title.pk, fields={}, parts={"texts": texts}, by=by, now=NOW)
+        shown = client.get(page("history_one", title)).content.decode()
+        assert escape("A long <b>night</b>") in shown
+        assert "publisher@example.org" in shown
+        assert "as it was before" in shown
+        answer = client.post(reverse("admin:catalog_title_revert", args=[title.pk, 1]), follow=True)
+        assert messages_of(answer) == ["It is again what it was at revision 1; that is a revision too."]
+        assert title.texts.get().synopsis_short == ""
+
+    def test_going_back_is_asked_by_post_alone(self, publisher: tuple[Client, str]) -> None:
+        client, by = publisher
+        title = TitleFactory.create()
+        editing.edit(title_id=title.pk, fields={"runtime_seconds": 5}, parts={}, by=by, now=NOW)
+        assert client.get(reverse("admin:catalog_title_revert", args=[title.pk, 1])).status_code == 404
+        title.refresh_from_db()
+        assert title.runtime_seconds == 5
+
+
+class TestAuthor:
+    def test_cannot_publish_but_asks_and_is_approved(
+        self, author: tuple[Client, str], publisher: tuple[Client, str]
+    ) -> None:
+        client, _ = author
+        title = TitleFactory.create(**DRAFT)
+        assert client.get(page("publish_one", title)).status_code == 403
+        assert client.get(page("plan_one", title)).status_code == 403
+        answer = client.post(page("review_one", title), {"note": "Ready for Friday"}, follow=True)
+        assert messages_of(answer) == ["Asked: somebody else may now approve it."]
+        review = Review.objects.get()
+        address = reverse("admin:catalog_review_change", args=[review.pk])
+        assert client.post(address, {"choice": "approve"}).status_code == 403
+        shown = publisher[0].get(address).content.decode()
+        assert "Ready for Friday" in shown
+        assert "author@example.org" in shown
+        publisher[0].post(address, {"choice": "approve", "comment": "Fine"})
+        title.refresh_from_db()
+        review.refresh_from_db()
+        assert (title.state, review.state, review.comment) == ("published", "approved", "Fine")
+
+    def test_changes_what_is_public_by_asking(self, author: tuple[Client, str], publisher: tuple[Client, str]) -> None:
+        client, by = author
+        title = TitleFactory.create(name="Old")
+        data = form_of(client.get(change_of(title))) | {"texts-0-name": "New", "runtime_seconds": "60"}
+        answer = client.post(change_of(title), data, follow=True)
+        assert any("waits for the review" in message for message in messages_of(answer))
+        title.refresh_from_db()
+        assert (title.texts.get().name, title.revision, title.runtime_seconds) == ("Old", 1, None)
+        review = Review.objects.get()
+        assert review.requested_by == by
+        address = reverse("admin:catalog_review_change", args=[review.pk])
+        assert "Runtime seconds" in publisher[0].get(address).content.decode()
+        publisher[0].post(address, {"choice": "approve"})
+        title.refresh_from_db()
+        assert (title.texts.get().name, title.runtime_seconds) == ("New", 60)
+
+    def test_edits_a_draft_directly(self, author: tuple[Client, str]) -> None:
+        client, _ = author
+        title = TitleFactory.create(name="Old", **DRAFT)
+        data = form_of(client.get(change_of(title))) | {"texts-0-name": "New"}
+        assert client.post(change_of(title), data).status_code == 302
+        assert title.texts.get().name == "New"
+        assert Review.objects.count() == 0
+
+    def test_takes_back_what_was_asked(self, author: tuple[Client, str]) -> None:
+        client, by = author
+        review = reviews.request(title_id=TitleFactory.create(**DRAFT).pk, by=by, now=NOW)
+        client.post(reverse("admin:catalog_review_change", args=[review.pk]), {"choice": "cancel"})
+        review.refresh_from_db()
+        assert (review.state, review.decided_by) == ("cancelled", by)
+
+
+class TestReviewList:
+    def test_shows_what_waits(self, publisher: tuple[Client, str], django_assert_max_num_queries: Any) -> None:
+        client, _ = publisher
+        for number in range(3):
+            title = TitleFactory.create(name=f"Film {number}", **DRAFT)
+            reviews.request(title_id=title.pk, by="user:unknown", now=NOW)
+        with django_assert_max_num_queries(20):
+            shown = client.get(reverse("admin:catalog_review_changelist")).content.decode()
+        assert all(f"Film {number}" in shown for number in range(3))
+
+
+class TestPlan:
+    def test_is_made_shown_and_called_off(self, publisher: tuple[Client, str]) -> None:
+        client, _ = publisher
+        title = TitleFactory.create(**DRAFT)
+        data = {"action": "publish", "at_0": "2099-01-02", "at_1": "03:04", "reason": "Premiere"}
+        answer = client.post(page("plan_one", title), data, follow=True)
+        assert messages_of(answer) == ["Publish is planned for 2099-01-02 03:04 UTC."]
+        act = ScheduledAct.objects.get()
+        assert "Premiere" in client.get(page("plan_one", title)).content.decode()
+        client.post(page("plan_one", title), {"call_off": act.pk})
+        act.refresh_from_db()
+        assert act.state == "cancelled"
+
+    def test_in_the_past_is_refused(self, publisher: tuple[Client, str]) -> None:
+        client, _ = publisher
+        title = TitleFactory.create(**DRAFT)
+        data = {"action": "publish", "at_0": "2020-01-02", "at_1": "03:04"}
+        answer = client.post(page("plan_one", title), data, follow=True)
+        assert messages_of(answer) == ["This instant has passed: choose a later one, or do it now."]
+        assert ScheduledAct.objects.count() == 0
+
+
+class TestLock:
+    def test_warns_and_keeps_others_out(self, author: tuple[Client, str], publisher: tuple[Client, str]) -> None:
+        title = TitleFactory.create(name="Old", **DRAFT)
+        author[0].post(page("lock_one", title), {"reason": "Mine today"})
+        shown = publisher[0].get(change_of(title))
+        assert any("author@example.org has kept this title" in message for message in messages_of(shown))
+        data = form_of(shown) | {"texts-0-name": "New"}
+        answer = publisher[0].post(change_of(title), data, follow=True)
+        assert any("Ask them to release it" in message for message in messages_of(answer))
+        assert title.texts.get().name == "Old"
+        # Whoever may publish may break it.
+        publisher[0].post(page("release_one", title))
+        assert EditLock.objects.count() == 0
+
+    def test_is_not_broken_by_an_author(self, author: tuple[Client, str]) -> None:
+        title = TitleFactory.create(**DRAFT)
+        locks.lock(title_id=title.pk, by="user:other", now=NOW)
+        author[0].post(page("release_one", title))
+        assert EditLock.objects.count() == 1
+
+
+class TestTwoEditors:
+    def test_are_told_and_keep_what_they_typed(self, publisher: tuple[Client, str]) -> None:
+        client, _ = publisher
+        title = TitleFactory.create(name="Old")
+        data = form_of(client.get(change_of(title))) | {"texts-0-name": "Typed"}
+        editing.edit(title_id=title.pk, fields={"runtime_seconds": 5}, parts={}, by="user:other", now=NOW)
+        answer = client.post(change_of(title), data)
+        assert "Somebody else has changed the title meanwhile" in answer.content.decode()
+        assert 'value="Typed"' in answer.content.decode()
+        title.refresh_from_db()
+        assert (title.texts.get().name, title.revision) == ("Old", 2)
