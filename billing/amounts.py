@@ -116,11 +116,61 @@ def unused_parts(line: Taxed, *, remaining: int, days: int) -> Taxed:
 
 # ---------------------------------------------------------------- the gateway's edges
 
-MINIMUM_CHARGE = {"JPY": 50, "USD": 50, "EUR": 50, "GBP": 30}
+MINIMUM_CHARGE = {
+    "AED": 200,
+    "BGN": 100,
+    "CZK": 1500,
+    "DKK": 250,
+    "GBP": 30,
+    "HKD": 400,
+    "HUF": 17500,
+    "MXN": 1000,
+    "MYR": 200,
+    "NOK": 300,
+    "PLN": 200,
+    "RON": 200,
+    "SEK": 300,
+    "THB": 1000,
+}
 """In minor units (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts)."""
 SMALLEST_ELSEWHERE = 50
+"""Of USD, EUR, JPY and those that have none of their own."""
 
 
 def below_minimum(amount: int, currency: str) -> bool:
     """Answer whether an amount owed is too small to be charged."""
     return 0 < amount < MINIMUM_CHARGE.get(currency, SMALLEST_ELSEWHERE)
+
+
+# ---------------------------------------------------------------- means of payment
+
+
+@dataclass(frozen=True)
+class Tender:
+    """How an invoice is paid: what it takes of each balance, what is charged, and what its successor will owe.
+
+    `uses` are in the order of the balances; those of debts are negative.
+    """
+
+    uses: tuple[int, ...]
+    due: int
+    carried: int = 0
+
+    @property
+    def applied(self) -> int:
+        """What the balances pay, the part that is carried on included; negative if more was owed than was there."""
+        return sum(self.uses) + self.carried
+
+
+def tender(total: int, balances: Sequence[int], *, currency: str) -> Tender:
+    """Pay `total` from balances, oldest first; negative ones are debts, which are added to it.
+
+    What remains is charged. Too little to be charged, it is carried to the next invoice.
+    """
+    owed = total - sum(balance for balance in balances if balance < 0)
+    uses = []
+    for balance in balances:
+        use = balance if balance < 0 else min(balance, owed)
+        uses.append(use)
+        owed -= max(use, 0)
+    return Tender(tuple(uses), 0, owed) if below_minimum(owed, currency) else Tender(tuple(uses), owed)

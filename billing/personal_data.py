@@ -94,6 +94,8 @@ CONTRIBUTOR = Contributor(
             "billing.RevenueSchedule": FISCAL,
             "billing.Quote": FISCAL,
             "billing.CouponRedemption": "A coupon is redeemed once a person, and the invoices that it made cheaper stay.",
+            "billing.CreditGrant": FISCAL,
+            "billing.CreditUse": FISCAL,
             "billing.Refund": FISCAL,
             "billing.CreditNote": FISCAL,
             "billing.Dispute": FISCAL,

@@ -4,6 +4,7 @@ Amounts are integer minor units beside their ISO 4217 currency; instants are UTC
 `[start, end)`. What must never be false is a constraint or a trigger here, not a check in a service.
 """
 
+from billing.models.credit import CreditGrant, CreditUse
 from billing.models.invoices import Invoice, InvoiceLine, NumberSeries
 from billing.models.ledger import (
     GatewayTransaction,
@@ -24,7 +25,9 @@ __all__ = [
     "CardSetup",
     "Coupon",
     "CouponRedemption",
+    "CreditGrant",
     "CreditNote",
+    "CreditUse",
     "Dispute",
     "GatewayTransaction",
     "Invoice",

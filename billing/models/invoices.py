@@ -83,7 +83,9 @@ class Invoice(models.Model):
     currency = models.CharField(max_length=3)
     total = models.BigIntegerField()
     credit_applied = models.BigIntegerField(
-        default=0, db_default=0, help_text="Paid from gifts and credit when it was finalised; the rest is charged."
+        default=0,
+        db_default=0,
+        help_text="Paid from gifts and credit when it was finalised; the rest is charged. Negative: more was owed.",
     )
     line_count = models.PositiveSmallIntegerField()
     series = models.ForeignKey(
@@ -124,7 +126,13 @@ class Invoice(models.Model):
                 condition=(Q(status="paid") & Q(paid_at__isnull=False)) | (~Q(status="paid") & Q(paid_at=None)),
                 name="invoice_paid_at_when_paid",
             ),
-            models.CheckConstraint(condition=Q(total__gte=0), name="invoice_total_not_negative"),
+            # A change that costs less than nothing gives all of it as credit.
+            models.CheckConstraint(
+                condition=Q(total__gte=0) | Q(kind="change", total=F("credit_applied")),
+                name="invoice_total_not_negative",
+            ),
+            # Nobody is charged less than nothing.
+            models.CheckConstraint(condition=Q(total__gte=F("credit_applied")), name="invoice_due_not_negative"),
             models.CheckConstraint(condition=Q(line_count__gte=1), name="invoice_has_lines"),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="invoice_currency_is_iso"),
         ]

@@ -29,7 +29,7 @@ class Quote(models.Model):
     price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False)
     on_date = models.DateField(help_text="The local day that the proration counts from.")
     currency = models.CharField(max_length=3)
-    total = models.BigIntegerField(help_text="Minor units, tax included.")
+    total = models.BigIntegerField(help_text="Minor units, tax included; negative becomes credit.")
     lines = models.JSONField()
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -39,11 +39,6 @@ class Quote(models.Model):
     )
 
     objects = QuoteQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(total__gt=0), name="quote_total_positive"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.total} {self.currency}"

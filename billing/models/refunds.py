@@ -18,7 +18,10 @@ class RefundQuerySet(models.QuerySet["Refund"]):
 
 
 class Refund(models.Model):
-    """Money of a payment given back: asked for by one person, above a limit approved by another."""
+    """Money of a payment given back: asked for by one person, above a limit approved by another.
+
+    Without an attempt it is what credit had paid, and returns to credit.
+    """
 
     class State(models.TextChoices):
         REQUESTED = "requested", "waits for a second person"
@@ -31,7 +34,7 @@ class Refund(models.Model):
     OPEN = ("requested", "approved", "pending")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="refunds")
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", null=True, blank=True)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="refunds")
     amount = models.BigIntegerField(help_text="Minor units, tax included.")
     net = models.BigIntegerField()

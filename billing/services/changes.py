@@ -25,14 +25,14 @@ from billing.models import (
     SubscriptionTransition,
 )
 from billing.rules import Status
-from billing.services import invoicing, payments
+from billing.services import invoicing, settlement
 from billing.services.subscriptions import (
     NoSubscription,
     PaymentMethodRequired,
     PaymentUnderWay,
     PriceNotOffered,
     Subscribed,
-    answer,
+    collect,
 )
 from core import idempotency
 from core.errors import DomainError
@@ -69,7 +69,8 @@ class QuoteExpired(DomainError):
 def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
     """Say what a higher plan costs from today to the end of the period; binding for half an hour.
 
-    Raises NoSubscription, PriceNotOffered, ChangeNotPossible (also where there would be nothing to pay).
+    What comes to less than nothing becomes credit, never a refund. Raises NoSubscription, PriceNotOffered,
+    ChangeNotPossible.
     """
     subscription, price = _changeable(account_id, price_id, now=now)
     if price.plan.tier <= subscription.price.plan.tier or subscription.status != Status.ACTIVE:
@@ -80,8 +81,6 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
         subscription, paid=_lines_to_credit(subscription, period), price=price, period=period, on=on
     )
     total = sum(line["amount"] for line in lines)
-    if total <= 0:
-        raise ChangeNotPossible
     return Quote.objects.create(
         account_id=account_id,
         subscription=subscription,
@@ -102,22 +101,20 @@ def accept(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, gateway
     A declined charge leaves everything as it was. Raises QuoteNotFound, QuoteExpired, PaymentMethodRequired,
     PaymentUnderWay, PaymentFailed.
     """
-    attempt_id = _begin(account_id=account_id, quote_id=quote_id, request_key=request_key, now=now)
-    outcome = payments.send([attempt_id], gateway=gateway, now=now).get(attempt_id)
-    attempt = PaymentAttempt.objects.select_related("invoice__subscription__price__plan").get(pk=attempt_id)
-    return answer(attempt, outcome, gateway=gateway)
+    invoice_id = _begin(account_id=account_id, quote_id=quote_id, request_key=request_key, now=now)
+    return collect(invoice_id=invoice_id, gateway=gateway, now=now)
 
 
 @transaction.atomic
 def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: datetime) -> UUID:
-    """Commit the quote's invoice and attempt, or find them; answers the attempt."""
+    """Commit the quote's invoice and attempt, or find them; answers the invoice."""
     idempotency.claim(request_key, now=now)
     subscription = Subscription.objects.locked().live().filter(account=account_id).first()
     accepted = Quote.objects.locked().filter(pk=quote_id, account=account_id).first()
     if accepted is None:
         raise QuoteNotFound
     if accepted.invoice_id is not None:
-        return PaymentAttempt.objects.filter(invoice=accepted.invoice_id).latest("n").pk
+        return accepted.invoice_id
     if (
         subscription is None
         or subscription.pk != accepted.subscription_id
@@ -132,9 +129,13 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
         raise PaymentUnderWay
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
-    if card is None or customer is None:
+    gateway_id = customer.gateway_id if customer else ""
+    invoice = invoicing.bill_change(accepted, card=card if customer else None, customer=gateway_id, now=now)
+    if not invoice.due:
+        settlement.settle_covered(invoice, subscription, now=now)
+    elif card is None or customer is None:
         raise PaymentMethodRequired
-    return invoicing.bill_change(accepted, card=card, customer=customer.gateway_id, now=now).pk
+    return invoice.pk
 
 
 @transaction.atomic

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import Sum
+
 from billing import amounts, stripe_gateway
 from billing.amounts import Taxed
 from billing.models import (
@@ -24,10 +26,12 @@ from billing.models import (
     Period,
     Price,
     Quote,
+    Refund,
     Subscription,
     TaxRate,
 )
-from billing.services import _rows, ledger
+from billing.services import _rows, crediting, ledger
+from billing.services.crediting import Owed
 from core.ids import new_id
 
 ENTITY = "main"
@@ -40,7 +44,7 @@ CALL_LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Charge:
-    """One period of one subscription about to be billed. Without a card there is an invoice and no attempt."""
+    """One period of one subscription about to be billed. Without a card, or when credit pays it all, no attempt is made."""
 
     subscription: Subscription
     price: Price
@@ -80,6 +84,13 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
         ]
     )
     priced = _price_lines(charges)
+    reserved = crediting.reserve(
+        [
+            Owed(charge.subscription.account_id, charge.price.currency, line.taxed.gross)
+            for charge, line in zip(charges, priced, strict=True)
+        ],
+        now=now,
+    )
     series, first = reserve_numbers(len(charges), now=now)
     invoices = _rows.insert(
         [
@@ -91,6 +102,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
                 status=Invoice.Status.OPEN,
                 currency=charge.price.currency,
                 total=line.taxed.gross,
+                credit_applied=reservation.tender.applied,
                 line_count=1,
                 series=series,
                 sequence=sequence,
@@ -98,11 +110,14 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
                 created_at=now,
                 finalised_at=now,
             )
-            for sequence, (charge, period, line) in enumerate(zip(charges, periods, priced, strict=True), first)
+            for sequence, (charge, period, line, reservation) in enumerate(
+                zip(charges, periods, priced, reserved, strict=True), first
+            )
         ]
     )
     _rows.insert([_plan_line(*each) for each in zip(charges, priced, invoices, strict=True)])
     ledger.book_invoices([invoice.pk for invoice in invoices], now=now)
+    crediting.apply(zip(reserved, invoices, strict=True), now=now)
     attempts = {
         attempt.invoice_id: attempt
         for attempt in _rows.insert(
@@ -111,7 +126,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
                     invoice, n=1, card=charge.card, customer=charge.customer, off_session=charge.off_session, now=now
                 )
                 for charge, invoice in zip(charges, invoices, strict=True)
-                if charge.card
+                if charge.card and invoice.due
             ]
         )
     }
@@ -132,7 +147,7 @@ def new_attempt(
         payment_method=card,
         idempotency_key=f"att_{attempt_id}",
         params=stripe_gateway.charge_params(
-            amount=invoice.total,
+            amount=invoice.due,
             currency=invoice.currency,
             customer=customer,
             payment_method=card.gateway_id,
@@ -285,7 +300,8 @@ def quote_lines(
     start, end = period.start.astimezone(zone).date(), period.end.astimezone(zone).date()
     rate = Rates({subscription.country}).on(subscription.country, start)
     inclusive = price.tax_behavior == Price.TaxBehavior.INCLUSIVE
-    lines = [_unused_line(line, on=on) for line in paid]
+    given_back = _given_back(paid)
+    lines = [_unused_line(line, credited=given_back.get(line.invoice_id), on=on) for line in paid]
     debit = amounts.share(price.amount, (end - on).days, (end - start).days)
     taxed = amounts.with_tax(debit, Fraction(rate or 0), inclusive=inclusive)
     derivation = {
@@ -316,13 +332,23 @@ def quote_lines(
     return lines
 
 
-def _unused_line(line: InvoiceLine, *, on: date) -> dict[str, Any]:
+def _given_back(lines: Sequence[InvoiceLine]) -> dict[UUID, Taxed]:
+    """Answer what was refunded of the invoices of lines; an invoice has one line for a plan."""
+    refunds = Refund.objects.filter(
+        invoice__in={line.invoice_id for line in lines}, state__in=[*Refund.OPEN, Refund.State.SUCCEEDED]
+    )
+    sums = refunds.values_list("invoice").annotate(Sum("net"), Sum("tax")).order_by()
+    return {invoice: Taxed(net, tax) for invoice, net, tax in sums}
+
+
+def _unused_line(line: InvoiceLine, *, credited: Taxed | None, on: date) -> dict[str, Any]:
     if line.service_start is None or line.service_end is None:
         raise ValueError(f"Line {line.pk} pays for no days.")
     days, remaining = (line.service_end - line.service_start).days, (line.service_end - on).days
     inclusive = line.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
     billed = line.amount if inclusive else line.net
-    unused = amounts.unused(amounts.Paid(billed, line.service_start, line.service_end), on=on)
+    before = (credited.gross if inclusive else credited.net) if credited else 0
+    unused = amounts.unused(amounts.Paid(billed, line.service_start, line.service_end, before), on=on)
     taxed = amounts.with_tax(unused, Fraction(line.tax_rate or 0), inclusive=inclusive)
     return {
         "kind": InvoiceLine.Kind.UNUSED,
@@ -340,6 +366,7 @@ def _unused_line(line: InvoiceLine, *, on: date) -> dict[str, Any]:
             "billed": billed,
             "days": remaining,
             "of_days": days,
+            "given_back": before,
             "amount": -unused,
             "from": on.isoformat(),
             "to": line.service_end.isoformat(),
@@ -347,8 +374,13 @@ def _unused_line(line: InvoiceLine, *, on: date) -> dict[str, Any]:
     }
 
 
-def bill_change(quote: Quote, *, card: PaymentMethod, customer: str, now: datetime) -> PaymentAttempt:
-    """Write the invoice of a locked quote, exactly as quoted, with its first attempt; answers the attempt."""
+def bill_change(quote: Quote, *, card: PaymentMethod | None, customer: str, now: datetime) -> Invoice:
+    """Write the invoice of a locked quote, exactly as quoted, with its first attempt unless credit pays it all.
+
+    What costs less than nothing becomes credit. Without a card, what is due stays without an attempt.
+    """
+    credit = quote.total < 0
+    (reservation,) = crediting.reserve([Owed(quote.account_id, quote.currency, max(quote.total, 0))], now=now)
     series, sequence = reserve_numbers(1, now=now)
     invoice = Invoice.objects.create(
         account_id=quote.account_id,
@@ -357,6 +389,7 @@ def bill_change(quote: Quote, *, card: PaymentMethod, customer: str, now: dateti
         status=Invoice.Status.OPEN,
         currency=quote.currency,
         total=quote.total,
+        credit_applied=quote.total if credit else reservation.tender.applied,
         line_count=len(quote.lines),
         series=series,
         sequence=sequence,
@@ -378,6 +411,10 @@ def bill_change(quote: Quote, *, card: PaymentMethod, customer: str, now: dateti
     quote.invoice = invoice
     quote.save(update_fields=["invoice"])
     ledger.book_invoices([invoice.pk], now=now)
-    attempt = new_attempt(invoice, n=1, card=card, customer=customer, off_session=False, now=now)
-    attempt.save(force_insert=True)
-    return attempt
+    if credit:
+        crediting.grant_for_change(invoice, now=now)
+    else:
+        crediting.apply([(reservation, invoice)], now=now)
+    if card and invoice.due:
+        new_attempt(invoice, n=1, card=card, customer=customer, off_session=False, now=now).save(force_insert=True)
+    return invoice

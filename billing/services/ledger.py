@@ -64,6 +64,29 @@ LATERAL (VALUES
 ) AS side (account, amount)
 """
 
+# What an invoice takes of gifts and of credit, apart. `sign` 1 books all of it, -1 takes back what has not come back.
+_CREDIT = """
+WITH parts AS (
+    SELECT taken.invoice_id, side.account, sum(taken.amount - taken.returned)::bigint * %(sign)s AS amount
+    FROM billing_credituse taken JOIN billing_creditgrant given ON given.id = taken.grant_id,
+    LATERAL (
+        VALUES (CASE given.kind WHEN 'gift' THEN 'gift_liability' ELSE 'customer_credit' END)
+    ) AS side (account)
+    WHERE taken.invoice_id = ANY(%(ids)s)
+    GROUP BY taken.invoice_id, side.account HAVING sum(taken.amount - taken.returned) <> 0
+), made AS (
+    INSERT INTO billing_journalentry (source_key, kind, currency, booked_at, reference, invoice_id)
+    SELECT %(cause)s || ':' || invoice.id, 'credit', invoice.currency, %(now)s, '', invoice.id
+    FROM billing_invoice invoice WHERE invoice.id IN (SELECT invoice_id FROM parts)
+    RETURNING id, invoice_id
+)
+INSERT INTO billing_journalline (entry_id, account, country, amount)
+SELECT made.id, parts.account, '', parts.amount FROM made JOIN parts ON parts.invoice_id = made.invoice_id
+UNION ALL
+SELECT made.id, 'receivable:user', '', -sum(parts.amount) FROM made JOIN parts ON parts.invoice_id = made.invoice_id
+GROUP BY made.id HAVING sum(parts.amount) <> 0
+"""
+
 # What was posted late is made up for on the first day that is still open.
 _SCHEDULES = """
 INSERT INTO billing_revenueschedule
@@ -105,6 +128,22 @@ def book_payments(attempt_ids: Collection[UUID], *, now: datetime, against: Acco
     if attempt_ids:
         with connection.cursor() as cursor:
             cursor.execute(_PAYMENTS, {"ids": list(attempt_ids), "against": against, "now": now})
+
+
+def book_credit(invoice_ids: Collection[UUID], *, now: datetime) -> None:
+    """Book what invoices that were just finalised take of gifts and credit."""
+    _book_credit(invoice_ids, cause="credit", sign=1, now=now)
+
+
+def release_credit(invoice_ids: Collection[UUID], *, now: datetime) -> None:
+    """Take back what was booked of it and has not come back yet; before it does."""
+    _book_credit(invoice_ids, cause="credit_released", sign=-1, now=now)
+
+
+def _book_credit(invoice_ids: Collection[UUID], *, cause: str, sign: int, now: datetime) -> None:
+    if invoice_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_CREDIT, {"ids": list(invoice_ids), "cause": cause, "sign": sign, "now": now})
 
 
 def schedule_revenue(invoice_ids: Collection[UUID], *, day: date) -> None:

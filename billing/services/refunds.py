@@ -7,18 +7,19 @@ answered is asked again with the same key.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import ClassVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from billing import amounts
 from billing.amounts import Taxed
 from billing.gateway import Gateway, RefundKind, RefundOutcome
 from billing.models import CreditNote, Dispute, Invoice, PaymentAttempt, Refund
-from billing.services import invoicing, ledger, recognition
+from billing.services import crediting, invoicing, ledger, recognition
 from billing.services.ledger import Account, Kind
 from core.errors import DomainError
 
@@ -53,18 +54,55 @@ class NotWaiting(DomainError):
 
 @transaction.atomic
 def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetime) -> Refund:
-    """Ask for a refund of an invoice's payment, in minor units with tax; the last one takes what remains.
+    """Ask for a refund of an invoice, in minor units with tax; the last one takes what remains.
 
-    Up to REFUND_APPROVAL_LIMIT it may be sent at once; above, a second person approves it. Raises NotRefundable.
+    What a card paid goes back to it first; what credit paid goes back to credit, as a refund of its own, and the
+    answer is that of the card where there are both. Up to REFUND_APPROVAL_LIMIT it may be sent at once; above, a
+    second person approves it. Raises NotRefundable.
     """
     invoice = Invoice.objects.locked().get(pk=invoice_id)
     attempt = PaymentAttempt.objects.locked().filter(invoice=invoice, state=PaymentAttempt.State.SUCCEEDED).first()
-    if attempt is None or amount <= 0 or Dispute.objects.filter(attempt=attempt, status__in=Dispute.BLOCKING).exists():
+    if amount <= 0 or (
+        attempt is not None and Dispute.objects.filter(attempt=attempt, status__in=Dispute.BLOCKING).exists()
+    ):
         raise NotRefundable
-    whole, given = parts_of(invoice), _given_back(attempt)
-    if amount > min(invoice.due, whole.gross) - given.gross:
+    state = State.REQUESTED if amount > settings.REFUND_APPROVAL_LIMIT else State.APPROVED
+    ask = partial(_ask, invoice, state=state, reason=reason, by=by, now=now)
+    if attempt is not None and invoice.status == Invoice.Status.VOID:
+        # Charged although nothing was owed: it became credit, which is taken back before it is sent.
+        if not crediting.withhold(attempt, amount):
+            raise NotRefundable
+        return ask(attempt, Taxed(amount, 0))
+    whole, given = parts_of(invoice), _given_back(Refund.objects.filter(invoice=invoice))
+    if invoice.status != Invoice.Status.PAID or amount > whole.gross - given.gross:
         raise NotRefundable
-    parts = amounts.refund_parts(whole, refunded=given, amount=amount)
+    charged = min(invoice.due, whole.gross) if attempt else 0
+    to_card = min(amount, charged - _given_back(Refund.objects.filter(attempt=attempt)).gross) if attempt else 0
+    to_credit = amount - to_card
+    waiting = _given_back(Refund.objects.filter(invoice=invoice, attempt=None).exclude(state=State.SUCCEEDED))
+    if to_credit > max(0, crediting.returnable(invoice)) - waiting.gross:
+        raise NotRefundable
+    asked = []
+    for source, part in ((attempt, to_card), (None, to_credit)):
+        if part:
+            parts = amounts.refund_parts(whole, refunded=given, amount=part)
+            given = Taxed(given.net + parts.net, given.tax + parts.tax)
+            asked.append(ask(source, parts))
+    if to_credit and state == State.APPROVED:
+        _return_to_credit(asked[-1], now=now)
+    return asked[0]
+
+
+def _ask(
+    invoice: Invoice,
+    attempt: PaymentAttempt | None,
+    parts: Taxed,
+    *,
+    state: Refund.State,
+    reason: str,
+    by: str,
+    now: datetime,
+) -> Refund:
     return Refund.objects.create(
         attempt=attempt,
         invoice=invoice,
@@ -73,7 +111,7 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
         tax=parts.tax,
         currency=invoice.currency,
         reason=reason[:200],
-        state=State.REQUESTED if amount > settings.REFUND_APPROVAL_LIMIT else State.APPROVED,
+        state=state,
         requested_by=by,
         requested_at=now,
     )
@@ -85,9 +123,8 @@ def parts_of(invoice: Invoice) -> Taxed:
     return Taxed(sums["gross"] - sums["tax"], sums["tax"])
 
 
-def _given_back(attempt: PaymentAttempt) -> Taxed:
-    counted = Refund.objects.filter(attempt=attempt, state__in=[*Refund.OPEN, State.SUCCEEDED])
-    sums = counted.aggregate(net=Sum("net"), tax=Sum("tax"))
+def _given_back(of: QuerySet[Refund]) -> Taxed:
+    sums = of.filter(state__in=[*Refund.OPEN, State.SUCCEEDED]).aggregate(net=Sum("net"), tax=Sum("tax"))
     return Taxed(sums["net"] or 0, sums["tax"] or 0)
 
 
@@ -108,6 +145,7 @@ def refuse(*, refund_id: UUID, by: str, now: datetime) -> Refund:
     refund = _waiting(refund_id)
     refund.state, refund.failure, refund.settled_at = State.REFUSED, f"refused by {by}"[:100], now
     refund.save(update_fields=["state", "failure", "settled_at"])
+    _put_back_overpaid(refund)
     return refund
 
 
@@ -121,6 +159,8 @@ def _waiting(refund_id: UUID) -> Refund:
 def send(*, refund_id: UUID, gateway: Gateway, now: datetime) -> Refund:
     """Send an approved refund, or ask again how it stands; does nothing with one that is settled."""
     refund = Refund.objects.select_related("attempt").get(pk=refund_id)
+    if refund.attempt is None:
+        return _send_to_credit(refund_id, now=now)
     if refund.state == State.PENDING:
         return settle(refund_id=refund_id, outcome=gateway.refund_status(refund.gateway_id), now=now)
     if refund.state != State.APPROVED:
@@ -135,6 +175,21 @@ def send(*, refund_id: UUID, gateway: Gateway, now: datetime) -> Refund:
         idempotency_key=f"ref_{refund.pk}",
     )
     return settle(refund_id=refund_id, outcome=outcome, now=now)
+
+
+@transaction.atomic
+def _send_to_credit(refund_id: UUID, *, now: datetime) -> Refund:
+    Invoice.objects.locked().get(refunds=refund_id)
+    refund = Refund.objects.select_related("invoice").locked().get(pk=refund_id)
+    return _return_to_credit(refund, now=now) if refund.state == State.APPROVED else refund
+
+
+def _return_to_credit(refund: Refund, *, now: datetime) -> Refund:
+    """Let what credit had paid become credit again; the invoice is locked."""
+    refund.state, refund.settled_at = State.SUCCEEDED, now
+    refund.save(update_fields=["state", "settled_at"])
+    _issue(refund, crediting.give_back(refund.invoice, refund.amount), now=now)
+    return refund
 
 
 def sweep(*, gateway: Gateway, now: datetime) -> int:
@@ -166,13 +221,27 @@ def settle(*, refund_id: UUID, outcome: RefundOutcome, now: datetime) -> Refund:
     accepted = refund.state in {State.PENDING, State.SUCCEEDED}
     if accepted and before == State.APPROVED:
         # Stripe takes it from the balance when it accepts it.
-        _issue(refund, now=now)
-    elif refund.state == State.FAILED and before == State.PENDING:
-        _take_back(refund, now=now)
+        _issue(refund, {(Account.CLEARING, ""): -refund.amount}, now=now)
+    elif refund.state == State.FAILED:
+        if before == State.PENDING:
+            _take_back(refund, now=now)
+        _put_back_overpaid(refund)
     return refund
 
 
-def _issue(refund: Refund, *, now: datetime) -> None:
+def _issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: datetime) -> None:
+    """Write a refund's credit note and book it against where the money goes from."""
+    if _is_overpaid(refund):
+        # There is no invoice to correct.
+        _book(refund, "refund", {(Account.CREDIT, ""): refund.amount, **paid_from}, now=now)
+        return
+    unserved = recognition.give_up(source_key=f"refund:{refund.pk}", invoice=refund.invoice, amount=refund.net, now=now)
+    lines = {
+        (Account.DEFERRED, ""): unserved,
+        (Account.REFUNDS, ""): refund.net - unserved,
+        (Account.TAX, refund.invoice.subscription.country): refund.tax,
+    }
+    _book(refund, "refund", lines | paid_from, now=now)
     series, sequence = invoicing.reserve_numbers(1, code=invoicing.CREDIT_NOTES, now=now)
     CreditNote.objects.create(
         refund=refund,
@@ -184,35 +253,35 @@ def _issue(refund: Refund, *, now: datetime) -> None:
         tax=refund.tax,
         issued_at=now,
     )
-    country = refund.invoice.subscription.country
-    unserved = recognition.give_up(source_key=f"refund:{refund.pk}", invoice=refund.invoice, amount=refund.net, now=now)
-    ledger.book(
-        source_key=f"refund:{refund.pk}",
-        kind=Kind.REFUND,
-        currency=refund.currency,
-        lines={
-            (Account.DEFERRED, ""): unserved,
-            (Account.REFUNDS, ""): refund.net - unserved,
-            (Account.TAX, country): refund.tax,
-            (Account.CLEARING, ""): -refund.amount,
-        },
-        now=now,
-        reference=refund.gateway_id,
-        invoice_id=refund.invoice_id,
-    )
 
 
 def _take_back(refund: Refund, *, now: datetime) -> None:
-    ledger.book(
-        source_key=f"refund_failed:{refund.pk}",
-        kind=Kind.REFUND,
-        currency=refund.currency,
-        lines={
+    if _is_overpaid(refund):
+        lines = {(Account.CREDIT, ""): -refund.amount}
+    else:
+        lines = {
             (Account.REFUNDS, ""): -refund.net,
             (Account.TAX, refund.invoice.subscription.country): -refund.tax,
-            (Account.CLEARING, ""): refund.amount,
-        },
+        }
+    _book(refund, "refund_failed", lines | {(Account.CLEARING, ""): refund.amount}, now=now)
+
+
+def _book(refund: Refund, what: str, lines: dict[tuple[Account, str], int], *, now: datetime) -> None:
+    ledger.book(
+        source_key=f"{what}:{refund.pk}",
+        kind=Kind.REFUND,
+        currency=refund.currency,
+        lines=lines,
         now=now,
         reference=refund.gateway_id,
         invoice_id=refund.invoice_id,
     )
+
+
+def _is_overpaid(refund: Refund) -> bool:
+    return refund.invoice.status == Invoice.Status.VOID
+
+
+def _put_back_overpaid(refund: Refund) -> None:
+    if _is_overpaid(refund) and refund.attempt is not None:
+        crediting.put_back(refund.attempt, refund.amount)

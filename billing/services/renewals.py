@@ -41,6 +41,7 @@ CLAIM = timedelta(hours=1)
 """How long a claimed subscription stays out of the scan; settling ends it, the sweeper outlasts it."""
 
 NO_CARD = ChargeOutcome(OutcomeKind.DECLINED, code="no_payment_method")
+COVERED = ChargeOutcome(OutcomeKind.SUCCEEDED, code="paid_by_credit")
 
 
 @dataclass(frozen=True)
@@ -341,7 +342,10 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
             entitlements.forget_on_commit([charge.subscription.account_id])
     attempts = _retry(to_retry, facts, changes, handled, now=now)
     for billed in invoicing.bill(to_bill, now=now) if to_bill else []:
-        if billed.attempt is None:
+        if billed.attempt is None and not billed.invoice.due:
+            settlement.mark_paid(billed.invoice, None, billed.charge.subscription, changes, now=now)
+            handled.append(_charged(billed.charge, COVERED))
+        elif billed.attempt is None:
             settlement.record_failure(billed.invoice, None, billed.charge.subscription, changes, now=now)
             handled.append(_charged(billed.charge, NO_CARD))
         else:

@@ -17,7 +17,7 @@ from billing import entitlements, events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Quote, Subscription, SubscriptionTransition
 from billing.rules import Status
-from billing.services import _rows, dunning, ledger
+from billing.services import _rows, crediting, dunning, ledger
 from core import outbox
 
 SYSTEM = "system"
@@ -34,8 +34,8 @@ class Changes:
     invoices: dict[UUID, Invoice] = field(default_factory=dict)
     attempts: dict[UUID, PaymentAttempt] = field(default_factory=dict)
     transitions: list[SubscriptionTransition] = field(default_factory=list)
-    paid: dict[UUID, PaymentAttempt] = field(default_factory=dict)
-    """By invoice, the attempt that paid it."""
+    paid: dict[UUID, PaymentAttempt | None] = field(default_factory=dict)
+    """By invoice, the attempt that paid it; None where credit paid it all."""
     notices: list[dunning.Notice] = field(default_factory=list)
     reopened: set[UUID] = field(default_factory=set)
     """Invoices that were closed and are paid after all."""
@@ -58,10 +58,16 @@ class Changes:
         dunning.write_mails(self.notices, now=now)
 
     def _book(self, *, now: datetime) -> None:
-        ledger.close_invoices([key for key, invoice in self.invoices.items() if invoice.status in CLOSED], now=now)
-        ledger.reopen_invoices(self.reopened, now=now)
-        ledger.book_payments([attempt.pk for attempt in self.paid.values()], now=now)
-        ledger.book_payments(self.astray, now=now, against=ledger.Account.CREDIT)
+        closed = [key for key, invoice in self.invoices.items() if invoice.status in CLOSED]
+        ledger.close_invoices(closed, now=now)
+        crediting.release(closed, now=now)
+        if self.reopened:
+            ledger.reopen_invoices(self.reopened, now=now)
+            crediting.take_again(self.reopened, now=now)
+        ledger.book_payments([attempt.pk for attempt in self.paid.values() if attempt], now=now)
+        if self.astray:
+            ledger.book_payments(self.astray, now=now, against=ledger.Account.CREDIT)
+            crediting.grant_overpaid(self.astray, now=now)
         ledger.schedule_revenue(self.paid.keys(), day=now.astimezone(UTC).date())
 
 
@@ -211,7 +217,7 @@ def _apply(
             return
         _close(attempt, State.SUCCEEDED, outcome, changes, now=now)
         if invoice.status in {Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE}:
-            _mark_paid(invoice, attempt, subscription, changes, now=now)
+            mark_paid(invoice, attempt, subscription, changes, now=now)
         else:
             changes.astray.append(attempt.pk)
             park(subscription, f"charged_for_{invoice.status}_invoice", changes, now=now)
@@ -283,9 +289,18 @@ def park(subscription: Subscription, reason: str, changes: Changes, *, now: date
     changes.subscriptions[subscription.pk] = subscription
 
 
-def _mark_paid(
-    invoice: Invoice, attempt: PaymentAttempt, subscription: Subscription, changes: Changes, *, now: datetime
+@transaction.atomic
+def settle_covered(invoice: Invoice, subscription: Subscription, *, now: datetime) -> None:
+    """Record that credit pays an open invoice in full, in the transaction that makes it; nothing is charged."""
+    changes = Changes()
+    mark_paid(invoice, None, subscription, changes, now=now)
+    changes.write(now=now)
+
+
+def mark_paid(
+    invoice: Invoice, attempt: PaymentAttempt | None, subscription: Subscription, changes: Changes, *, now: datetime
 ) -> None:
+    """Let a locked invoice be paid, by a charge or without one, with all that follows for its subscription."""
     changes.paid[invoice.pk] = attempt
     if invoice.status == Invoice.Status.UNCOLLECTIBLE:
         changes.reopened.add(invoice.pk)
@@ -293,7 +308,7 @@ def _mark_paid(
     invoice.paid_at = now
     changes.invoices[invoice.pk] = invoice
     changes.subscriptions[subscription.pk] = subscription
-    if invoice.kind == Invoice.Kind.PERIOD:
+    if invoice.kind == Invoice.Kind.PERIOD and attempt is not None:
         # An upgrade that the customer makes on the spot is no second charge of a period.
         subscription.last_charged_at = now
     before = Status(subscription.status)

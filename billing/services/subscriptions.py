@@ -136,7 +136,7 @@ def subscribe(
     where a killed one stopped and never charges a second time. Raises AlreadySubscribed,
     PriceNotOffered, CouponNotValid, QuoteChanged, PaymentMethodRequired, PaymentFailed.
     """
-    attempt_id = _begin(
+    invoice_id = _begin(
         account_id=account_id,
         price_id=price_id,
         quoted_amount=quoted_amount,
@@ -147,8 +147,21 @@ def subscribe(
         by=by,
         coupon=coupon,
     )
+    return collect(invoice_id=invoice_id, gateway=gateway, now=now)
+
+
+def collect(*, invoice_id: UUID, gateway: Gateway, now: datetime) -> Subscribed:
+    """Charge a subscription's invoice while the customer is there; what credit has paid needs no charge.
+
+    Raises PaymentFailed.
+    """
+    attempts = PaymentAttempt.objects.filter(invoice=invoice_id)
+    attempt_id = attempts.order_by("-n").values_list("pk", flat=True).first()
+    if attempt_id is None:
+        paid = Invoice.objects.select_related("subscription__price__plan").get(pk=invoice_id)
+        return Subscribed(paid.subscription, OutcomeKind.SUCCEEDED)
     outcome = payments.send([attempt_id], gateway=gateway, now=now).get(attempt_id)
-    attempt = PaymentAttempt.objects.select_related("invoice__subscription__price__plan").get(pk=attempt_id)
+    attempt = attempts.select_related("invoice__subscription__price__plan").get(pk=attempt_id)
     return answer(attempt, outcome, gateway=gateway)
 
 
@@ -180,23 +193,19 @@ def _begin(
     by: str,
     coupon: str,
 ) -> UUID:
-    """Commit subscription, period, invoice and attempt, or find those of the same request; answers the attempt."""
+    """Commit subscription, period, invoice and attempt, or find those of the same request; answers the invoice."""
     idempotency.claim(request_key, now=now)
     # Two subscribe requests at once wait here, so that the second one gets a clear answer.
     get_user_model().objects.select_for_update(no_key=True).get(pk=account_id)
-    begun = PaymentAttempt.objects.filter(
-        invoice__subscription__request_key=request_key.id, invoice__subscription__account=account_id
-    )
-    attempt = begun.order_by("-n").first()
-    if attempt is not None:
-        return attempt.pk
+    begun = Invoice.objects.filter(subscription__request_key=request_key.id, subscription__account=account_id)
+    first = begun.order_by("pk").first()
+    if first is not None:
+        return first.pk
     if Subscription.objects.live().filter(account=account_id).exists():
         raise AlreadySubscribed
     price = _offered_price(price_id, country=country)
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
-    if card is None or customer is None:
-        raise PaymentMethodRequired
     anchor = rules.Anchor.at(now, ZoneInfo(billing_tz), rules.Interval(price.interval))
     subscription = Subscription.objects.create(
         account_id=account_id,
@@ -220,15 +229,17 @@ def _begin(
         start=anchor.boundary(0),
         end=anchor.boundary(1),
         card=card,
-        customer=customer.gateway_id,
+        customer=customer.gateway_id if customer else "",
         off_session=False,
     )
     (billed,) = invoicing.bill([charge], now=now)
     if billed.invoice.total != quoted_amount:
         raise QuoteChanged(amount=billed.invoice.total, currency=price.currency)
-    if billed.attempt is None:
+    if not billed.invoice.due:
+        settlement.settle_covered(billed.invoice, subscription, now=now)
+    elif card is None or customer is None:
         raise PaymentMethodRequired
-    return billed.attempt.pk
+    return billed.invoice.pk
 
 
 def _offered_price(price_id: UUID, *, country: str) -> Price:
