@@ -94,7 +94,7 @@ def _of_subscription(account_id: UUID, now: datetime) -> list[Entitlement]:
     access, until = rules.access(
         status=rules.Status(subscription.status),
         paid_through=subscription.paid_through,
-        cancel_at=subscription.cancel_at,
+        cancel_at=subscription.stops_at,
         first_failed_at=subscription.first_failed_at,
         now=now,
     )

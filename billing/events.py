@@ -16,7 +16,7 @@ class SubscriptionActivated:
 
 @dataclass(frozen=True)
 class SubscriptionLapsed:
-    """Access ended. `reason` is `on_hold` (unpaid, may return) or `canceled`."""
+    """Access ended. `reason` is `on_hold` (unpaid, may return), `paused` or `canceled`."""
 
     account_id: str
     subscription_id: str

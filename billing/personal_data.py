@@ -11,11 +11,13 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import selectors
-from billing.models import CardSetup, PaymentAttempt, PaymentMethod, Subscription
+from billing.models import Cancellation, CardSetup, Consent, PaymentAttempt, PaymentMethod, Subscription
 from core.errors import DomainError
 from core.personal_data import Contributor, Stream
 
 FISCAL = "Tax law has invoices and what proves them kept for years; they hold ids, dates and amounts, no name."
+
+PROOF = "Consumer law has us prove what a customer was told, agreed to and withdrew from; it holds ids and dates."
 
 
 class SubscriptionLives(DomainError):
@@ -27,7 +29,7 @@ class SubscriptionLives(DomainError):
 
 
 def export(*, account_id: UUID) -> Iterator[Stream]:
-    """Answer subscriptions, invoices and cards."""
+    """Answer subscriptions, invoices, cards, and what was agreed to and cancelled."""
     yield Stream(
         "subscriptions",
         (
@@ -62,11 +64,25 @@ def export(*, account_id: UUID) -> Iterator[Stream]:
             for row in PaymentMethod.objects.filter(account=account_id).order_by("pk")
         ),
     )
+    yield Stream(
+        "consents",
+        (
+            {"document": str(row.document), "given_at": row.given_at, "address": row.address, "country": row.country}
+            for row in Consent.objects.filter(account=account_id).select_related("document").order_by("pk")
+        ),
+    )
+    yield Stream(
+        "cancellations",
+        (
+            {"at": row.at, "effective_at": row.effective_at, "reason": row.reason, "comment": row.comment}
+            for row in Cancellation.objects.filter(subscription__account=account_id).order_by("pk")
+        ),
+    )
 
 
 @transaction.atomic
 def erase(*, account_id: UUID, now: datetime) -> None:
-    """Strip cards of what tells them apart; what is fiscal stays. Raises SubscriptionLives."""
+    """Strip cards of what tells them apart, and proofs of addresses and words; what is fiscal stays. Raises SubscriptionLives."""
     if (
         Subscription.objects.live().filter(account=account_id).exists()
         or PaymentAttempt.objects.filter(invoice__account=account_id, state__in=PaymentAttempt.OPEN).exists()
@@ -76,15 +92,22 @@ def erase(*, account_id: UUID, now: datetime) -> None:
     cards.filter(removed_at=None).update(removed_at=now, is_default=False)
     cards.update(brand="", last4="", exp_month=0, exp_year=0, country="", fingerprint="")
     CardSetup.objects.filter(account=account_id).delete()
+    # That they agreed, to what and when, is the proof; from which address is theirs.
+    Consent.objects.filter(account=account_id).update(address=None)
+    Cancellation.objects.filter(subscription__account=account_id).update(comment="")
 
 
 CONTRIBUTOR = Contributor(
     name="billing",
     export=export,
     erase=erase,
-    covers=frozenset({"billing.PaymentMethod", "billing.CardSetup"}),
+    covers=frozenset({"billing.PaymentMethod", "billing.CardSetup", "billing.Consent", "billing.Cancellation"}),
     keeps=MappingProxyType(
         {
+            "billing.PriceNotice": PROOF,
+            "billing.Reminder": PROOF,
+            "billing.Withdrawal": PROOF,
+            "billing.Trial": "A trial is had once; what is kept of the card is a digest.",
             "billing.Subscription": FISCAL,
             "billing.SubscriptionTransition": FISCAL,
             "billing.Period": FISCAL,

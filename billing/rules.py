@@ -83,18 +83,18 @@ class Status(StrEnum):
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.INCOMPLETE: frozenset({Status.TRIALING, Status.ACTIVE, Status.ENDED}),
-    Status.TRIALING: frozenset({Status.ACTIVE, Status.PAST_DUE, Status.PAUSED, Status.CANCELED}),
+    Status.TRIALING: frozenset({Status.ACTIVE, Status.ON_HOLD, Status.PAUSED, Status.CANCELED}),
     Status.ACTIVE: frozenset({Status.PAST_DUE, Status.PAUSED, Status.CANCELED}),
     Status.PAST_DUE: frozenset({Status.ACTIVE, Status.ON_HOLD, Status.CANCELED}),
     Status.ON_HOLD: frozenset({Status.ACTIVE, Status.CANCELED}),
-    Status.PAUSED: frozenset({Status.ACTIVE, Status.CANCELED}),
+    Status.PAUSED: frozenset({Status.ACTIVE, Status.ON_HOLD, Status.CANCELED}),
     Status.CANCELED: frozenset(),
     Status.ENDED: frozenset(),
 }
 LIVE = frozenset(status for status, following in TRANSITIONS.items() if following)
 """An account has at most one subscription in these."""
 
-BILLABLE = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE, Status.ON_HOLD})
+BILLABLE = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE, Status.ON_HOLD, Status.PAUSED})
 """What the scheduler looks at."""
 
 
@@ -184,6 +184,7 @@ class Step(StrEnum):
     RETRY = "retry"
     HOLD = "hold"
     CANCEL = "cancel"
+    RESUME = "resume"
 
 
 RETRY_DAYS = (0, 1, 3, 5, 7, 10, 14)
@@ -256,6 +257,37 @@ def bound_broken(
     if invoices_today >= INVOICES_A_DAY:
         return "more_than_2_invoices_a_day"
     return ""
+
+
+# ---------------------------------------------------------------- trials, pauses, new prices
+
+PAUSE_MONTHS = range(1, 4)
+"""How long a pause may last."""
+TRIAL_PAUSE_MONTHS = 3
+"""How long a trial that ended without a card waits for one."""
+
+
+def trial_end(now: datetime, *, days: int, zone: ZoneInfo) -> datetime:
+    """Answer when a trial of `days` that begins now ends: the same local time of day on its last day.
+
+    That local date is the anchor of everything that follows.
+    """
+    local = now.astimezone(zone)
+    return to_instant(local.date() + timedelta(days=days), local.time().replace(microsecond=0, fold=0), zone)
+
+
+def pause_end(start: datetime, *, months: int, zone: ZoneInfo) -> datetime:
+    """Answer when a pause of some months ends: the same day of the month, clamped, at the same local time."""
+    local = start.astimezone(zone)
+    return to_instant(boundary_date(local.date(), Interval.MONTH, months), local.time().replace(fold=0), zone)
+
+
+def new_price_from(*, applies_from: date, told_on: date, notice_days: int) -> date:
+    """Answer the local date from which a subscriber who was told pays a new version of their price.
+
+    The first boundary on or after it is billed so.
+    """
+    return max(applies_from, told_on + timedelta(days=notice_days))
 
 
 # ---------------------------------------------------------------- access

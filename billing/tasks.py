@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
-from billing.services import payments, recognition, refunds, renewals, webhooks
+from billing.services import notices, payments, recognition, refunds, renewals, webhooks
 from billing.services import tie_out as tying
 from core import clock
 
@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 RENEWALS_A_RUN = 20_000
 """One run ends before the broker would deliver its task again; what is left is due in a minute too."""
+
+NOTICES_A_RUN = 50_000
 
 
 @shared_task
@@ -59,6 +61,22 @@ def recognise_revenue(**_: Any) -> None:
 def tie_out(**_: Any) -> None:
     """Compare our books with the gateway's for the days that are over."""
     tying.tie_out_due(gateway=stripe_gateway.connect(), now=clock.now())
+
+
+@shared_task
+def announce_prices(**_: Any) -> None:
+    """Tell subscribers of new prices, in time."""
+    told = notices.announce_prices(now=clock.now(), limit=NOTICES_A_RUN)
+    if told:
+        logger.info("Subscribers were told of new prices.", extra={"count": told})
+
+
+@shared_task
+def remind(**_: Any) -> None:
+    """Remind subscribers of what is about to be charged."""
+    reminded = notices.remind(now=clock.now(), limit=NOTICES_A_RUN)
+    if reminded:
+        logger.info("Subscribers were reminded of charges.", extra={"count": reminded})
 
 
 @shared_task

@@ -4,6 +4,7 @@ Amounts are integer minor units beside their ISO 4217 currency; instants are UTC
 `[start, end)`. What must never be false is a constraint or a trigger here, not a check in a service.
 """
 
+from billing.models.consumers import Cancellation, Consent, ConsumerLaw, LegalDocument, Withdrawal
 from billing.models.credit import CreditGrant, CreditUse
 from billing.models.invoices import Invoice, InvoiceLine, NumberSeries
 from billing.models.ledger import (
@@ -14,15 +15,20 @@ from billing.models.ledger import (
     RevenueSchedule,
     TieOut,
 )
+from billing.models.notices import PriceNotice, Reminder
 from billing.models.offers import Coupon, CouponRedemption, Quote
 from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
 from billing.models.plans import Plan, PlanFamily, Price
 from billing.models.refunds import CreditNote, Dispute, Refund
 from billing.models.subscriptions import Period, Subscription, SubscriptionTransition
 from billing.models.taxes import TaxRate
+from billing.models.trials import Trial
 
 __all__ = [
+    "Cancellation",
     "CardSetup",
+    "Consent",
+    "ConsumerLaw",
     "Coupon",
     "CouponRedemption",
     "CreditGrant",
@@ -34,6 +40,7 @@ __all__ = [
     "InvoiceLine",
     "JournalEntry",
     "JournalLine",
+    "LegalDocument",
     "NumberSeries",
     "PaymentAttempt",
     "PaymentCustomer",
@@ -42,13 +49,17 @@ __all__ = [
     "Plan",
     "PlanFamily",
     "Price",
+    "PriceNotice",
     "Quote",
     "RecognisedDay",
     "Refund",
+    "Reminder",
     "RevenueSchedule",
     "Subscription",
     "SubscriptionTransition",
     "TaxRate",
     "TieOut",
+    "Trial",
     "WebhookEvent",
+    "Withdrawal",
 ]

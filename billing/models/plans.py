@@ -6,6 +6,8 @@ with, so an amount is changed by adding a version and never by an edit.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -17,11 +19,22 @@ from core.money import Money
 class PlanFamily(models.Model):
     """Plans a subscriber can move between."""
 
+    class UpgradeChoices(models.TextChoices):
+        CHARGE_NOW = "charge_now", "charge now"
+        NEXT_BILL = "next_bill", "with the next bill"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     code = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
     fallback_currency = models.CharField(
         max_length=3, help_text="Offered where there are no prices in the local currency (ISO 4217)."
+    )
+    upgrades_by = models.CharField(
+        max_length=10,
+        choices=UpgradeChoices.choices,
+        default=UpgradeChoices.CHARGE_NOW,
+        db_default=UpgradeChoices.CHARGE_NOW,
+        help_text="Charge the rest of the period at once, or change now and bill the new price from the next period on.",
     )
 
     class Meta:
@@ -52,6 +65,10 @@ class Plan(models.Model):
         FULL_HD = "1080p", "1080p"
         UHD = "2160p", "2160p"
 
+    class WithoutCard(models.TextChoices):
+        CANCEL = "cancel", "cancel"
+        PAUSE = "pause", "pause until a card is saved"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     family = models.ForeignKey(PlanFamily, on_delete=models.PROTECT, related_name="plans")
     code = models.SlugField(unique=True)
@@ -63,6 +80,21 @@ class Plan(models.Model):
     max_devices = models.PositiveSmallIntegerField(help_text="Devices that may be registered.")
     with_ads = models.BooleanField(default=False)
     on_sale = models.BooleanField(default=True)
+    trial_needs_card = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="A trial begins with a saved card. Without, it may be taken by anybody.",
+    )
+    trial_without_card = models.CharField(
+        max_length=6,
+        choices=WithoutCard.choices,
+        default=WithoutCard.CANCEL,
+        db_default=WithoutCard.CANCEL,
+        help_text="What becomes of a trial that ends while there is no card to charge.",
+    )
+    keeps_price_on_return = models.BooleanField(
+        default=False, db_default=False, help_text="Who comes back after the end pays the price they had."
+    )
 
     objects = PlanQuerySet.as_manager()
 
@@ -109,6 +141,22 @@ class Price(models.Model):
     version = models.PositiveIntegerField()
     amount = models.BigIntegerField(help_text="Minor units for one period.")
     tax_behavior = models.CharField(max_length=9, choices=TaxBehavior.choices, default=TaxBehavior.INCLUSIVE)
+    trial_days = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Days that a first-time subscriber may try it without charge."
+    )
+    intro_amount = models.BigIntegerField(
+        null=True, blank=True, help_text="Minor units for each of the first periods of a new subscriber."
+    )
+    intro_periods = models.PositiveSmallIntegerField(null=True, blank=True, help_text="How many periods those are.")
+    applies_to_existing_from = models.DateField(
+        null=True,
+        blank=True,
+        help_text="From when subscribers of earlier versions pay this one, once they have had notice; "
+        "empty lets them keep theirs.",
+    )
+    notice_days = models.PositiveSmallIntegerField(
+        default=30, db_default=30, help_text="Days between a subscriber's notice and the first bill at this price."
+    )
     created_at = models.DateTimeField()
     superseded_at = models.DateTimeField(null=True, blank=True)
 
@@ -133,7 +181,26 @@ class Price(models.Model):
                 condition=Q(superseded_at=None) | Q(superseded_at__gte=F("created_at")),
                 name="price_superseded_after_creation",
             ),
+            # A low price without its end would be paid for ever, an end without a price is none.
+            models.CheckConstraint(
+                condition=Q(intro_amount=None, intro_periods=None)
+                | Q(intro_amount__gt=0, intro_amount__lt=F("amount"), intro_periods__gte=1),
+                name="price_intro_is_whole_and_lower",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{Money(self.amount, self.currency)} a {self.interval}, version {self.version}"
+
+    @property
+    def line(self) -> tuple[UUID, str, str, str]:
+        """What all versions of a price have in common."""
+        return self.plan_id, self.currency, self.country, self.interval
+
+    def introduces(self, ordinal: int) -> bool:
+        """Answer whether a subscriber's period number `ordinal`, from 0, costs the introductory amount."""
+        return self.intro_periods is not None and ordinal < self.intro_periods
+
+    def amount_of(self, ordinal: int) -> int:
+        """Answer what a subscriber's period number `ordinal`, from 0, costs in minor units."""
+        return self.intro_amount if self.intro_amount is not None and self.introduces(ordinal) else self.amount

@@ -64,6 +64,7 @@ class Subscription(models.Model):
         RETRY = rules.Step.RETRY, "retry"
         HOLD = rules.Step.HOLD, "put on hold"
         CANCEL = rules.Step.CANCEL, "cancel"
+        RESUME = rules.Step.RESUME, "resume"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="subscriptions")
@@ -85,6 +86,11 @@ class Subscription(models.Model):
     anchor_time = models.TimeField(help_text="Local time of day of every boundary.")
     cycle = models.PositiveIntegerField(default=0, help_text="Counts re-anchorings.")
     period_index = models.PositiveIntegerField(default=0, help_text="Index of the next period to bill.")
+    periods_before = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Periods billed to this person in earlier cycles; coupons and introductory prices count on from here.",
+    )
     paid_through = models.DateTimeField(null=True, blank=True, help_text="End of the last paid period.")
     next_step = models.CharField(max_length=6, choices=StepChoices.choices, default=rules.Step.RENEW)
     next_bill_at = models.DateTimeField(null=True, blank=True)
@@ -94,6 +100,8 @@ class Subscription(models.Model):
         null=True, blank=True, help_text="When the unpaid renewal was first declined; dunning counts from here."
     )
     cancel_at = models.DateTimeField(null=True, blank=True)
+    pause_at = models.DateTimeField(null=True, blank=True, help_text="When it pauses: the end of what is paid for.")
+    resume_at = models.DateTimeField(null=True, blank=True, help_text="When a pause ends by itself.")
     parked_at = models.DateTimeField(null=True, blank=True)
     parked_reason = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField()
@@ -140,6 +148,10 @@ class Subscription(models.Model):
                 condition=Q(parked_at=None, parked_reason="") | (Q(parked_at__isnull=False) & ~Q(parked_reason="")),
                 name="subscription_parked_with_reason",
             ),
+            # A pause that nothing ends would last for ever.
+            models.CheckConstraint(
+                condition=Q(pause_at=None) | Q(resume_at__gt=F("pause_at")), name="subscription_pause_ends"
+            ),
         ]
         indexes = [
             # The scheduler's scan; idle subscriptions lie behind `now` and cost nothing.
@@ -153,13 +165,27 @@ class Subscription(models.Model):
     def __str__(self) -> str:
         return f"{self.id} ({self.status})"
 
+    @property
+    def stops_at(self) -> datetime | None:
+        """When it stops giving access, as its customer wishes: by a cancellation or a pause."""
+        return min((at for at in (self.cancel_at, self.pause_at) if at is not None), default=None)
+
+    @property
+    def ordinal(self) -> int:
+        """Number, from 0, of the next period to bill among all that this person was billed for."""
+        return self.periods_before + self.period_index
+
     def anchor(self, interval: rules.Interval) -> rules.Anchor:
         """Answer what the boundaries of the current cycle are computed from."""
         return rules.Anchor(self.anchor_date, self.anchor_time, ZoneInfo(self.billing_tz), interval)
 
 
 class Period(models.Model):
-    """One stretch of service that is billed once: `[start, end)`. Written once, never changed."""
+    """One stretch of service that is billed once: `[start, end)`.
+
+    The trigger `billing_period_shortened_only` refuses a change of anything but `end`, to an earlier instant: a change
+    of interval closes the running period there.
+    """
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="periods", db_index=False)
     cycle = models.PositiveIntegerField()

@@ -22,10 +22,9 @@ from billing.models import (
     Price,
     Quote,
     Subscription,
-    SubscriptionTransition,
 )
 from billing.rules import Status
-from billing.services import invoicing, settlement
+from billing.services import cycles, invoicing, settlement
 from billing.services.subscriptions import (
     NoSubscription,
     PaymentMethodRequired,
@@ -149,14 +148,7 @@ def downgrade(*, account_id: UUID, price_id: UUID, now: datetime, by: str) -> Su
         raise ChangeNotPossible
     subscription.pending_price = None if price.pk == subscription.price_id else price
     subscription.save(update_fields=["pending_price"])
-    SubscriptionTransition.objects.create(
-        subscription=subscription,
-        from_status=subscription.status,
-        to_status=subscription.status,
-        at=now,
-        by=by,
-        reason=f"next_period: {price.plan.code}",
-    )
+    cycles.note(subscription, f"next_period: {price.plan.code}", by=by, now=now).save(force_insert=True)
     return subscription
 
 

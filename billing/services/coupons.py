@@ -38,6 +38,6 @@ def redeem(*, code: str, subscription: Subscription, now: datetime) -> CouponRed
         coupon=coupon,
         account_id=subscription.account_id,
         subscription=subscription,
-        first_index=subscription.period_index,
+        first_index=subscription.ordinal,
         redeemed_at=now,
     )

@@ -38,6 +38,7 @@ class Step(StrEnum):
     AUTHENTICATION_NEEDED = "authentication_needed"
     ON_HOLD = "on_hold"
     ENDED = "ended_unpaid"
+    TRIAL_ENDED = "trial_ended"
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -53,6 +54,11 @@ class Charge:
     card: PaymentMethod | None
     customer: str
     off_session: bool
+
+    @property
+    def list_amount(self) -> int:
+        """What the price asks for this period, before coupons and tax."""
+        return self.price.amount_of(self.subscription.ordinal)
 
 
 @dataclass(frozen=True)
@@ -188,10 +194,35 @@ class _Priced:
     coupon: Coupon | None = None
 
 
-def _price_lines(charges: Sequence[Charge]) -> list[_Priced]:
+@dataclass(frozen=True)
+class Forecast:
+    """What a charge would come to: minor units; `total` is the list amount less the discount, with its tax."""
+
+    list_amount: int
+    discount: int
+    tax: int
+    total: int
+
+
+def forecast(charges: Sequence[Charge], *, coupons: Mapping[UUID, Coupon] = MappingProxyType({})) -> list[Forecast]:
+    """Answer what charges would come to, as `bill` would write them; `coupons` by subscription as if redeemed now."""
+    supposed = {
+        charge.subscription.pk: CouponRedemption(coupon=coupons[key], first_index=charge.subscription.ordinal)
+        for charge in charges
+        if (key := charge.subscription.pk) in coupons
+    }
+    return [
+        Forecast(charge.list_amount, priced.discount, priced.taxed.tax, priced.taxed.gross)
+        for charge, priced in zip(charges, _price_lines(charges, supposed), strict=True)
+    ]
+
+
+def _price_lines(
+    charges: Sequence[Charge], supposed: Mapping[UUID, CouponRedemption] = MappingProxyType({})
+) -> list[_Priced]:
     """Work out what charges come to, by the tax of each one's country on the first day of its service."""
     rates = Rates({charge.subscription.country for charge in charges})
-    redemptions = _redemptions(charges)
+    redemptions = {**_redemptions(charges), **supposed}
     priced = []
     for charge in charges:
         zone = ZoneInfo(charge.subscription.billing_tz)
@@ -200,7 +231,7 @@ def _price_lines(charges: Sequence[Charge]) -> list[_Priced]:
         inclusive = charge.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
         redemption = redemptions.get(charge.subscription.pk)
         off = _discount(charge, redemption) if redemption else 0
-        taxed = amounts.with_tax(charge.price.amount - off, Fraction(rate or 0), inclusive=inclusive)
+        taxed = amounts.with_tax(charge.list_amount - off, Fraction(rate or 0), inclusive=inclusive)
         priced.append(_Priced(first_day, after, taxed, rate, off, redemption.coupon if redemption and off else None))
     return priced
 
@@ -215,12 +246,12 @@ def _redemptions(charges: Sequence[Charge]) -> dict[UUID, CouponRedemption]:
 
 def _discount(charge: Charge, redemption: CouponRedemption) -> int:
     coupon = redemption.coupon
-    if not redemption.covers(charge.subscription.period_index):
+    if not redemption.covers(charge.subscription.ordinal):
         return 0
     if coupon.percent is not None:
-        return amounts.discount(charge.price.amount, percent=Fraction(coupon.percent))
+        return amounts.discount(charge.list_amount, percent=Fraction(coupon.percent))
     # An amount is bound to its currency.
-    return amounts.discount(charge.price.amount, fixed=coupon.amount) if coupon.currency == charge.price.currency else 0
+    return amounts.discount(charge.list_amount, fixed=coupon.amount) if coupon.currency == charge.price.currency else 0
 
 
 class Rates:
@@ -256,7 +287,12 @@ def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine
             "rule": "list_price",
             "price": str(charge.price.pk),
             "price_version": charge.price.version,
-            "list_price": charge.price.amount,
+            "list_price": charge.list_amount,
+            **(
+                {"introductory": charge.price.intro_periods}
+                if charge.price.introduces(charge.subscription.ordinal)
+                else {}
+            ),
             "interval": charge.price.interval,
             "from": priced.first_day.isoformat(),
             "to": priced.after.isoformat(),

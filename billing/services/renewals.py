@@ -12,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Q
@@ -29,7 +30,8 @@ from billing.models import (
     Price,
     Subscription,
 )
-from billing.services import _rows, invoicing, payments, settlement
+from billing.rules import Status
+from billing.services import _rows, cycles, invoicing, payments, plans, settlement
 from billing.services.invoicing import Charge
 from billing.services.settlement import SYSTEM, Changes
 
@@ -135,6 +137,9 @@ class _Facts:
         )
         # Only these can have something open; looking for the others would cost a query a batch for nothing.
         unpaid = [each.pk for each in subscriptions if each.next_step != rules.Step.RENEW or each.claimed_until]
+        self.new_prices = plans.noticed_prices(
+            [each for each in subscriptions if self.prices[each.price_id].superseded_at is not None]
+        )
         self.open_invoices: dict[UUID, Invoice] = {}
         self.open_attempts: dict[UUID, PaymentAttempt] = {}
         self.tries: dict[UUID, int] = {}
@@ -188,12 +193,17 @@ class _Facts:
 
 @dataclass(frozen=True)
 class _Decision:
-    """`action` is bill, retry, hold, canceled, uncollectible, wait, skip or parked."""
+    """`action` is bill, retry, hold, pause, end_trial, canceled, uncollectible, wait, skip or parked.
+
+    `price` is what a period is billed by; `restart` the anchor of the new cycle that it begins, if it does.
+    """
 
     action: str
     start: datetime | None = None
     end: datetime | None = None
     reason: str = ""
+    price: Price | None = None
+    restart: rules.Anchor | None = None
 
 
 def _decide(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
@@ -209,8 +219,14 @@ def _decide(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Dec
             return _Decision("uncollectible", reason="unpaid")
         case rules.Step.RETRY:
             return _decide_retry(subscription, attempt, facts, now=now)
+        case rules.Step.RENEW if subscription.pause_at is not None and subscription.pause_at <= now:
+            return _Decision("pause", reason="paused")
+        case rules.Step.RENEW if subscription.status == Status.TRIALING and subscription.account_id not in facts.cards:
+            return _Decision("end_trial", reason="trial_ended_without_card")
         case rules.Step.RENEW:
             return _decide_renewal(subscription, facts, now=now)
+        case rules.Step.RESUME:
+            return _decide_resumption(subscription, facts, now=now)
 
 
 def _decide_retry(
@@ -238,13 +254,47 @@ def _decide_retry(
 
 
 def _decide_renewal(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
-    price = facts.prices[subscription.pending_price_id or subscription.price_id]
     start = subscription.paid_through
     if start is None or start > now:
         return _Decision("parked", reason="due_before_its_boundary")
+    price = _next_price(subscription, facts, start=start)
+    if price.interval != facts.prices[subscription.price_id].interval:
+        return _decide_restart(subscription, price, facts, start=start, now=now)
     end = subscription.anchor(rules.Interval(price.interval)).boundary(subscription.period_index + 1)
+    return _billed_or_parked(subscription, price, facts, start=start, end=end, now=now)
+
+
+def _next_price(subscription: Subscription, facts: _Facts, *, start: datetime) -> Price:
+    return plans.next_price(
+        subscription,
+        price=facts.prices[subscription.price_id],
+        pending=facts.prices[subscription.pending_price_id] if subscription.pending_price_id else None,
+        noticed=facts.new_prices,
+        start=start,
+    )
+
+
+def _decide_resumption(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
+    """Begin a new cycle on the day of resuming; on the present one where we come later, since nobody could watch."""
+    planned, zone = subscription.resume_at or now, ZoneInfo(subscription.billing_tz)
+    start = planned if planned.astimezone(zone).date() == now.astimezone(zone).date() else now
+    price = _next_price(subscription, facts, start=start)
+    return _decide_restart(subscription, price, facts, start=start, now=now)
+
+
+def _decide_restart(
+    subscription: Subscription, price: Price, facts: _Facts, *, start: datetime, now: datetime
+) -> _Decision:
+    anchor = rules.Anchor.at(start, ZoneInfo(subscription.billing_tz), rules.Interval(price.interval))
+    decision = _billed_or_parked(subscription, price, facts, start=start, end=anchor.boundary(1), now=now)
+    return replace(decision, restart=anchor)
+
+
+def _billed_or_parked(
+    subscription: Subscription, price: Price, facts: _Facts, *, start: datetime, end: datetime, now: datetime
+) -> _Decision:
     reason = rules.bound_broken(
-        amount=price.amount,
+        amount=price.amount_of(subscription.ordinal),
         list_price=price.amount,
         period_start=start,
         period_end=end,
@@ -252,7 +302,7 @@ def _decide_renewal(subscription: Subscription, facts: _Facts, *, now: datetime)
         invoices_today=facts.invoices_today.get(subscription.pk, 0),
         now=now,
     )
-    return _Decision("parked" if reason else "bill", start, end, reason)
+    return _Decision("parked" if reason else "bill", start, end, reason, price)
 
 
 # ---------------------------------------------------------------- claiming
@@ -317,11 +367,11 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
     for subscription in due:
         decision = _decide(subscription, facts, now=now)
         if decision.action in {"bill", "retry"} and decision.start and decision.end:
+            if decision.restart is not None:
+                cycles.restart(subscription, decision.restart)
             charge = Charge(
                 subscription=subscription,
-                price=facts.prices[
-                    (decision.action == "bill" and subscription.pending_price_id) or subscription.price_id
-                ],
+                price=decision.price or facts.prices[subscription.price_id],
                 start=decision.start,
                 end=decision.end,
                 card=facts.cards.get(subscription.account_id),
@@ -340,6 +390,8 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
             charge.subscription.price, charge.subscription.pending_price = charge.price, None
             charge.subscription.save(update_fields=["price", "pending_price"])
             entitlements.forget_on_commit([charge.subscription.account_id])
+            reason = f"price: {charge.price.plan.code}, version {charge.price.version}"
+            changes.transitions.append(cycles.note(charge.subscription, reason, by=SYSTEM, now=now))
     attempts = _retry(to_retry, facts, changes, handled, now=now)
     for billed in invoicing.bill(to_bill, now=now) if to_bill else []:
         if billed.attempt is None and not billed.invoice.due:
@@ -366,6 +418,10 @@ def _carry_out(
                 first_failed_at=subscription.first_failed_at or now, now=now
             )
             changes.subscriptions[subscription.pk] = subscription
+        case "pause":
+            settlement.pause(subscription, changes, now=now)
+        case "end_trial":
+            settlement.end_trial_unpaid(subscription, facts.prices[subscription.price_id].plan, changes, now=now)
         case "hold":
             settlement.put_on_hold(subscription, changes, now=now)
         case "parked":

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
@@ -17,7 +18,7 @@ from billing import entitlements, events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Quote, Subscription, SubscriptionTransition
 from billing.rules import Status
-from billing.services import _rows, crediting, dunning, ledger
+from billing.services import _rows, crediting, cycles, dunning, ledger
 from core import outbox
 
 SYSTEM = "system"
@@ -86,6 +87,8 @@ def _save_states(subscriptions: Iterable[Subscription]) -> None:
             "last_charged_at",
             "first_failed_at",
             "cancel_at",
+            "pause_at",
+            "resume_at",
             "parked_at",
             "parked_reason",
             "ended_at",
@@ -316,16 +319,7 @@ def mark_paid(
         # Access comes after the payment, and nothing else of the subscription moves.
         subscription.price_id = Quote.objects.get(invoice=invoice).price_id
         subscription.pending_price_id = None
-        changes.transitions.append(
-            SubscriptionTransition(
-                subscription=subscription,
-                from_status=before,
-                to_status=before,
-                at=now,
-                by=SYSTEM,
-                reason="plan_changed",
-            )
-        )
+        changes.transitions.append(cycles.note(subscription, "plan_changed", by=SYSTEM, now=now))
     if before not in rules.LIVE or invoice.period is None:
         return
     subscription.paid_through = invoice.period.end
@@ -336,10 +330,11 @@ def mark_paid(
         # What is paid for is delivered.
         subscription.cancel_at = subscription.next_bill_at = subscription.paid_through
     if before is not Status.ACTIVE:
+        subscription.resume_at = None
         changes.transitions.append(
             change_status(subscription, Status.ACTIVE, by=SYSTEM, reason="invoice_paid", now=now)
         )
-    if before in {Status.INCOMPLETE, Status.ON_HOLD}:
+    if before in {Status.INCOMPLETE, Status.ON_HOLD, Status.PAUSED}:
         changes.events.append((subscription, lambda: _activated(subscription)))
 
 
@@ -392,20 +387,30 @@ def record_failure(
             now=now,
         )
         return
-    subscription.first_failed_at = subscription.first_failed_at or now
-    if subscription.status == Status.ON_HOLD:
-        subscription.next_step, subscription.next_bill_at = rules.after_hold(
-            first_failed_at=subscription.first_failed_at
-        )
-        if attempt is not None:
-            _retry_if_card_changed(attempt, subscription, changes, now=now)
-        return
-    subscription.next_step, subscription.next_bill_at = rules.after_failure(
-        first_failed_at=subscription.first_failed_at,
+    before = Status(subscription.status)
+    started = subscription.first_failed_at = subscription.first_failed_at or now
+    following = rules.after_failure(
+        first_failed_at=started,
         tries=attempt.n if attempt else 1,
         declined=declined,
         now=now,
     )
+    if before in {Status.TRIALING, Status.PAUSED}:
+        # Nothing was paid yet for what would begin here, so there is no grace: it is tried without access.
+        reason = attempt.decline_code if attempt else "no_payment_method"
+        changes.transitions.append(change_status(subscription, Status.ON_HOLD, by=SYSTEM, reason=reason, now=now))
+        if before is Status.TRIALING:
+            changes.events.append((subscription, lambda: _lapsed(subscription, "on_hold")))
+    if subscription.status == Status.ON_HOLD:
+        if following[0] is not rules.Step.RETRY or now >= started + timedelta(days=rules.GRACE_DAYS):
+            following = rules.after_hold(first_failed_at=started)
+        subscription.next_step, subscription.next_bill_at = following
+        if attempt is not None:
+            _retry_if_card_changed(attempt, subscription, changes, now=now)
+        if before is not Status.ON_HOLD:
+            changes.notices.append(dunning.notice_of_failure(invoice, attempt, subscription, declined, now=now))
+        return
+    subscription.next_step, subscription.next_bill_at = following
     if subscription.status != Status.PAST_DUE:
         changes.transitions.append(
             change_status(
@@ -460,15 +465,47 @@ def put_on_hold(subscription: Subscription, changes: Changes, *, now: datetime) 
     """End the grace of a locked subscription that nobody paid for."""
     started = subscription.first_failed_at or now
     changes.subscriptions[subscription.pk] = subscription
+    if subscription.status == Status.ON_HOLD:
+        # It was tried without access, after a trial or a pause.
+        subscription.next_step, subscription.next_bill_at = rules.after_hold(first_failed_at=started)
+        return
     changes.transitions.append(change_status(subscription, Status.ON_HOLD, by=SYSTEM, reason="grace_over", now=now))
     subscription.next_step, subscription.next_bill_at = rules.after_hold(first_failed_at=started)
     changes.events.append((subscription, lambda: _lapsed(subscription, "on_hold")))
     changes.notices.append(dunning.Notice(dunning.Step.ON_HOLD, subscription))
 
 
+def pause(subscription: Subscription, changes: Changes, *, now: datetime) -> None:
+    """Begin the pause of a locked subscription that was planned; it ends by itself."""
+    changes.subscriptions[subscription.pk] = subscription
+    changes.transitions.append(change_status(subscription, Status.PAUSED, by=SYSTEM, reason="paused", now=now))
+    subscription.next_step, subscription.next_bill_at = rules.Step.RESUME, subscription.resume_at
+    subscription.pause_at = subscription.claimed_until = None
+    changes.events.append((subscription, lambda: _lapsed(subscription, "paused")))
+
+
+def end_trial_unpaid(subscription: Subscription, plan: Plan, changes: Changes, *, now: datetime) -> None:
+    """End a locked trial without a card as its plan says: cancelled, or paused until there is one."""
+    reason = "trial_ended_without_card"
+    changes.notices.append(dunning.Notice(dunning.Step.TRIAL_ENDED, subscription))
+    if plan.trial_without_card == Plan.WithoutCard.CANCEL:
+        cancel(subscription, changes, by=SYSTEM, reason=reason, now=now)
+        return
+    changes.subscriptions[subscription.pk] = subscription
+    changes.transitions.append(change_status(subscription, Status.PAUSED, by=SYSTEM, reason=reason, now=now))
+    subscription.next_step = rules.Step.CANCEL
+    subscription.next_bill_at = rules.pause_end(
+        now, months=rules.TRIAL_PAUSE_MONTHS, zone=ZoneInfo(subscription.billing_tz)
+    )
+    subscription.claimed_until = None
+    changes.events.append((subscription, lambda: _lapsed(subscription, "paused")))
+
+
 def cancel(subscription: Subscription, changes: Changes, *, by: str, reason: str, now: datetime) -> None:
     """End a locked subscription that owes nothing."""
     changes.subscriptions[subscription.pk] = subscription
+    # What was planned for the next period has no period to begin with.
+    subscription.pending_price = subscription.pause_at = None
     changes.transitions.append(change_status(subscription, Status.CANCELED, by=by, reason=reason, now=now))
     changes.events.append((subscription, lambda: _lapsed(subscription, "canceled")))
 

@@ -23,7 +23,7 @@ from billing.models import (
     SubscriptionTransition,
 )
 from billing.rules import Status
-from billing.services import coupons, invoicing, payments, settlement
+from billing.services import coupons, cycles, invoicing, payments, settlement
 from billing.services.settlement import Changes
 from core import idempotency
 from core.errors import DomainError
@@ -295,7 +295,7 @@ def _cancel(*, account_id: UUID, subscription_id: UUID | None, now: datetime, by
         # Billed already: paid, it is delivered; declined, it ends there (settlement decides).
         subscription.cancel_at = invoice.period.end
         changes.subscriptions[subscription.pk] = subscription
-        _note(subscription, "cancel_requested", by=by, now=now)
+        cycles.note(subscription, "cancel_requested", by=by, now=now).save(force_insert=True)
     elif (
         subscription.status in {Status.ACTIVE, Status.TRIALING}
         and subscription.paid_through is not None
@@ -303,7 +303,7 @@ def _cancel(*, account_id: UUID, subscription_id: UUID | None, now: datetime, by
     ):
         subscription.cancel_at = subscription.next_bill_at = subscription.paid_through
         changes.subscriptions[subscription.pk] = subscription
-        _note(subscription, "cancel_requested", by=by, now=now)
+        cycles.note(subscription, "cancel_requested", by=by, now=now).save(force_insert=True)
     else:
         settlement.cancel_unpaid(
             invoice,
@@ -334,7 +334,7 @@ def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
         )
     subscription.save(update_fields=["cancel_at", "next_step", "next_bill_at"])
     entitlements.forget_on_commit([account_id])
-    _note(subscription, "cancel_undone", by=by, now=now)
+    cycles.note(subscription, "cancel_undone", by=by, now=now).save(force_insert=True)
     return subscription
 
 
@@ -349,17 +349,5 @@ def unpark(*, subscription_id: UUID, now: datetime, by: str) -> Subscription:
     if subscription.next_bill_at is not None:
         subscription.next_bill_at = max(subscription.next_bill_at, now)
     subscription.save(update_fields=["parked_at", "parked_reason", "next_bill_at"])
-    _note(subscription, f"unparked: {reason}", by=by, now=now)
+    cycles.note(subscription, f"unparked: {reason}", by=by, now=now).save(force_insert=True)
     return subscription
-
-
-def _note(subscription: Subscription, reason: str, *, by: str, now: datetime) -> None:
-    """Record who did what to a subscription whose status did not change."""
-    SubscriptionTransition.objects.create(
-        subscription=subscription,
-        from_status=subscription.status,
-        to_status=subscription.status,
-        at=now,
-        by=by,
-        reason=reason[:100],
-    )

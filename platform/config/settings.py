@@ -255,6 +255,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-refunds": {"task": "billing.tasks.sweep_refunds", "schedule": 300},
     "fill-webhook-holes": {"task": "billing.tasks.fill_webhook_holes", "schedule": 24 * 3600},
     "recognise-revenue": {"task": "billing.tasks.recognise_revenue", "schedule": 3600},
+    "announce-prices": {"task": "billing.tasks.announce_prices", "schedule": 3600},
+    "remind-of-charges": {"task": "billing.tasks.remind", "schedule": 3600},
     "tie-out-books": {"task": "billing.tasks.tie_out", "schedule": 6 * 3600},
     "run-queued-ingests": {"task": "catalog.tasks.run_queued_ingests", "schedule": 60},
     "carry-out-plans": {"task": "catalog.tasks.carry_out_plans", "schedule": 60},

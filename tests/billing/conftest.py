@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from billing.models import TaxRate
+from billing.models import ConsumerLaw, TaxRate
 from local import paths
 from tests import standin as standins
 from tests.standin import Standin
@@ -39,3 +39,11 @@ def tax_rates(db: None) -> None:
     with (paths.ROOT / "billing" / "tax_rates.csv").open() as file:
         for row in () if TaxRate.objects.exists() else csv.DictReader(file):
             TaxRate.objects.create(country=row["country"], starts=row["from"], ends=row["to"] or None, rate=row["rate"])
+
+
+@pytest.fixture
+def consumer_law(db: None) -> None:
+    """Give the database its consumer law back, which a test that empties all tables took away."""
+    with (paths.ROOT / "billing" / "consumer_law.csv").open() as file:
+        for row in () if ConsumerLaw.objects.exists() else csv.DictReader(file):
+            ConsumerLaw.objects.create(**row | {"withdrawal_pro_rata": row["withdrawal_pro_rata"] == "true"})

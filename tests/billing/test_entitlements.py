@@ -120,7 +120,10 @@ class TestChange:
         staff = Client()
         staff.force_login(StaffFactory.create(is_superuser=True))
         form = {"name": plan.name, "max_streams": 4, "max_resolution": "2160p", "max_devices": 9, "download_devices": 0}
-        answer = staff.post(reverse("admin:billing_plan_change", args=[plan.pk]), form | {"on_sale": "on"})
+        answer = staff.post(
+            reverse("admin:billing_plan_change", args=[plan.pk]),
+            form | {"on_sale": "on", "trial_without_card": "cancel"},
+        )
         assert (answer.status_code, Plan.objects.get().max_streams) == (302, 4)
         seen = ask(subscription).plan
         assert seen is not None

@@ -121,12 +121,14 @@ class TestPeriod:
         with refused("period_unique"):
             Period.objects.create(subscription=subscription, cycle=0, index=0, start=NOW, end=NOW + timedelta(days=9))
 
-    def test_never_changes(self) -> None:
+    def test_changes_only_by_being_cut_short(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW)
-        with refused("billing_append_only"):
-            Period.objects.update(end=NOW)
-        with refused("billing_append_only"):
+        for change in ({"end": NOW + timedelta(days=1)}, {"index": 7}, {"start": NOW - timedelta(days=60)}):
+            with refused("billing_period_shortened_only"):
+                Period.objects.update(**change)
+        with refused("billing_period_shortened_only"):
             Period.objects.all().delete()
+        Period.objects.update(end=NOW - timedelta(days=1))
 
 
 @pytest.mark.rule("4.19")

@@ -125,7 +125,7 @@ class TestTransitions:
             ("incomplete", "active"),
             ("incomplete", "ended"),
             ("trialing", "active"),
-            ("trialing", "past_due"),
+            ("trialing", "on_hold"),
             ("trialing", "paused"),
             ("trialing", "canceled"),
             ("active", "past_due"),
@@ -137,6 +137,7 @@ class TestTransitions:
             ("on_hold", "active"),
             ("on_hold", "canceled"),
             ("paused", "active"),
+            ("paused", "on_hold"),
             ("paused", "canceled"),
         }
 

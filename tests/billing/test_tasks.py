@@ -62,6 +62,8 @@ class TestSchedule:
             "billing.tasks.tie_out",
             "billing.tasks.sweep_refunds",
             "billing.tasks.fill_webhook_holes",
+            "billing.tasks.announce_prices",
+            "billing.tasks.remind",
         }
         assert ours <= set(current_app.tasks)
         routes = {name: current_app.amqp.router.route({}, name)["queue"].name for name in ours}

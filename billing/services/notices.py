@@ -1,0 +1,209 @@
+"""Telling subscribers in time of what will cost them another amount: new prices, ends of trials, yearly renewals.
+
+Each run takes batches of those who have not been told, so that a run that was killed goes on where it stopped and two
+runs at once tell each of them once. What was told is a row; a new price is billed on the strength of that row alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import count
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from billing import rules
+from billing.models import ConsumerLaw, Price, PriceNotice, Reminder, Subscription
+from billing.rules import Status
+from billing.selectors.consumers import Laws
+from billing.services import invoicing, letters, plans
+from billing.services.invoicing import Charge
+from billing.services.letters import Letter
+from core.money import Money
+
+BATCH = 500
+LEAD = timedelta(days=7)
+"""How much earlier than needed notices of a new price begin to be sent: there may be millions."""
+
+Kind = Reminder.Kind
+
+
+def announce_prices(*, now: datetime, limit: int) -> int:
+    """Send notices of new versions to subscribers of earlier ones, when their time has come; answers how many."""
+    told = 0
+    today = now.date()
+    law_asks = max(ConsumerLaw.objects.values_list("price_notice_days", flat=True), default=0)
+    for price in Price.objects.current().filter(applies_to_existing_from__isnull=False).select_related("plan"):
+        notice = timedelta(days=max(price.notice_days, law_asks))
+        if price.applies_to_existing_from and today >= price.applies_to_existing_from - notice - LEAD:
+            told += _in_batches(partial(_announce, price, now=now), limit - told)
+    return told
+
+
+def remind(*, now: datetime, limit: int) -> int:
+    """Send reminders of trials and introductory prices that end and of years about to be renewed; answers how many."""
+    reminded = 0
+    for kind in Kind:
+        reminded += _in_batches(partial(_remind, kind, now=now), limit - reminded)
+    return reminded
+
+
+def to_be_told(price: Price) -> QuerySet[Subscription]:
+    """Answer the subscribers of earlier versions of a price who have had no notice of it, by key.
+
+    Whoever leaves, or moves to another price, is told when they stay after all.
+    """
+    return (
+        Subscription.objects.live()
+        .exclude(status=Status.INCOMPLETE)
+        .filter(
+            ~Exists(PriceNotice.objects.filter(subscription=OuterRef("pk"), price=price)),
+            price__plan=price.plan_id,
+            price__currency=price.currency,
+            price__country=price.country,
+            price__interval=price.interval,
+            price__version__lt=price.version,
+            cancel_at=None,
+            pending_price=None,
+        )
+        .order_by("pk")
+    )
+
+
+def _in_batches(batch: Callable[..., int], limit: int) -> int:
+    done = 0
+    for _ in count():
+        size = min(BATCH, limit - done)
+        if size <= 0:
+            break
+        told = batch(size=size)
+        done += told
+        if told < size:
+            break
+    return done
+
+
+@transaction.atomic
+def _announce(price: Price, *, now: datetime, size: int) -> int:
+    # Locked, so that two runs at once tell different ones.
+    found = list(to_be_told(price).select_related("price").select_for_update(of=("self",), skip_locked=True)[:size])
+    laws = Laws({subscription.country for subscription in found})
+    notices, told = [], []
+    for subscription in found:
+        zone = ZoneInfo(subscription.billing_tz)
+        earliest = rules.new_price_from(
+            applies_from=price.applies_to_existing_from or now.date(),
+            told_on=now.astimezone(zone).date(),
+            notice_days=max(price.notice_days, laws.of(subscription.country).price_notice_days),
+        )
+        notices.append(PriceNotice(subscription=subscription, price=price, sent_at=now, earliest_on=earliest))
+        told.append(
+            Letter(
+                "price_change",
+                subscription,
+                {
+                    "plan": price.plan.name,
+                    "old_amount": Money(subscription.price.amount, price.currency),
+                    "new_amount": Money(price.amount, price.currency),
+                    "interval": price.interval,
+                    "first_bill": first_bill(subscription, earliest),
+                },
+            )
+        )
+    PriceNotice.objects.bulk_create(notices)
+    letters.write(told, now=now)
+    return len(found)
+
+
+def first_bill(subscription: Subscription, earliest: date) -> date:
+    """Answer the local date of the first boundary on or after a day."""
+    zone = ZoneInfo(subscription.billing_tz)
+    due = subscription.resume_at if subscription.status == Status.PAUSED else subscription.paid_through
+    first = due.astimezone(zone).date() if due else earliest
+    if subscription.status == Status.PAUSED:
+        anchor, index = first, 0
+    else:
+        anchor, index = subscription.anchor_date, subscription.period_index
+    interval = rules.Interval(subscription.price.interval)
+    return next(
+        day
+        for day in (rules.boundary_date(anchor, interval, index + n) for n in count())
+        if day >= max(earliest, first)
+    )
+
+
+# ---------------------------------------------------------------- reminders
+
+
+@transaction.atomic
+def _remind(kind: Kind, *, now: datetime, size: int) -> int:
+    due = _to_remind(kind, now=now).select_related("price__plan", "pending_price__plan").order_by("pk")
+    found = list(due.select_for_update(of=("self",), skip_locked=True)[:size])
+    noticed = plans.noticed_prices([each for each in found if each.price.superseded_at is not None])
+    charges = [_next_charge(subscription, noticed) for subscription in found]
+    Reminder.objects.bulk_create(
+        Reminder(subscription=charge.subscription, kind=kind, boundary=charge.start, sent_at=now) for charge in charges
+    )
+    told = [
+        Letter(
+            kind,
+            charge.subscription,
+            {
+                "plan": charge.price.plan.name,
+                "amount": Money(forecast.total, charge.price.currency),
+                "interval": charge.price.interval,
+                "on": charge.start,
+            },
+        )
+        for charge, forecast in zip(charges, invoicing.forecast(charges), strict=True)
+    ]
+    letters.write(told, now=now)
+    return len(found)
+
+
+def _to_remind(kind: Kind, *, now: datetime) -> QuerySet[Subscription]:
+    """Answer those whose next charge is so near that the law of their country has them reminded, and were not."""
+    reminded = Reminder.objects.filter(subscription=OuterRef("pk"), kind=kind, boundary=OuterRef("paid_through"))
+    found = Subscription.objects.filter(
+        _near(kind, now=now), ~Exists(reminded), next_bill_at__gt=now, cancel_at=None, pause_at=None, parked_at=None
+    )
+    match kind:
+        case Kind.TRIAL_ENDING:
+            return found.filter(status=Status.TRIALING)
+        case Kind.INTRO_ENDING:
+            # The period to come is the first that is not introductory.
+            ordinal = F("periods_before") + F("period_index")
+            return found.filter(status=Status.ACTIVE, price__intro_periods=ordinal, pending_price=None)
+        case Kind.YEARLY_RENEWAL:
+            return found.filter(status=Status.ACTIVE, price__interval=rules.Interval.YEAR)
+
+
+def _near(kind: Kind, *, now: datetime) -> Q:
+    countries: dict[int, list[str]] = defaultdict(list)
+    listed = {law.country: law for law in ConsumerLaw.objects.all()}
+    elsewhere = listed.pop("", ConsumerLaw())
+
+    def days(law: ConsumerLaw) -> int:
+        return law.yearly_reminder_days if kind is Kind.YEARLY_RENEWAL else law.trial_reminder_days
+
+    for country, law in listed.items():
+        countries[days(law)].append(country)
+    near = Q(paid_through__lte=now + timedelta(days=days(elsewhere))) & ~Q(country__in=listed)
+    for ahead, theirs in countries.items():
+        near |= Q(paid_through__lte=now + timedelta(days=ahead), country__in=theirs)
+    return near & Q(paid_through__gt=now)
+
+
+def _next_charge(subscription: Subscription, noticed: plans.NoticedPrices) -> Charge:
+    start = subscription.paid_through
+    if start is None:
+        raise ValueError(f"Subscription {subscription.pk} is reminded of nothing.")
+    price = plans.next_price(
+        subscription, price=subscription.price, pending=subscription.pending_price, noticed=noticed, start=start
+    )
+    end = subscription.anchor(rules.Interval(price.interval)).boundary(subscription.period_index + 1)
+    return Charge(subscription, price, start, end, card=None, customer="", off_session=True)
