@@ -29,6 +29,7 @@ from catalog import rules
 from catalog.admin import staff
 from catalog.admin.editorial import EditorialPages, lock_notice
 from catalog.admin.lists import widget_for
+from catalog.admin.overviews import OverviewPages
 from catalog.models import (
     AlternateTitle,
     Artwork,
@@ -247,7 +248,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Title)
-class TitleAdmin(EditorialPages):
+class TitleAdmin(EditorialPages, OverviewPages):
     """The catalogue."""
 
     form = TitleForm

@@ -106,6 +106,11 @@ class AvailabilityWindow(models.Model):
             # "us" is no country: an exclusion of it would exclude nobody.
             models.CheckConstraint(name="window_territories_are_codes", condition=are_country_codes("territories")),
         ]
+        indexes = [
+            # The calendar of what begins and ends; most licences leave most of these open.
+            models.Index(bound, name=f"window_{bound}", condition=Q(**{f"{bound}__isnull": False}))
+            for bound in ("starts_at", "starts_on", "ends_at", "ends_on")
+        ]
 
     def __str__(self) -> str:
         return f"{self.license_type} {', '.join(self.territories) or 'world'}"

@@ -1,0 +1,135 @@
+"""Pages across the catalogue: the calendar of licences, and what is missing where."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from catalog.admin.lists import LargeList
+from catalog.models import Title
+from catalog.models.places import validate_country
+from catalog.selectors import calendar, gaps
+from core import clock
+
+SHOWN = 100
+WEEKS = {"2": "2 weeks", "4": "4 weeks", "13": "13 weeks", "26": "26 weeks"}
+
+
+class CountryForm(forms.Form):
+    """Where to look."""
+
+    country = forms.CharField(
+        initial=settings.DEFAULT_COUNTRY, max_length=2, widget=UnfoldAdminTextInputWidget, label="Country (ISO 3166-1)"
+    )
+
+    def clean_country(self) -> str:
+        """Refuse what is no country."""
+        code: str = self.cleaned_data["country"].upper()
+        validate_country(code)
+        return code
+
+
+class CalendarForm(CountryForm):
+    """Where, and how far to look."""
+
+    weeks = forms.ChoiceField(choices=WEEKS.items(), initial="4", widget=UnfoldAdminSelectWidget)
+
+
+class GapForm(CountryForm):
+    """What is missing, and for whom."""
+
+    language = forms.CharField(
+        initial=settings.LANGUAGE_CODE.split("-")[0], max_length=20, widget=UnfoldAdminTextInputWidget, label="Language (BCP 47)"
+    )  # fmt: skip
+    gap = forms.ChoiceField(choices=gaps.GAPS.items(), initial="poster", widget=UnfoldAdminSelectWidget)
+
+    def clean_language(self) -> str:
+        """Refuse what is no language tag."""
+        tag: str = self.cleaned_data["language"].strip()
+        if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", tag):
+            raise ValidationError("Write a language tag of BCP 47, such as de or pt-BR.", code="unknown_language")
+        return tag
+
+
+class OverviewPages(LargeList):
+    """The pages beside the list of titles."""
+
+    actions_list = ["calendar_page", "gaps_page"]  # type: ignore[assignment]  # unfold declares an empty tuple
+
+    def has_overview_permission(self, request: HttpRequest) -> bool:
+        """Say whether this member of staff may read the catalogue."""
+        return self.has_view_permission(request)
+
+    @action(description="Licence calendar", url_path="calendar", permissions=["overview"], icon="calendar_month")  # type: ignore[operator]  # unfold calls its decorator an Action
+    def calendar_page(self, request: HttpRequest) -> HttpResponse:
+        """Show day by day what begins and ends in a country."""
+        form = _asked(CalendarForm, request)
+        days, was_cut = [], False
+        if form.is_valid():
+            country, now = form.cleaned_data["country"], clock.now()
+            until = now + timedelta(weeks=int(form.cleaned_data["weeks"]))
+            found, was_cut = calendar.boundaries(country, now, until)
+            days = [(day, list(items)) for day, items in groupby(map(_entry, found), lambda entry: entry["at"].date())]
+        context = {"days": days, "was_cut": was_cut, "most": calendar.MOST}
+        return self._overview(request, form, "catalog/admin/calendar.html", "Licence calendar", context)
+
+    @action(description="What is missing", url_path="gaps", permissions=["overview"], icon="rule")  # type: ignore[operator]  # unfold calls its decorator an Action
+    def gaps_page(self, request: HttpRequest) -> HttpResponse:
+        """Show the titles of a country that lack something, newest first."""
+        form = _asked(GapForm, request)
+        found: list[Title] = []
+        if form.is_valid():
+            titles = gaps.lacking(**form.cleaned_data, now=clock.now()).prefetch_related("texts")
+            found = list(titles[: SHOWN + 1])
+        context = {
+            "rows": [(_address(title), name_of(title), title.get_kind_display(), title.release_year) for title in found[:SHOWN]],
+            "number": f"More than {SHOWN}" if len(found) > SHOWN else str(len(found)),
+            "is_read": form.is_valid(),
+        }  # fmt: skip
+        return self._overview(request, form, "catalog/admin/gaps.html", "What is missing", context)
+
+    def _overview(
+        self, request: HttpRequest, form: forms.Form, template: str, heading: str, context: dict[str, Any]
+    ) -> TemplateResponse:
+        shared = {**self.admin_site.each_context(request), "title": heading, "opts": self.opts, "form": form}
+        return TemplateResponse(request, template, {**shared, **context})
+
+
+def name_of(title: Title) -> str:
+    """Answer what staff call a title: its English name, or else any, and for a part also its whole."""
+    names = {text.language: text.name for text in title.texts.all() if text.name}
+    return names.get("en") or next(iter(names.values()), "") or str(title)
+
+
+def _asked(form: type[forms.Form], request: HttpRequest) -> Any:
+    """Answer a form of what the address asks for, what is not asked for as it is at first."""
+    initial = {name: field.initial for name, field in form.base_fields.items()}
+    return form({**initial, **request.GET.dict()})
+
+
+def _entry(boundary: calendar.Boundary) -> dict[str, Any]:
+    title = boundary.title
+    whole = title.series or title.parent
+    return {
+        "at": boundary.at,
+        "kind": boundary.kind,
+        "name": " / ".join(name_of(one) for one in (whole, title) if one),
+        "address": _address(title),
+        "licence": ", ".join(filter(None, (boundary.window.license_type, boundary.window.contract_id))),
+        "changes": boundary.changes,
+    }
+
+
+def _address(title: Title) -> str:
+    return reverse("admin:catalog_title_change", args=[title.pk])

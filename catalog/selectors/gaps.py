@@ -1,0 +1,61 @@
+"""What titles lack that viewers of a country would expect."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from catalog.models import Artwork, AvailabilityWindow, ContentRating, Title, TitleText
+from catalog.models.titles import Kind
+
+GAPS = {
+    "poster": "No poster",
+    "backdrop": "No backdrop",
+    "name": "No name in the language",
+    "synopsis": "No synopsis in the language",
+    "rating": "No rating of the country",
+    "dub": "No sound in the language",
+    "subtitle": "No subtitles in the language",
+    "audio_description": "No audio description in the language",
+}
+"""What may be missing, by code, as editors read it."""
+
+_CONDITIONS = {
+    "dub": "track->>'type' = 'audio' AND track->>'audio_description' IS DISTINCT FROM 'true'",
+    "subtitle": "track->>'type' = 'subtitle' AND track->>'forced' IS DISTINCT FROM 'true'",
+    "audio_description": "track->>'type' = 'audio' AND track->>'audio_description' = 'true'",
+}
+
+
+def lacking(gap: str, *, country: str, language: str, now: datetime) -> QuerySet[Title]:
+    """Answer the published titles that can be watched in `country` now and lack something of GAPS, newest first.
+
+    `language` is BCP 47; a regional variant will do for a language, but not the other way round. A series has
+    neither sound nor subtitles of its own.
+    """
+    licensed = AvailabilityWindow.objects.open_in(country, now).filter(title=OuterRef("pk"))
+    titles = Title.objects.published().standing_alone().filter(Exists(licensed)).order_by("-pk")
+    if gap in _CONDITIONS:
+        return titles.exclude(kind=Kind.SERIES).filter(_lacks_track(gap, language.lower()))
+    return titles.filter(~_has(gap, country, language))
+
+
+def _has(gap: str, country: str, language: str) -> Exists:
+    if gap in {"poster", "backdrop"}:
+        return Exists(Artwork.objects.exclude(file="").filter(title=OuterRef("pk"), kind=gap))
+    if gap == "rating":
+        return Exists(ContentRating.objects.filter(title=OuterRef("pk"), country=country))
+    spoken = Q(language__iexact=language) | Q(language__istartswith=f"{language}-")
+    said = ~Q(name="") if gap == "name" else ~Q(synopsis_short="", synopsis_medium="", synopsis_long="")
+    return Exists(TitleText.objects.filter(spoken & said, title=OuterRef("pk")))
+
+
+def _lacks_track(gap: str, language: str) -> RawSQL:
+    return RawSQL(  # noqa: S611 - our own words; the language is a parameter
+        "NOT EXISTS (SELECT FROM jsonb_array_elements(catalog_title.tracks) AS track"
+        f" WHERE {_CONDITIONS[gap]} AND (lower(track->>'language') = %s OR starts_with(lower(track->>'language'), %s)))",
+        [language, f"{language}-"],
+        output_field=BooleanField(),
+    )
