@@ -24,6 +24,7 @@ from unfold.widgets import (
 
 from catalog.admin import staff
 from catalog.admin.lists import LargeList
+from catalog.admin.naming import name_of
 from catalog.models import EditLock, Review, ScheduledAct, Title
 from catalog.selectors import revisions as versions
 from catalog.services import editing, locks, reviews, scheduling
@@ -89,7 +90,7 @@ class EditorialPages(LargeList):
 
     # ---------------------------------------------------------------- versions
 
-    @action(description="History", url_path="versions", permissions=["edit"], icon="history")  # type: ignore[operator]  # unfold calls its decorator an Action
+    @action(description="Versions", url_path="versions", permissions=["edit"], icon="history")  # type: ignore[operator]  # unfold calls its decorator an Action
     def history_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show every version of a title with what changed in it."""
         title = _title(object_id)
@@ -110,7 +111,7 @@ class EditorialPages(LargeList):
                 for version, before in history
             ]
         }
-        return self._page(request, title, "catalog/admin/versions.html", "History", context)
+        return self._page(request, title, "catalog/admin/versions.html", "Versions", context)
 
     def revert(self, request: HttpRequest, title_id: UUID, number: int) -> HttpResponse:
         """Make a title again what it was."""
@@ -218,7 +219,7 @@ class EditorialPages(LargeList):
             template,
             {
                 **self.admin_site.each_context(request),
-                "title": f"{heading}: {title}",
+                "title": f"{heading}: {name_of(title)}",
                 "opts": self.opts,
                 "back": _address(title.pk),
                 **context,
@@ -256,7 +257,7 @@ class ReviewAdmin(LargeList):
     @display(description="title")
     def name(self, review: Review) -> str:
         """Name the title."""
-        return _name(review.title)
+        return name_of(review.title)
 
     @display(
         description="state",
@@ -302,7 +303,7 @@ class ReviewAdmin(LargeList):
         asked = {"fields": review.fields, "parts": review.parts}
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Review: {_name(review.title)}",
+            "title": f"Review: {name_of(review.title)}",
             "opts": self.opts,
             "review": review,
             "form": form,
@@ -358,8 +359,3 @@ def _title(object_id: str) -> Title:
 
 def _address(title_id: UUID) -> str:
     return reverse("admin:catalog_title_change", args=[title_id])
-
-
-def _name(title: Title) -> str:
-    texts = {text.language: text.name for text in title.texts.all() if text.name}
-    return texts.get("en") or next(iter(texts.values()), "") or str(title)

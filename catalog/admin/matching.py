@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalog.admin.lists import LargeList
-from catalog.admin.titles import name_of
+from catalog.admin.naming import name_of
 from catalog.models import MatchCandidate, Title, TitleMerge
 from catalog.selectors.matching import side_by_side
 from catalog.services import matching

@@ -17,6 +17,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin.lists import LargeList
+from catalog.admin.naming import name_of
 from catalog.models import Title
 from catalog.models.places import validate_country
 from catalog.selectors import calendar, gaps
@@ -104,12 +105,6 @@ class OverviewPages(LargeList):
     ) -> TemplateResponse:
         shared = {**self.admin_site.each_context(request), "title": heading, "opts": self.opts, "form": form}
         return TemplateResponse(request, template, {**shared, **context})
-
-
-def name_of(title: Title) -> str:
-    """Answer what staff call a title: its English name, or else any, and for a part also its whole."""
-    names = {text.language: text.name for text in title.texts.all() if text.name}
-    return names.get("en") or next(iter(names.values()), "") or str(title)
 
 
 def _asked(form: type[forms.Form], request: HttpRequest) -> Any:

@@ -29,6 +29,7 @@ from catalog import rules
 from catalog.admin import staff
 from catalog.admin.editorial import EditorialPages, lock_notice
 from catalog.admin.lists import widget_for
+from catalog.admin.naming import name_of, text_of
 from catalog.admin.overviews import OverviewPages
 from catalog.models import (
     AlternateTitle,
@@ -315,7 +316,7 @@ class TitleAdmin(EditorialPages, OverviewPages):
     @display(description="title", header=True)
     def heading(self, title: Title) -> list[Any]:
         """Answer name, synopsis and poster."""
-        text = _text(title)
+        text = text_of(title)
         about = Truncator(text.synopsis_short or text.synopsis_medium).chars(90) if text else ""
         name = name_of(title)
         posters = {image.kind: image for image in reversed(title.artwork.all())}
@@ -533,20 +534,6 @@ class TitleAdmin(EditorialPages, OverviewPages):
         if len(refused) > SHOWN_PROBLEMS:
             self.message_user(request, f"... and {len(refused) - SHOWN_PROBLEMS:,} more.", messages.WARNING)
         return None
-
-
-def name_of(title: Title) -> str:
-    """Answer what staff call a title: its English name, or else any."""
-    text = _text(title)
-    return (text.name if text else "") or str(title)
-
-
-def _text(title: Title) -> TitleText | None:
-    texts = {text.language: text for text in title.texts.all()}
-    best = rules.best_language(
-        (language for language, text in texts.items() if text.name), ["en", title.original_language]
-    )
-    return texts[best] if best else None
 
 
 def _url(image: Artwork) -> str:

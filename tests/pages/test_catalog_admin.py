@@ -1,0 +1,101 @@
+"""The content team's pages in a browser: each is drawn whole, with nothing refused and nothing failing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import User
+from catalog.models import Title
+from catalog.services import editing, locks, reviews, scheduling
+from core import clock
+from tests.factories.accounts import AccountFactory, sign_in
+from tests.factories.catalog import CreditFactory, RatingFactory, TitleFactory
+from tests.pages.conftest import ErrorsOnPage
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keep_picture")]
+
+TEXT = {"language": "en", "name": "The Tideline", "synopsis_short": "A keeper counts the lights that go out at sea."}
+
+
+@pytest.fixture
+def editor(page: Page, live_server: LiveServer) -> User:
+    """Sign somebody in who may do everything."""
+    account = AccountFactory.create(email="editor@example.org", is_staff=True, is_superuser=True)
+    page.context.add_cookies([{"name": "sessionid", "value": sign_in(account), "url": live_server.url}])
+    return account
+
+
+@pytest.fixture
+def title(editor: User) -> Title:
+    """A film with a history, a plan and a lock."""
+    now = clock.now()
+    film = TitleFactory.create(name="Tideline", window={"ends_at": now + timedelta(days=9)}, runtime_seconds=5400)
+    RatingFactory.create(title=film)
+    CreditFactory.create(title=film, character="The keeper")
+    by = f"user:{editor.pk}"
+    editing.edit(title_id=film.pk, fields={"runtime_seconds": 5460}, parts={"texts": [TEXT]}, by=by, now=now)
+    scheduling.plan(
+        title_id=film.pk, action="withdraw", at=now + timedelta(days=9), by=by, now=now, reason="Licence ends"
+    )
+    return film
+
+
+class TestPages:
+    def test_of_going_back(self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage) -> None:
+        page.goto(f"{live_server.url}/admin/catalog/title/{title.pk}/change/")
+        page.locator("a", has_text="more_vert").click()
+        page.get_by_role("link", name="Versions").click()
+        expect(page.get_by_role("heading", name="Revision 2")).to_be_visible()
+        expect(page.locator("ins", has_text="A keeper counts")).to_be_visible()
+        page.get_by_role("button", name="Go back to this").click()
+        expect(page.get_by_text("It is again what it was at revision 1")).to_be_visible()
+        title.refresh_from_db()
+        assert title.runtime_seconds == 5400
+        assert errors == []
+
+    def test_of_versions(self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage) -> None:
+        page.goto(f"{live_server.url}/admin/catalog/title/{title.pk}/versions")
+        expect(page.get_by_role("heading", name="Revision 2")).to_be_visible()
+        assert errors == []
+
+    def test_of_a_plan(self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage) -> None:
+        page.goto(f"{live_server.url}/admin/catalog/title/{title.pk}/plan")
+        expect(page.get_by_text("Licence ends")).to_be_visible()
+        assert errors == []
+
+    def test_of_a_review(
+        self, page: Page, live_server: LiveServer, editor: User, title: Title, errors: ErrorsOnPage
+    ) -> None:
+        other = AccountFactory.create(email="author@example.org", is_staff=True)
+        parts = {"texts": [TEXT | {"synopsis_short": "A keeper counts the lights, and one does not go out."}]}
+        review = reviews.request(
+            title_id=title.pk, by=f"user:{other.pk}", now=clock.now(), note="Spoiler taken out", parts=parts
+        )
+        page.goto(f"{live_server.url}/admin/catalog/review/")
+        page.get_by_role("link", name="The Tideline").click()
+        expect(page.get_by_text("Spoiler taken out")).to_be_visible()
+        expect(page.get_by_role("button", name="Approve")).to_be_visible()
+        assert review.state == "in_progress"
+        assert errors == []
+
+    def test_of_a_kept_title(self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage) -> None:
+        locks.lock(title_id=title.pk, by="user:somebody", now=datetime(2026, 3, 4, tzinfo=UTC), reason="Festival cut")
+        page.goto(f"{live_server.url}/admin/catalog/title/{title.pk}/change/")
+        expect(page.get_by_text("has kept this title")).to_be_visible()
+        assert errors == []
+
+    def test_of_the_calendar(self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage) -> None:
+        page.goto(f"{live_server.url}/admin/catalog/title/")
+        page.get_by_role("link", name="Licence calendar").click()
+        expect(page.get_by_role("link", name="The Tideline")).to_be_visible()
+        expect(page.get_by_text("Leaves")).to_be_visible()
+        assert errors == []
+
+    def test_of_what_is_missing(self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage) -> None:
+        page.goto(f"{live_server.url}/admin/catalog/title/gaps?gap=poster")
+        expect(page.get_by_role("link", name="The Tideline")).to_be_visible()
+        assert errors == []
