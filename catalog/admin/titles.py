@@ -249,7 +249,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Title)
-class TitleAdmin(EditorialPages, OverviewPages):
+class TitleAdmin(EditorialPages, OverviewPages):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
     """The catalogue."""
 
     form = TitleForm
