@@ -43,8 +43,10 @@ def carry_out_plans(**_: Any) -> None:
 
 @shared_task
 def refresh_vocabulary(**_: Any) -> None:
-    """Count the words of the search anew."""
+    """Make anew what the search knows of words and of first letters, and forget old searches without result."""
     search.refresh_vocabulary()
+    search.rebuild_completions()
+    search.purge_misses(today=clock.now().date())
 
 
 def _stored(run: IngestRun) -> BinaryIO:

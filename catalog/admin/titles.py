@@ -286,6 +286,7 @@ class TitleAdmin(EditorialPages, OverviewPages):  # type: ignore[misc]  # the st
                     ("end_date", "end_precision"),
                     ("runtime_seconds", "season_count"),
                     ("countries", "made_for_kids"),
+                    "editorial_weight",
                 )
             },
         ),

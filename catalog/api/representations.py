@@ -16,6 +16,7 @@ from django.core.files.storage import default_storage
 from catalog import rules
 from catalog.models import Artwork, Credit, Genre, Person, Title, TitleText
 from catalog.rules import Viewer
+from catalog.selectors.search import Suggestion
 
 _SYNOPSES = ("synopsis_short", "synopsis_medium", "synopsis_long")
 
@@ -85,6 +86,15 @@ def episode(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
     """Answer an episode in a list of them."""
     season = title.parent.number if title.parent and title.parent.kind == "season" else None
     return {**card(title, viewer, now), "season": season}
+
+
+def result(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
+    """Answer what a search found; an episode with its season and series."""
+    return {**episode(title, viewer, now), "series": _reference(title.series, viewer)}
+
+
+def suggestion(item: Suggestion) -> dict[str, str]:
+    return {"id": str(item.title_id), "kind": item.kind, "name": item.name}
 
 
 def genre(item: Genre) -> dict[str, str]:

@@ -132,11 +132,21 @@ class TitlePageSerializer(CardSerializer):
     extras = CardSerializer(many=True)
 
 
+class ResultSerializer(EpisodeSerializer):
+    """A title that was found; `season` and `series` are an episode's."""
+
+    series = ReferenceSerializer(allow_null=True)
+
+
 class SearchAnswerSerializer(serializers.Serializer[Title]):
     corrected = serializers.CharField(
         allow_null=True, help_text="What was searched instead, if the query had no match."
     )
-    results = CardSerializer(many=True)
+    results = ResultSerializer(many=True)
+
+
+class SuggestionsSerializer(serializers.Serializer[Title]):
+    results = ReferenceSerializer(many=True)
 
 
 class AppearanceSerializer(serializers.Serializer[Title]):
@@ -153,6 +163,11 @@ class PersonSerializer(serializers.Serializer[Title]):
 class SearchParameters(serializers.Serializer[Title]):
     q = serializers.CharField(max_length=200, help_text="What somebody typed; the last word may be unfinished.")
     limit = serializers.IntegerField(min_value=1, max_value=50, default=20)
+
+
+class SuggestionsParameters(serializers.Serializer[Title]):
+    q = serializers.CharField(max_length=200, help_text="What somebody has typed so far.")
+    limit = serializers.IntegerField(min_value=1, max_value=20, default=8)
 
 
 class EpisodesParameters(serializers.Serializer[Title]):

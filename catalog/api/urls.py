@@ -10,5 +10,6 @@ urlpatterns = [
     path("titles/<uuid:title_id>/episodes", views.EpisodesView.as_view(), name="episodes"),
     path("genres", views.GenresView.as_view(), name="genres"),
     path("search", views.SearchView.as_view(), name="search"),
+    path("search/suggestions", views.SuggestionsView.as_view(), name="search-suggestions"),
     path("people/<uuid:person_id>", views.PersonView.as_view(), name="person"),
 ]

@@ -21,12 +21,15 @@ from catalog.api.serializers import (
     PersonSerializer,
     SearchAnswerSerializer,
     SearchParameters,
+    SuggestionsParameters,
+    SuggestionsSerializer,
     TitlePageSerializer,
 )
 from catalog.api.viewers import viewer_of
 from catalog.models import Title
 from catalog.rules import Viewer
 from catalog.selectors import search, titles
+from catalog.services import search as services
 from core.api import etags
 from core.api.filters import FilterBackend
 from core.api.pagination import CursorPagination
@@ -124,13 +127,32 @@ class SearchView(APIView):
     @raises(PreviewForbidden, PreviewCountryUnknown)
     @etags.conditional
     def get(self, request: Request) -> Response:
-        """Find titles by name, people and subjects; accents do not count, typos are mended."""
+        """Find titles by name, people and subjects, and episodes by name; accents do not count, typos are mended."""
         wanted = SearchParameters(data=request.query_params.dict())
         wanted.is_valid(raise_exception=True)
         viewer, at = viewer_of(request), now()
-        found = search.search(wanted.validated_data["q"], viewer, at, limit=wanted.validated_data["limit"])
-        cards = [representations.card(title, viewer, at) for title in found.titles]
-        return _answer(request, viewer, {"corrected": found.corrected, "results": cards})
+        found = services.answer(
+            query=wanted.validated_data["q"], viewer=viewer, now=at, limit=wanted.validated_data["limit"]
+        )
+        results = [representations.result(title, viewer, at) for title in titles.in_order(found.title_ids)]
+        return _answer(request, viewer, {"corrected": found.corrected, "results": results})
+
+
+class SuggestionsView(APIView):
+    """Suggestions."""
+
+    @extend_schema(
+        operation_id="search_suggestions", parameters=[SuggestionsParameters], responses=SuggestionsSerializer
+    )
+    @raises(PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
+    def get(self, request: Request) -> Response:
+        """Answer names of titles that somebody may be typing, best first; for each letter typed, quickly."""
+        wanted = SuggestionsParameters(data=request.query_params.dict())
+        wanted.is_valid(raise_exception=True)
+        viewer = viewer_of(request)
+        found = search.suggest(wanted.validated_data["q"], viewer, now(), limit=wanted.validated_data["limit"])
+        return _answer(request, viewer, {"results": [representations.suggestion(item) for item in found]})
 
 
 class PersonView(APIView):

@@ -14,7 +14,7 @@ from catalog.models.licences import AvailabilityWindow
 from catalog.models.matching import MatchCandidate, TitleMerge
 from catalog.models.people import Credit, Person
 from catalog.models.publication import PublicationEntry
-from catalog.models.search import SearchDocument, SearchWord
+from catalog.models.search import SearchCompletion, SearchDocument, SearchMiss, SearchWord
 from catalog.models.titles import (
     AlternateTitle,
     ContentRating,
@@ -49,7 +49,9 @@ __all__ = [
     "Review",
     "Revision",
     "ScheduledAct",
+    "SearchCompletion",
     "SearchDocument",
+    "SearchMiss",
     "SearchWord",
     "SourceRecord",
     "Title",

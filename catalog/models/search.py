@@ -1,21 +1,41 @@
-"""What the search reads. Made from the titles and rebuilt at will; never the truth about anything."""
+"""What the search reads. Made from the titles and rebuilt at will; never the truth about anything.
+
+Only `popularity` is told by the apps above, and `SearchMiss` is what people looked for in vain.
+"""
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
+from django.db.models import F, Value
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.titles import Title
 
 
 class SearchDocument(models.Model):
-    """The words of one title: A its names, B other names, C people, D subjects and synopses."""
+    """The words of one title: A its names, B other names, C people, D subjects, synopses and stems.
+
+    What stands alone has one, and so has each episode, which has no more than its names.
+    """
 
     title = models.OneToOneField(Title, models.CASCADE, primary_key=True, related_name="search_document")
     words = SearchVectorField()
     name = models.TextField(help_text="The folded name, for an exact match and its beginning.")
-    popularity = models.FloatField(default=0)
+    is_part = models.BooleanField(
+        default=False, db_default=False, help_text="An episode: comes after what stands alone."
+    )
+    popularity = models.FloatField(
+        default=0, db_default=0.0, help_text="As the apps above know it; from 0, without a top."
+    )
+    base = models.FloatField(
+        default=0, db_default=0.0, help_text="The place without popularity: editors' weight, date of release."
+    )
+    standing = models.FloatField(
+        default=0, db_default=0.0, help_text="base + ln(1 + popularity): the place among equals."
+    )
 
     class Meta:
         indexes = [
@@ -23,6 +43,8 @@ class SearchDocument(models.Model):
             GinIndex("words", name="search_document_words"),
             # Names that begin with, or are, what was typed.
             models.Index(OpClass("name", name="text_pattern_ops"), name="search_document_name"),
+            # Words that are in too many titles to rank them all: the best first.
+            models.Index(F("standing").desc(), "title", name="search_document_standing"),
         ]
 
 
@@ -31,9 +53,67 @@ class SearchWord(models.Model):
 
     word = models.TextField(primary_key=True)
     documents = models.PositiveIntegerField(default=1, help_text="About how many documents contain it.")
+    languages = ArrayField(
+        models.CharField(max_length=20),
+        default=list,
+        db_default=Value([], ArrayField(models.CharField(max_length=20))),
+        help_text="Of names that contain it, BCP 47; none: people alone.",
+    )
 
     class Meta:
         indexes = [
             # The words most like a mistyped one.
             GinIndex(OpClass("word", name="gin_trgm_ops"), name="search_word_trigrams"),
         ]
+
+
+class SearchCompletion(models.Model):
+    """The best titles for a beginning of one to three letters that too many titles have.
+
+    A beginning without rows is rare enough to be searched for. Lists are made anew each night and after
+    large deliveries; what is edited or delivered in between is added to them.
+    """
+
+    prefix = models.CharField(max_length=3)
+    title = models.ForeignKey(Title, models.CASCADE, related_name="+")
+    begins = models.BooleanField(help_text="The whole name begins so, not only a word of it.")
+    standing = models.FloatField(help_text="The title's, when the row was written.")
+
+    class Meta:
+        constraints = [
+            # A title twice in one list would be shown twice.
+            models.UniqueConstraint(fields=["prefix", "title"], name="search_completion_once"),
+        ]
+        indexes = [
+            # What is shown while the first letters are typed.
+            models.Index("prefix", F("begins").desc(), F("standing").desc(), name="search_completion_best"),
+        ]
+
+
+class SearchMiss(models.Model):
+    """What was searched for and not found, to see what is missed. Nothing here says who searched."""
+
+    query = models.CharField(
+        _("query"), max_length=60, help_text=_("Folded: lower case, without accents and punctuation.")
+    )
+    language = models.CharField(_("language"), max_length=20, blank=True)
+    country = models.CharField(_("country"), max_length=2)
+    times = models.PositiveIntegerField(_("times"), default=1)
+    first_on = models.DateField(_("first on"))
+    last_on = models.DateField(_("last on"))
+
+    class Meta:
+        constraints = [
+            # Counted in one row, or the most missed would be scattered over many.
+            models.UniqueConstraint(fields=["query", "language", "country"], name="search_miss_once"),
+        ]
+        indexes = [
+            # The admin's list, and what is forgotten first.
+            models.Index(F("times").desc(), "id", name="search_miss_times"),
+            models.Index("last_on", name="search_miss_last"),
+        ]
+        verbose_name = _("search without result")
+        verbose_name_plural = _("searches without result")
+
+    def __str__(self) -> str:
+        return self.query

@@ -156,6 +156,11 @@ class Title(models.Model):
     tracks = models.JSONField(
         default=list, blank=True, help_text="Sound and subtitles that exist, as the feed format says."
     )
+    editorial_weight = models.SmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="From -10 to 10: comes earlier or later among equal matches of a search. 1 outdoes any date of release.",
+    )
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -222,6 +227,10 @@ class Title(models.Model):
                 name="title_end_date_with_precision",
                 condition=Q(end_date__isnull=True, end_precision="")
                 | Q(end_date__isnull=False, end_precision__in=["year", "month", "day"]),
+            ),
+            # A weight beyond all bounds would put one title before everything for ever.
+            models.CheckConstraint(
+                name="title_editorial_weight_bounded", condition=Q(editorial_weight__gte=-10, editorial_weight__lte=10)
             ),
             # "Published, nobody knows since when" and "a draft that was withdrawn" are lies.
             models.CheckConstraint(

@@ -28,7 +28,7 @@ from catalog.models import (
 
 FIELDS = (
     "number", "original_title", "original_language", "release_date", "release_precision", "end_date", "end_precision",
-    "runtime_seconds", "season_count", "countries", "made_for_kids",
+    "runtime_seconds", "season_count", "countries", "made_for_kids", "editorial_weight",
 )  # fmt: skip
 """The columns of a title that an editor may change."""
 

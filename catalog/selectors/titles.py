@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -46,6 +47,12 @@ def with_cards(titles: QuerySet[Title]) -> QuerySet[Title]:
 def browse(viewer: Viewer, now: datetime) -> QuerySet[Title]:
     """Answer films, series and specials that the viewer may watch now, with what their cards show."""
     return with_cards(Title.objects.browsable_by(viewer, now))
+
+
+def in_order(title_ids: Sequence[UUID]) -> list[Title]:
+    """Answer the titles of these ids in their order, with cards and what parts inherit; which may be seen was asked before."""
+    found = {title.pk: title for title in _with_inherited(Title.objects.filter(pk__in=title_ids))}
+    return [found[title_id] for title_id in title_ids if title_id in found]
 
 
 def current_id(title_id: UUID) -> UUID:

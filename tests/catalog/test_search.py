@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
-from catalog.models import SearchWord, Title
+from catalog.models import SearchCompletion, SearchMiss, SearchWord, Title
 from catalog.rules import Audience, Viewer
 from catalog.selectors import search as selectors
 from catalog.services import editing
 from catalog.services import search as services
+from catalog.services.search import completions, misses
 from tests.factories.accounts import AccountFactory, sign_in
-from tests.factories.catalog import NOW, ProviderFactory, RatingFactory, TitleFactory, feed, ingest, movie
+from tests.factories.catalog import (
+    NOW,
+    EpisodeFactory,
+    ProviderFactory,
+    RatingFactory,
+    SeasonFactory,
+    TitleFactory,
+    feed,
+    ingest,
+    movie,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -29,13 +42,17 @@ FILMS: dict[str, dict[str, Any]] = {
     "Metropolis": {"synopses": {"en": {"short": "A city of towers and machines."}}},
     "Броненосец Потёмкин": {},
     "羅生門": {},
+    "Grüner wird's nicht": {"titles": {"de": "Grüner wird's nicht"}},
+    "Spiderhead": {},
+    "Ægir": {"synopses": {"en": {"short": "Detectives follow stolen paintings."}}},
+    "WALL·E": {},
 }
 
 
 def find(query: str, viewer: Viewer = GERMANY) -> list[str]:
     return [
-        title.texts.order_by("language").values_list("name", flat=True)[0]
-        for title in selectors.search(query, viewer, NOW).titles
+        Title.objects.get(pk=title_id).texts.order_by("language").values_list("name", flat=True)[0]
+        for title_id in selectors.search(query, viewer, NOW).title_ids
     ]
 
 
@@ -71,6 +88,15 @@ class TestSearch:
             ("city towers", "Metropolis"),
             ("потемкин", "Броненосец Потёмкин"),
             ("羅生門", "羅生門"),
+            ("生門", "羅生門"),
+            ("spiderman", "Spider-Man"),
+            ("wall-e", "WALL·E"),
+            ("walle", "WALL·E"),
+            ("gruner", "Grüner wird's nicht"),
+            ("gruener", "Grüner wird's nicht"),
+            ("aegir", "Ægir"),
+            ("painting detective", "Ægir"),
+            ("ae", "Ægir"),
         ],
     )
     def test_finds(self, query: str, name: str) -> None:
@@ -86,6 +112,9 @@ class TestSearch:
             ("eisenbanraub", "Der große Eisenbahnraub"),
             ("winnona rider", "Stranger Things"),
             ("murnow", "Nosferatu"),
+            ("spider head", "Spiderhead"),
+            ("nosferatu qqqqqq", "Nosferatu"),
+            ("nsoferatu", "Nosferatu"),
         ],
     )
     def test_mends_typos(self, query: str, name: str) -> None:
@@ -95,7 +124,27 @@ class TestSearch:
         assert selectors.search("strnger thigns", GERMANY, NOW).corrected == "stranger things"
         assert selectors.search("stranger", GERMANY, NOW).corrected is None
 
-    @pytest.mark.parametrize("query", ["", "   ", "!!!", "xyzzyq", "&|!():*'", "\u0000", "a" * 500])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "",
+            "   ",
+            "!!!",
+            "xyzzyq",
+            "&|!():*'",
+            "\u0000",
+            "a" * 500,
+            "x " * 300,
+            "'; DROP TABLE catalog_title; --",
+            "\U0001f600 \U0001f468\u200d\U0001f469",
+            "\u202eabcq\u202c",
+            "مرحبا",
+            "%_%",
+            "\\",
+            "a:* & !b",
+            "\ud800",
+        ],
+    )
     def test_finds_nothing_where_there_is_nothing(self, query: str) -> None:
         assert find(query) == []
 
@@ -105,6 +154,24 @@ class TestSearch:
         editing.edit(title_id=title.pk, fields={}, parts=parts, by="user:7", now=NOW)
         assert find("vampyre") == ["The Vampire"]
         assert find("nosferatu") == []
+
+
+class TestEpisodes:
+    def test_are_found_by_name_after_what_stands_alone(self) -> None:
+        series = TitleFactory.create(kind="series", name="Tideline")
+        season = SeasonFactory.create(parent=series, name="Winter")
+        episode = EpisodeFactory.create(parent=season, name="The Vanishing")
+        film = TitleFactory.create(name="Vanishing Point")
+        services.rebuild([series.pk, season.pk, episode.pk, film.pk])
+        assert selectors.search("vanishing", GERMANY, NOW).title_ids == [film.pk, episode.pk]
+        assert selectors.search("winter", GERMANY, NOW).title_ids == []
+
+    def test_are_hidden_with_their_series(self) -> None:
+        series = TitleFactory.create(kind="series", name="Tideline", window={"territories": ["US"]})
+        episode = EpisodeFactory.create(parent=SeasonFactory.create(parent=series), name="The Vanishing")
+        services.rebuild([series.pk, episode.pk])
+        assert selectors.search("vanishing", GERMANY, NOW).title_ids == []
+        assert selectors.search("vanishing", Viewer("US", ()), NOW).title_ids == [episode.pk]
 
 
 class TestOrder:
@@ -122,7 +189,134 @@ class TestOrder:
         ingest(feed(*(movie(number, titles={"en": "Pier"}) for number in range(3))), ProviderFactory.create())
         popular = Title.objects.get(source_records__external_id="m1")
         services.set_popularity(scores={popular.pk: 2.5})
-        assert selectors.search("pier", GERMANY, NOW).titles[0] == popular
+        assert selectors.search("pier", GERMANY, NOW).title_ids[0] == popular.pk
+
+    def test_follows_the_editors_weight_then_the_date_of_release(self) -> None:
+        lines = [
+            movie(number, titles={"en": "Pier"}, release_date=year) for number, year in enumerate(["1990", "2020"])
+        ]
+        ingest(feed(*lines), ProviderFactory.create())
+        old, new = (Title.objects.get(source_records__external_id=f"m{number}").pk for number in range(2))
+        assert selectors.search("pier", GERMANY, NOW).title_ids == [new, old]
+        editing.edit(title_id=old, fields={"editorial_weight": 1}, parts={}, by="user:1", now=NOW)
+        assert selectors.search("pier", GERMANY, NOW).title_ids == [old, new]
+
+    def test_keeps_popularity_when_a_title_is_delivered_again(self) -> None:
+        provider = ProviderFactory.create()
+        ingest(feed(movie(1, titles={"en": "Pier"}), movie(2, titles={"en": "Pier"})), provider)
+        popular = Title.objects.get(source_records__external_id="m1")
+        assert services.set_popularity(scores={popular.pk: 2.5}) == 1
+        assert services.set_popularity(scores={popular.pk: 2.5}) == 0
+        ingest(feed(movie(1, titles={"en": "Pier One"}), movie(2, titles={"en": "Pier Two"})), provider)
+        assert selectors.search("pier", GERMANY, NOW).title_ids[0] == popular.pk
+        assert (popular.search_document.popularity, round(popular.search_document.standing, 3)) == (2.5, 1.253)
+
+    @pytest.mark.parametrize("score", [-1.0, float("nan"), float("inf")])
+    def test_takes_no_score_that_is_none(self, score: float) -> None:
+        title = TitleFactory.create()
+        services.rebuild([title.pk])
+        with pytest.raises(ValueError, match="no popularity"):
+            services.set_popularity(scores={title.pk: score})
+        assert title.search_document.popularity == 0
+
+
+class TestWhatManyTitlesShare:
+    """The bounded ways answer what the exact one answers."""
+
+    @pytest.fixture(autouse=True)
+    def films(self) -> None:
+        lines = [movie(number, titles={"en": f"Tide {'Twelve' if number % 2 else 'One'}"}) for number in range(12)]
+        lines += [movie(20, titles={"en": "High Tide"}), movie(21, titles={"en": "Tidal"})]
+        lines += [
+            movie(22, titles={"en": "Tide abroad"}, availability=[{"license_type": "SVOD", "territories": ["US"]}])
+        ]
+        ingest(feed(*lines), ProviderFactory.create())
+
+    def test_is_found_among_the_best(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        exact = selectors.search("tide", GERMANY, NOW, limit=5)
+        every = selectors.search("tide", GERMANY, NOW, limit=50)
+        monkeypatch.setattr(selectors, "MANY", -1)
+        assert selectors.search("tide", GERMANY, NOW, limit=5) == exact
+        assert selectors.search("tide", GERMANY, NOW, limit=50) == every
+        assert len(every.title_ids) == 13
+
+    def test_is_completed_from_the_first_letters(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        every = set(selectors.search("ti", GERMANY, NOW, limit=50).title_ids)
+        monkeypatch.setattr(completions, "COMMON", 3)
+        assert services.rebuild_completions() == SearchCompletion.objects.count()
+        lists = set(SearchCompletion.objects.values_list("prefix", flat=True))
+        assert lists == {"t", "ti", "tid", "tw", "twe", "o", "on", "one"}
+        found = selectors.search("ti", GERMANY, NOW, limit=14).title_ids
+        assert set(found) == every
+        high = Title.objects.get(source_records__external_id="m20").pk
+        assert found[-1] == high  # its name does not begin so
+        assert len(selectors.search("ti", GERMANY, NOW, limit=3).title_ids) == 3
+
+    def test_is_completed_with_what_was_written_since(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(completions, "COMMON", 3)
+        services.rebuild_completions()
+        title = Title.objects.get(source_records__external_id="m20")
+        editing.edit(
+            title_id=title.pk, fields={}, parts={"texts": [{"language": "en", "name": "Twice"}]}, by="user:1", now=NOW
+        )
+        assert set(SearchCompletion.objects.filter(title=title).values_list("prefix", flat=True)) == {"t", "tw"}
+        ingest(feed(movie(1, titles={"en": "Onward"})), ProviderFactory.create())
+        assert SearchCompletion.objects.filter(prefix="on", begins=True).count() == 1
+
+
+class TestSuggest:
+    def test_names_each_title_once_in_the_viewers_words(self) -> None:
+        lines = [
+            movie(1, titles={"en": "Tideline", "de": "Gezeiten"}),
+            movie(2, titles={"en": "Tide"}),
+            movie(3, titles={"en": "Tide"}, availability=[{"license_type": "SVOD", "territories": ["US"]}]),
+        ]
+        ingest(feed(*lines), ProviderFactory.create())
+        assert [item.name for item in selectors.suggest("tid", Viewer("DE", ("de",)), NOW)] == ["Tide", "Gezeiten"]
+        assert [item.name for item in selectors.suggest("tdie", GERMANY, NOW)] == ["Tide", "Tideline"]
+        assert selectors.suggest("", GERMANY, NOW) == []
+
+
+class TestMisses:
+    TODAY = NOW.date()
+
+    def answer(self, query: str, viewer: Viewer = GERMANY) -> None:
+        services.answer(query=query, viewer=viewer, now=NOW, limit=10)
+
+    def test_are_counted_without_who_searched(self) -> None:
+        ingest(feed(movie(1, titles={"en": "Pier"})), ProviderFactory.create())
+        for query in ("Solaris!", "solaris", "pier"):
+            self.answer(query)
+        miss = SearchMiss.objects.get()
+        assert (miss.query, miss.language, miss.country, miss.times) == ("solaris", "en", "DE", 2)
+        assert (miss.first_on, miss.last_on) == (self.TODAY, self.TODAY)
+
+    @pytest.mark.parametrize(
+        "query", ["me@example.com", "0171 2345678", "4242424242424242", "ab", "!!", "long " * 20, "my pin is 123456"]
+    )
+    def test_leave_out_what_may_be_somebodys_own(self, query: str) -> None:
+        self.answer(query)
+        assert not SearchMiss.objects.exists()
+
+    def test_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(misses, "MOST", 4)
+        for query in ("solaris", "stalker", "mirror", "ivan", "nostalgia", "solaris"):
+            self.answer(query)
+        assert dict(SearchMiss.objects.values_list("query", "times")) == {
+            "solaris": 2, "stalker": 1, "mirror": 1, "ivan": 1,
+        }  # fmt: skip
+        SearchMiss.objects.filter(query="stalker").update(last_on=self.TODAY - timedelta(days=91))
+        assert services.purge_misses(today=self.TODAY) == 2
+        assert SearchMiss.objects.order_by("-times").values_list("query", flat=True)[0] == "solaris"
+
+    def test_are_shown_to_the_content_team(self, client: Client) -> None:
+        self.answer("solaris")
+        client.cookies["sessionid"] = sign_in(AccountFactory.create(is_staff=True, is_superuser=True))
+        address = reverse("admin:catalog_searchmiss_changelist")
+        assert "solaris" in client.get(address).content.decode()
+        chosen = {"action": "forget", "_selected_action": [SearchMiss.objects.get().pk]}
+        assert client.post(address, chosen).status_code == 302
+        assert not SearchMiss.objects.exists()
 
 
 class TestWhatTheViewerMayNotSee:
@@ -142,6 +336,23 @@ class TestWhatTheViewerMayNotSee:
             ProviderFactory.create(has_default_licence=False),
         )
         assert selectors.search("nosfertu", GERMANY, NOW) == selectors.Found([], None)
+
+
+class TestVocabulary:
+    def test_grows_with_a_delivery(self) -> None:
+        ingest(
+            feed(movie(1, titles={"en": "Pier"}), movie(2, titles={"de": "Pier", "fr": "Quai"})),
+            ProviderFactory.create(),
+        )
+        words = {word.word: (word.documents, word.languages) for word in SearchWord.objects.all()}
+        assert words == {
+            "pier": (2, ["de", "en"]), "quai": (1, ["fr"]), "ines": (2, []), "caldera": (2, []),
+        }  # fmt: skip
+
+    def test_prefers_words_of_the_viewers_languages(self) -> None:
+        ingest(feed(movie(1, titles={"fr": "Mirage"}), movie(2, titles={"de": "Mirane"})), ProviderFactory.create())
+        assert find("miraxe", Viewer("DE", ("de",))) == ["Mirane"]
+        assert find("miraxe", Viewer("DE", ("fr",))) == ["Mirage"]
 
 
 class TestRefreshVocabulary:
@@ -165,6 +376,28 @@ class TestEndpoint:
             1922,
         )
         assert client.get("/api/v1/search").status_code == 400
+
+    def test_suggests(self, client: Client, settings: Any, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        settings.DEFAULT_COUNTRY = "DE"
+        ingest(
+            feed(*(movie(number, titles={"en": f"Nosferatu {number}"}) for number in range(6))),
+            ProviderFactory.create(),
+        )
+        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(AccountFactory.create())
+        # Who asks; how many it may be; titles; their names in two.
+        with django_assert_num_queries(5):
+            results = client.get("/api/v1/search/suggestions?q=nosf&limit=5").json()["results"]
+        assert [(item["kind"], item["name"][:9]) for item in results] == [("movie", "Nosferatu")] * 5
+        assert client.get("/api/v1/search/suggestions?q=x&limit=0").status_code == 400
+
+    def test_shows_an_episode_with_its_series(self, client: Client) -> None:
+        series = TitleFactory.create(kind="series", name="Tideline")
+        episode = EpisodeFactory.create(parent=SeasonFactory.create(parent=series, number=2), name="Ebb")
+        services.rebuild([episode.pk])
+        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(AccountFactory.create())
+        (result,) = client.get("/api/v1/search", {"q": "ebb"}).json()["results"]
+        assert (result["id"], result["season"], result["number"]) == (str(episode.pk), 2, 1)
+        assert result["series"] == {"id": str(series.pk), "kind": "series", "name": "Tideline"}
 
     def test_needs_a_sign_in(self, client: Client) -> None:
         assert client.get("/api/v1/search", {"q": "x"}).status_code == 401

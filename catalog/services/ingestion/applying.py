@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from uuid import UUID
 
 import psycopg
 from django.db import DataError, IntegrityError, connection, transaction
@@ -18,13 +19,17 @@ from catalog.services.ingestion.caches import Caches
 from catalog.services.ingestion.finding import Outcome, Staged
 
 BATCH = 1000
+REMEMBERED = 2000
 _REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError)
 
 
-def apply(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
-    """Write everything that is staged: wholes before their parts, each batch in a transaction of its own."""
+def apply(run: IngestRun, *, clock: Callable[[], datetime]) -> list[UUID]:
+    """Write everything that is staged: wholes before their parts, each batch in a transaction of its own.
+
+    Answer the first titles that were written, up to about REMEMBERED.
+    """
     provider = Provider.objects.get(pk=run.provider_id)
-    caches = Caches(provider.pk)
+    caches = Caches(provider.pk, remembered=REMEMBERED)
     number = 0
     for rank in sorted(set(rules.RANKS.values())):
         for batch in _staged(run, rank):
@@ -32,6 +37,8 @@ def apply(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
             if number.bit_count() == 1:
                 _plan_anew()
             _apply_or_split(batch, run, provider, caches, clock)
+    caches.count_words()
+    return caches.written
 
 
 def _plan_anew() -> None:

@@ -92,7 +92,7 @@ class Batch(Finder):
         changed = {row[0] for row in updated}
         edited = {title_id: blocked for title_id in changed if (blocked := self._blocked(titles[title_id]))}
         self._write_parts(kept, ids, changed, edited)
-        self._write_search(kept, ids, edited)
+        self._write_search(kept, ids, {row[0] for row in created}, edited)
         doubtful = [staged for staged in kept if staged.record.external_id in self.doubts]
         ask({ids[staged.row_number]: self.doubts[staged.record.external_id] for staged in doubtful}, now=self.now)
         self._retire([self.sources[staged.record.external_id] for staged in retired], titles)
@@ -238,22 +238,19 @@ class Batch(Finder):
                 )  # fmt: skip
         return claims
 
-    def _write_search(self, kept: list[Staged], ids: Mapping[int, UUID], edited: Mapping[UUID, set[str]]) -> None:
-        texts = []
-        for staged in kept:
-            record, title_id = staged.record, ids[staged.row_number]
-            if record.parent or title_id in edited:
-                continue
-            texts.append(
-                search.text_of(
-                    title_id,
-                    names=[name for name in (*(text.name for text in record.texts), record.original_title) if name],
-                    other_names=[name.name for name in record.alternate_names],
-                    people=[credit.name for credit in record.credits],
-                    about=[*record.genres, *record.keywords, *(text.short or text.medium for text in record.texts)],
-                )
+    def _write_search(
+        self, kept: list[Staged], ids: Mapping[int, UUID], fresh: set[UUID], edited: Mapping[UUID, set[str]]
+    ) -> None:
+        entries = [
+            rows.search_entry(title_id, staged.record)
+            for staged in kept
+            if (title_id := ids[staged.row_number]) not in edited
+            and search.is_searched(
+                staged.record.kind, is_part=bool(staged.record.parent or staged.record.parent_identifier)
             )
-        self.caches.keep_words(search.write(texts, known_words=self.caches.words))
+        ]
+        search.write(entries, fresh=fresh)
+        self.caches.words(entries)
         if edited:
             search.rebuild(list(edited))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import connection
@@ -10,6 +11,7 @@ from django.db import connection
 from catalog import rules
 from catalog.ingestion.records import TitleRecord
 from catalog.models import Genre, Keyword, Person, PersonSource
+from catalog.services import search
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import resembling
 from core.ids import new_id
@@ -23,13 +25,16 @@ class Caches:
     What is found or made in a batch is `keep`ed after its commit and dropped by `forget` when it rolls back.
     """
 
-    def __init__(self, provider_id: int) -> None:
+    def __init__(self, provider_id: int, *, remembered: int) -> None:
         self._provider_id = provider_id
         self._others: bool | None = None
         self._people: dict[str, UUID] = {}
         self._genres: dict[str, int] = {}
         self._keywords: dict[str, int] = {}
-        self.words: set[str] = set()
+        self.written: list[UUID] = []
+        self._remembered = remembered
+        self._words: dict[str, set[str]] = {}
+        self._counts: Counter[str] = Counter()
         self._fresh: list[Callable[[], None]] = []
 
     def others_deliver(self) -> bool:
@@ -46,10 +51,26 @@ class Caches:
     def forget(self) -> None:
         self._fresh.clear()
 
-    def keep_words(self, words: set[str]) -> None:
-        if len(self.words) > _LIMIT:
-            self._fresh.append(self.words.clear)
-        self._fresh.append(lambda: self.words.update(words))
+    def words(self, entries: Sequence[search.Entry]) -> None:
+        """Add the words of documents to the vocabulary; those that it is known to have are counted at the end."""
+        documents, languages = search.words_of(entries)
+        if len(self.written) < self._remembered:
+            self._fresh.append(lambda: self.written.extend(entry.title_id for entry in entries))
+        known = self._words
+        new = {word: used_in for word, used_in in languages.items() if word not in known or not used_in <= known[word]}
+        search.insert_words(new, documents, counted=True)
+        for word in new:
+            del documents[word]
+        if len(self._words) > _LIMIT:
+            self._fresh.append(self._words.clear)
+            self._fresh.append(self.count_words)
+        self._fresh.append(lambda: self._counts.update(documents))
+        self._fresh.append(lambda: self._words.update(new))
+
+    def count_words(self) -> None:
+        """Add what was counted to the vocabulary, in transactions of its own."""
+        search.count_words(self._counts)
+        self._counts.clear()
 
     def people(self, records: Iterable[TitleRecord]) -> Mapping[str, UUID]:
         """Answer the people of some records by their key, made where they are new."""

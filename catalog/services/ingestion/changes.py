@@ -47,7 +47,7 @@ def report(run: IngestRun, outcome: Outcome, now: datetime) -> None:
 
 def update_titles(cursor: Any, updated: list[_Row]) -> None:
     """Write titles that were there before, each row in the order of TITLE_COLUMNS; what is edited stays."""
-    cursor.execute("CREATE TEMPORARY TABLE incoming_title (LIKE catalog_title)")
+    cursor.execute("CREATE TEMPORARY TABLE incoming_title (LIKE catalog_title INCLUDING DEFAULTS)")
     with cursor.copy(f"COPY incoming_title ({', '.join(rows.TITLE_COLUMNS)}) FROM STDIN") as copy:
         for row in updated:
             copy.write_row(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import BinaryIO
 from uuid import UUID
@@ -12,6 +12,7 @@ from django.db import transaction
 from catalog.ingestion.formats import READERS
 from catalog.ingestion.reader import UnreadableDelivery
 from catalog.models import IngestProblem, IngestRun, Provider
+from catalog.services import search
 from catalog.services.ingestion import applying, retiring, runs, staging
 
 
@@ -30,8 +31,9 @@ def execute(
     try:
         with open_delivery(run) as stream:
             staging.stage(run, READERS[run.format], stream, clock=clock)
-        applying.apply(run, clock=clock)
+        written = applying.apply(run, clock=clock)
         retiring.retire_absent(run, clock=clock)
+        _complete(written)
         _note_unlicensed(run, clock=clock)
     except UnreadableDelivery as error:
         runs.end(run, now=clock(), failure=str(error))
@@ -48,6 +50,15 @@ def execute(
         runs.end(run, now=clock())
     run.refresh_from_db()
     return run
+
+
+def _complete(title_ids: Collection[UUID]) -> None:
+    """Put what the run wrote into the search's completions: title by title, or with all the others if it is much."""
+    if len(title_ids) >= applying.REMEMBERED:
+        search.rebuild_completions()
+        return
+    with transaction.atomic():
+        search.complete_anew(title_ids)
 
 
 def _note_unlicensed(run: IngestRun, *, clock: Callable[[], datetime]) -> None:

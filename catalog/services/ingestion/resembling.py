@@ -46,7 +46,7 @@ def resembling(records: Sequence[TitleRecord], provider_id: int) -> dict[str, li
                          JOIN catalog_person AS person ON person.id = credit.person_id
                          WHERE credit.title_id = title.id LIMIT 100)
             FROM catalog_searchdocument AS document JOIN catalog_title AS title ON title.id = document.title_id
-            WHERE document.name = ANY(%s) AND title.merged_into_id IS NULL
+            WHERE document.name = ANY(%s) AND NOT document.is_part AND title.merged_into_id IS NULL
               AND EXISTS (SELECT FROM catalog_sourcerecord AS source WHERE source.title_id = title.id)
               AND NOT EXISTS (SELECT FROM catalog_sourcerecord AS source
                               WHERE source.title_id = title.id AND source.provider_id = %s)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from catalog import rules
+from catalog import lexemes, rules
 from catalog.ingestion.records import TitleRecord, Window
 from catalog.models import (
     AlternateTitle,
@@ -24,6 +24,7 @@ from catalog.models import (
     TitleNumber,
     TitleText,
 )
+from catalog.services.search import Entry
 
 TITLE_COLUMNS = (
     "id", "kind", "parent_id", "series_id", "number", "original_title", "original_language", "release_date",
@@ -78,6 +79,21 @@ def title_values(record: TitleRecord, *, parent_id: UUID | None, series_id: UUID
         orjson.dumps(record.companies).decode(),
         orjson.dumps(record.tracks).decode(),
     )
+
+
+def search_entry(title_id: UUID, record: TitleRecord) -> Entry:
+    """Answer what the search reads of a title; of an episode its names alone."""
+    names = [(text.language, text.name) for text in record.texts if text.name]
+    if record.original_title:
+        names.append((record.original_language, record.original_title))
+    other_names = [(name.language, name.name) for name in record.alternate_names]
+    base = lexemes.standing(weight=0, released=record.release_date.date if record.release_date else None)
+    if record.parent or record.parent_identifier:
+        return Entry(title_id, lexemes.document(names=names, other_names=other_names), base, is_part=True)
+    about = [("en", name) for name in (*record.genres, *record.keywords)]
+    about += [(text.language, text.short or text.medium) for text in record.texts]
+    people = [credit.name for credit in record.credits]
+    return Entry(title_id, lexemes.document(names=names, other_names=other_names, people=people, about=about), base)
 
 
 def texts(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
