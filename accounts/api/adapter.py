@@ -12,7 +12,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal import flows
 from allauth.account.models import EmailAddress
 from allauth.core import context
-from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
 from allauth.headless.base.response import AuthenticationResponse
 from allauth.headless.constants import Client
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -29,7 +29,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from accounts import rules, tasks
+from accounts import proofs, rules, tasks
 from accounts.api import sign_ins
 from accounts.models import User
 from accounts.services import mails, sessions
@@ -100,6 +100,16 @@ class AccountAdapter(DefaultAccountAdapter):
             # Another sign-up with this address was quicker; answer as if it had been there before.
             response = flows.signup.prevent_enumeration(request, email=form.cleaned_data["email"])
             raise ImmediateHttpResponse(AuthenticationResponse.from_response(request, response)) from None
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Answer whether a proof is too old for what is sensitive: the rule of our own endpoints."""
+        request = context.request
+        if proofs.is_recent(request.session, account_id=request.user.pk, now=now()):
+            return False
+        if not flows.reauthentication.get_reauthentication_flows(request.user):
+            # An account with neither password nor authenticator signs in anew; allauth would ask for nothing.
+            raise ReauthenticationRequired
+        return True
 
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
         """Put the new sign-in on the list of devices."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 
@@ -22,10 +23,11 @@ class NoSignInOnTelevision:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 403 in the endpoints' own form, or let the request pass."""
-        token = request.headers.get("X-Session-Token")
-        if token and request.path.startswith(PREFIX) and not request.path.endswith("/v1/auth/session"):
-            principal = principals.resolve(token, now=now())
-            if principal is not None and principal.is_television:
+        if request.path.startswith(PREFIX) and not request.path.endswith("/v1/auth/session"):
+            # A session is one whether its key comes as token or as cookie.
+            keys = {request.headers.get("X-Session-Token"), request.COOKIES.get(settings.SESSION_COOKIE_NAME)}
+            who = [principals.resolve(key, now=now()) for key in keys if key]
+            if any(principal is not None and principal.is_television for principal in who):
                 error = {"code": "not_on_television", "message": _("This cannot be done on a television.")}
                 return JsonResponse({"status": 403, "errors": [error]}, status=403)
         return self._get_response(request)

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.permissions import SENSITIVE, SENSITIVE_TO_CHANGE, ReauthenticationRequired
 from accounts.models import User
 from billing import selectors, stripe_gateway, tasks
 from billing.api import serializers
@@ -55,9 +56,10 @@ class CardSetupView(APIView):
     """The beginning of saving a card."""
 
     throttle_scope = "payments"
+    permission_classes = SENSITIVE
 
     @extend_schema(operation_id="payment_methods_setup", request=None, responses={201: serializers.CardSetupSerializer})
-    @raises(cards.PaymentServiceUnavailable)
+    @raises(ReauthenticationRequired, cards.PaymentServiceUnavailable)
     @idempotent(secret=True)
     def post(self, request: IdempotentRequest) -> Response:
         """Ask for a SetupIntent, to be confirmed with Stripe's client library."""
@@ -78,6 +80,8 @@ class CardSetupView(APIView):
 class PaymentMethodsView(APIView):
     """Saved cards."""
 
+    permission_classes = SENSITIVE_TO_CHANGE
+
     @extend_schema(operation_id="payment_methods_list", responses=serializers.PaymentMethodSerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the cards, the default first."""
@@ -89,7 +93,13 @@ class PaymentMethodsView(APIView):
         request=serializers.RegisterCardSerializer,
         responses={201: serializers.PaymentMethodSerializer},
     )
-    @raises(cards.CardSetupNotFound, cards.CardSetupIncomplete, cards.CardRequired, cards.PaymentServiceUnavailable)
+    @raises(
+        ReauthenticationRequired,
+        cards.CardSetupNotFound,
+        cards.CardSetupIncomplete,
+        cards.CardRequired,
+        cards.PaymentServiceUnavailable,
+    )
     def post(self, request: Request) -> Response:
         """Save the card of a confirmed SetupIntent and make it the default."""
         wanted = serializers.RegisterCardSerializer(data=request.data)

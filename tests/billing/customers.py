@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from billing.models import Price
-from tests.factories.accounts import AccountFactory
+from tests.factories.accounts import AccountFactory, sign_in
 from tests.standin import Standin
 
 
@@ -20,7 +20,11 @@ class Customer:
         self.standin = standin
         self.account = account or AccountFactory.create(**({"country": "US"} | fields))
         self.http = APIClient()
-        self.http.force_authenticate(self.account)
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """Sign in, which proves a moment ago who it is."""
+        self.http.credentials(HTTP_X_SESSION_TOKEN=sign_in(self.account))
 
     def get(self, path: str) -> Any:
         """Answer the response of GET."""
@@ -32,7 +36,8 @@ class Customer:
         return self.http.post(f"/api/v1/{path}", data if data is not None else {}, format="json", headers=headers)
 
     def save_card(self, number: str = "4242424242424242") -> Any:
-        """Save a card; answers the response of its registration."""
+        """Save a card after a new sign-in; answers the response of its registration."""
+        self.sign_in()
         setup = self.post("payment-methods/setup", key=str(uuid4()))
         assert setup.status_code == 201, setup.content
         confirmed = self.standin.confirm_setup(setup.json()["client_secret"], number)

@@ -163,7 +163,7 @@ class TestSubscribe:
         customer, price = Customer(standin), PriceFactory.create()
         customer.save_card()
         customer.subscribe(price)
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             listed = customer.get("invoices").json()
         (invoice,) = listed["results"]
         assert (invoice["status"], invoice["total"], invoice["currency"]) == ("paid", 1549, "USD")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import factory
@@ -75,12 +76,19 @@ class DeviceFactory(DjangoModelFactory[Device]):
     last_seen_at = factory.LazyFunction(now)
 
 
-def sign_in(account: User, *, profile: Profile | None = None, kind: str = rules.OTHER) -> str:
-    """Answer the session token of a new sign-in on a device, which acts as `profile` if one is given."""
+def sign_in(
+    account: User, *, profile: Profile | None = None, kind: str = rules.OTHER, proved_at: datetime | None = None
+) -> str:
+    """Answer the session token of a new sign-in on a device, which acts as `profile` if one is given.
+
+    The password was given at `proved_at`, which is now; sensitive acts ask for a recent proof.
+    """
     session = SessionStore()
     session[SESSION_KEY] = str(account.pk)
     session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
     session[HASH_SESSION_KEY] = account.get_session_auth_hash()
+    session["account_authentication_methods_user"] = str(account.pk)
+    session["account_authentication_methods"] = [{"method": "password", "at": (proved_at or now()).timestamp()}]
     session.create()
     assert session.session_key is not None
     signed_in = UserSession.objects.create(
