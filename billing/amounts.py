@@ -137,9 +137,14 @@ SMALLEST_ELSEWHERE = 50
 """Of USD, EUR, JPY and those that have none of their own."""
 
 
+def minimum_charge(currency: str) -> int:
+    """Answer the smallest amount that the gateway charges."""
+    return MINIMUM_CHARGE.get(currency, SMALLEST_ELSEWHERE)
+
+
 def below_minimum(amount: int, currency: str) -> bool:
     """Answer whether an amount owed is too small to be charged."""
-    return 0 < amount < MINIMUM_CHARGE.get(currency, SMALLEST_ELSEWHERE)
+    return 0 < amount < minimum_charge(currency)
 
 
 # ---------------------------------------------------------------- means of payment

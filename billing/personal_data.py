@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import selectors
-from billing.models import Cancellation, CardSetup, Consent, PaymentAttempt, PaymentMethod, Subscription
+from billing.models import Cancellation, CardSetup, Consent, Gift, PaymentAttempt, PaymentMethod, Subscription
 from core.errors import DomainError
 from core.personal_data import Contributor, Stream
 
@@ -58,6 +58,35 @@ def export(*, account_id: UUID) -> Iterator[Stream]:
         ),
     )
     yield Stream(
+        "gifts",
+        (
+            {
+                "amount": row.amount,
+                "currency": row.currency,
+                "state": row.state,
+                "sender_name": row.sender_name,
+                "recipient_name": row.recipient_name,
+                "recipient_email": row.recipient_email,
+                "message": row.message,
+                "created_at": row.created_at,
+            }
+            for row in selectors.gifts_of(account_id=account_id).order_by("pk")
+        ),
+    )
+    yield Stream(
+        "credit",
+        (
+            {
+                "kind": row.kind,
+                "amount": row.amount,
+                "remaining": row.remaining,
+                "currency": row.currency,
+                "created_at": row.created_at,
+            }
+            for row in selectors.credit_of(account_id=account_id).order_by("pk")
+        ),
+    )
+    yield Stream(
         "payment_methods",
         (
             {"brand": row.brand, "last4": row.last4, "expires": f"{row.exp_year}-{row.exp_month:02d}"}
@@ -95,13 +124,19 @@ def erase(*, account_id: UUID, now: datetime) -> None:
     # That they agreed, to what and when, is the proof; from which address is theirs.
     Consent.objects.filter(account=account_id).update(address=None)
     Cancellation.objects.filter(subscription__account=account_id).update(comment="")
+    # Who was given something, and what was written to them; that it was sold stays.
+    Gift.objects.filter(buyer=account_id).update(
+        sender_name="", recipient_name="", recipient_email="", message="", country=""
+    )
 
 
 CONTRIBUTOR = Contributor(
     name="billing",
     export=export,
     erase=erase,
-    covers=frozenset({"billing.PaymentMethod", "billing.CardSetup", "billing.Consent", "billing.Cancellation"}),
+    covers=frozenset(
+        {"billing.PaymentMethod", "billing.CardSetup", "billing.Consent", "billing.Cancellation", "billing.Gift"}
+    ),
     keeps=MappingProxyType(
         {
             "billing.PriceNotice": PROOF,

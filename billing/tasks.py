@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
-from billing.services import notices, payments, recognition, refunds, renewals, webhooks
+from billing.services import gifts, notices, payments, recognition, refunds, renewals, webhooks
 from billing.services import tie_out as tying
 from core import clock
 
@@ -77,6 +77,18 @@ def remind(**_: Any) -> None:
     reminded = notices.remind(now=clock.now(), limit=NOTICES_A_RUN)
     if reminded:
         logger.info("Subscribers were reminded of charges.", extra={"count": reminded})
+
+
+@shared_task
+def deliver_gifts(**_: Any) -> None:
+    """Mail the gifts whose day has come."""
+    gifts.deliver_due(now=clock.now())
+
+
+@shared_task
+def expire_gifts(**_: Any) -> None:
+    """End the gifts whose last day is over."""
+    gifts.expire_due(now=clock.now())
 
 
 @shared_task

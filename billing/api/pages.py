@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
 from billing import stripe_gateway
-from billing.services import dunning, payments
+from billing.services import dunning, gifts, payments
 from core import money
 from core.clock import now
 from core.money import Money
@@ -43,5 +43,26 @@ class PayPage(TemplateView):
                 "api_base": stripe_gateway.api_base(),
                 "standin": stripe_gateway.is_standin(),
             },
+            **kwargs,
+        )
+
+
+@method_decorator(never_cache, "dispatch")
+class GiftPage(TemplateView):
+    """A gift to show and to print. The link is the right to it."""
+
+    template_name = "billing/gift.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Show the code of a gift that can be redeemed."""
+        card = gifts.card(token=kwargs["token"])
+        if card is None:
+            raise Http404
+        return super().get_context_data(
+            site_name=settings.SITE_NAME,
+            gift=card.gift,
+            code=card.code,
+            amount=money.format(Money(card.gift.amount, card.gift.currency), get_language() or "en"),
+            last_day=card.last_day,
             **kwargs,
         )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import views
+from billing.api import gifts, views
 
 urlpatterns = [
     path("plans", views.PlansView.as_view(), name="plans"),
@@ -17,5 +17,11 @@ urlpatterns = [
     path("subscription/quotes", views.QuotesView.as_view(), name="subscription-quotes"),
     path("subscription/quotes/<uuid:quote_id>/accept", views.AcceptQuoteView.as_view(), name="accept-quote"),
     path("subscription/downgrade", views.DowngradeView.as_view(), name="subscription-downgrade"),
+    path("gifts", gifts.GiftsView.as_view(), name="gifts"),
+    path("gifts/redeem", gifts.RedeemGiftView.as_view(), name="redeem-gift"),
+    path("gifts/<uuid:gift_id>", gifts.GiftView.as_view(), name="gift"),
+    path("gifts/<uuid:gift_id>/refund", gifts.RefundGiftView.as_view(), name="refund-gift"),
+    path("credit", gifts.CreditView.as_view(), name="credit"),
+    path("credit/balance", gifts.BalanceView.as_view(), name="credit-balance"),
     path("entitlement", views.EntitlementView.as_view(), name="entitlement"),
 ]

@@ -6,6 +6,7 @@ Amounts are integer minor units beside their ISO 4217 currency; instants are UTC
 
 from billing.models.consumers import Cancellation, Consent, ConsumerLaw, LegalDocument, Withdrawal
 from billing.models.credit import CreditGrant, CreditUse
+from billing.models.gifts import Gift
 from billing.models.invoices import Invoice, InvoiceLine, NumberSeries
 from billing.models.ledger import (
     GatewayTransaction,
@@ -36,6 +37,7 @@ __all__ = [
     "CreditUse",
     "Dispute",
     "GatewayTransaction",
+    "Gift",
     "Invoice",
     "InvoiceLine",
     "JournalEntry",

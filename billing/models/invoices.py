@@ -74,7 +74,9 @@ class Invoice(models.Model):
     account = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="invoices", db_index=False
     )
-    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="invoices", null=True, blank=True
+    )
     period = models.ForeignKey(
         Period, on_delete=models.PROTECT, related_name="invoices", null=True, blank=True, db_index=False
     )
@@ -122,6 +124,12 @@ class Invoice(models.Model):
                 condition=(Q(kind="period") & Q(period__isnull=False)) | (~Q(kind="period") & Q(period=None)),
                 name="invoice_of_a_period_names_it",
             ),
+            # What is sold apart from a subscription belongs to none.
+            models.CheckConstraint(
+                condition=(Q(kind="one_off") & Q(subscription=None))
+                | (~Q(kind="one_off") & Q(subscription__isnull=False)),
+                name="invoice_of_a_subscription_names_it",
+            ),
             models.CheckConstraint(
                 condition=(Q(status="paid") & Q(paid_at__isnull=False)) | (~Q(status="paid") & Q(paid_at=None)),
                 name="invoice_paid_at_when_paid",
@@ -156,11 +164,12 @@ class InvoiceLine(models.Model):
     class Kind(models.TextChoices):
         PLAN = "plan", "plan"
         UNUSED = "unused", "credit for what is unused"
+        GIFT = "gift", "gift"
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines", db_index=False)
     position = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False)
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False, null=True, blank=True)
     description = models.CharField(max_length=200)
     amount = models.BigIntegerField(
         help_text="What it adds to the total, tax included: minor units of the invoice's currency; credits are negative."
@@ -178,6 +187,11 @@ class InvoiceLine(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_unique"),
             models.CheckConstraint(condition=Q(discount__gte=0), name="invoice_line_discount_not_negative"),
+            # A gift has no price list; everything else points at what it was billed by.
+            models.CheckConstraint(
+                condition=(Q(kind="gift") & Q(price=None)) | (~Q(kind="gift") & Q(price__isnull=False)),
+                name="invoice_line_of_a_plan_names_its_price",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from babel.numbers import get_territory_currencies
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from billing import entitlements, rules
 from billing.entitlements import Entitlement
-from billing.models import Invoice, PaymentMethod, Plan, PlanFamily, Price, Subscription
+from billing.models import CreditGrant, Gift, Invoice, PaymentMethod, Plan, PlanFamily, Price, Subscription
 
 
 @dataclass(frozen=True)
@@ -77,3 +78,20 @@ def invoices_of(*, account_id: UUID) -> QuerySet[Invoice]:
 def cards_of(*, account_id: UUID) -> QuerySet[PaymentMethod]:
     """Answer an account's saved cards, the default first."""
     return PaymentMethod.objects.usable().filter(account=account_id).order_by("-is_default", "-pk")
+
+
+def gifts_of(*, account_id: UUID) -> QuerySet[Gift]:
+    """Answer the gifts that an account has bought."""
+    return Gift.objects.filter(buyer=account_id)
+
+
+def credit_of(*, account_id: UUID) -> QuerySet[CreditGrant]:
+    """Answer what an account was given."""
+    return CreditGrant.objects.of(account_id)
+
+
+def balances_of(*, account_id: UUID) -> list[dict[str, Any]]:
+    """Answer what is left of an account's credit by currency; nothing where nothing is."""
+    open_grants = credit_of(account_id=account_id).exclude(remaining=0)
+    sums = open_grants.values_list("currency").annotate(Sum("remaining")).order_by("currency")
+    return [{"currency": currency, "remaining": remaining} for currency, remaining in sums]

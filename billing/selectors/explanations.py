@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils.translation import get_language, gettext
 
 from billing import selectors
-from billing.models import Invoice, InvoiceLine, PaymentAttempt, Price, Refund
+from billing.models import CreditGrant, CreditUse, Invoice, InvoiceLine, PaymentAttempt, Price, Refund
 from core import money
 from core.money import Money
 
@@ -48,7 +48,7 @@ def explanation(*, account_id: UUID, invoice_id: UUID) -> Explanation | None:
     """Explain an account's invoice from what was stored when it was made, never from present prices."""
     invoice = (
         selectors.invoices_of(account_id=account_id)
-        .prefetch_related("lines__price", "attempts__payment_method", "refunds")
+        .prefetch_related("lines__price", "attempts__payment_method", "refunds", "credit_uses__grant")
         .filter(pk=invoice_id)
         .first()
     )
@@ -86,19 +86,35 @@ def _reasons(line: InvoiceLine, currency: str) -> list[Reason]:
             )
             values = {name: how[name] for name in ("days", "of_days", "invoice")} | {"price": written(how["billed"])}
             reasons.append(Reason("unused_days", text % values, how["amount"]))
+        case "gift":
+            reasons.append(Reason("gift", gettext("A gift of this amount was bought."), how["amount"]))
     if discount := how.get("discount"):
         text = gettext("The coupon %(coupon)s takes %(amount)s off.")
         values = {"coupon": discount["coupon"], "amount": written(discount["amount"])}
         reasons.append(Reason("discount", text % values, -discount["amount"]))
-    if line.tax_rate is not None:
+    if line.tax_rate is not None and line.price is not None:
         inclusive = line.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
         text = gettext("This includes %(rate)s %% tax.") if inclusive else gettext("To this, %(rate)s %% tax is added.")
         reasons.append(Reason("tax", text % {"rate": f"{line.tax_rate * 100:.4g}"}, line.tax))
     return reasons
 
 
+def _credit_used(use: CreditUse) -> Reason:
+    match use.grant.kind:
+        case CreditGrant.Kind.GIFT:
+            text = gettext("A gift paid a part of it.")
+        case CreditGrant.Kind.CARRIED if use.amount < 0:
+            text = gettext("A small rest of an earlier invoice is charged with it.")
+        case CreditGrant.Kind.CARRIED:
+            text = gettext("The rest is too small to be charged and is added to the next invoice.")
+        case _:
+            text = gettext("Your credit paid a part of it.")
+    return Reason("credit", text, use.amount, use.used_at)
+
+
 def _history(invoice: Invoice) -> list[Reason]:
     told = [Reason("finalised", gettext("The invoice was made."), invoice.total, invoice.finalised_at)]
+    told += [_credit_used(use) for use in sorted(invoice.credit_uses.all(), key=lambda use: use.pk)]
     for attempt in sorted(invoice.attempts.all(), key=lambda attempt: attempt.n):
         values = {"card": str(attempt.payment_method)}
         if attempt.state == PaymentAttempt.State.SUCCEEDED:

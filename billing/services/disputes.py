@@ -11,10 +11,9 @@ from datetime import datetime
 from django.db import transaction
 
 from billing import amounts, rules
-from billing.amounts import Taxed
 from billing.gateway import DisputeState
 from billing.models import Dispute, Invoice, PaymentAttempt, Subscription
-from billing.services import ledger, recognition, refunds, settlement
+from billing.services import gift_sales, ledger, recognition, refunds, settlement
 from billing.services.ledger import Account, Kind
 from billing.services.settlement import SYSTEM, Changes
 
@@ -27,7 +26,8 @@ def record(*, found: DisputeState, now: datetime) -> bool:
     attempt = PaymentAttempt.objects.select_related("invoice").filter(gateway_id=found.payment_intent).first()
     if attempt is None or not found.payment_intent:
         return False
-    subscription = Subscription.objects.locked().get(pk=attempt.invoice.subscription_id)
+    # A gift is bought without one.
+    subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
     dispute, new = Dispute.objects.locked().get_or_create(
         gateway_id=found.id,
         defaults={
@@ -50,7 +50,7 @@ def record(*, found: DisputeState, now: datetime) -> bool:
             {(Account.DISPUTES, ""): dispute.amount, (Account.CLEARING, ""): -dispute.amount},
             now=now,
         )
-        if subscription.status in rules.LIVE and subscription.parked_at is None:
+        if subscription and subscription.status in rules.LIVE and subscription.parked_at is None:
             settlement.park(subscription, PARKED, changes, now=now)
     if dispute.status == "won":
         _book(
@@ -58,9 +58,9 @@ def record(*, found: DisputeState, now: datetime) -> bool:
         )
         _put_back(subscription, changes, now=now)
     elif dispute.status == "lost":
-        _book_loss(dispute, attempt.invoice, subscription.country, now=now)
+        _book_loss(dispute, attempt.invoice, subscription.country if subscription else "", now=now)
         _put_back(subscription, changes, now=now)
-        if subscription.status in rules.LIVE and subscription.status != rules.Status.INCOMPLETE:
+        if subscription and subscription.status in rules.LIVE and subscription.status != rules.Status.INCOMPLETE:
             settlement.cancel(subscription, changes, by=SYSTEM, reason="dispute_lost", now=now)
     if dispute.status in {"won", "lost", "warning_closed"}:
         dispute.closed_at = now
@@ -69,8 +69,8 @@ def record(*, found: DisputeState, now: datetime) -> bool:
     return True
 
 
-def _put_back(subscription: Subscription, changes: Changes, *, now: datetime) -> None:
-    if subscription.parked_reason == PARKED:
+def _put_back(subscription: Subscription | None, changes: Changes, *, now: datetime) -> None:
+    if subscription and subscription.parked_reason == PARKED:
         subscription.parked_at, subscription.parked_reason = None, ""
         if subscription.next_bill_at is not None:
             subscription.next_bill_at = max(subscription.next_bill_at, now)
@@ -92,8 +92,12 @@ def _book(dispute: Dispute, what: str, lines: dict[tuple[Account, str], int], *,
 
 def _book_loss(dispute: Dispute, invoice: Invoice, country: str, *, now: datetime) -> None:
     """What is withheld is gone: with its tax, and with the service that will not be given."""
-    whole = refunds.parts_of(invoice)
-    lost = amounts.refund_parts(whole, refunded=Taxed(0, 0), amount=min(dispute.amount, whole.gross))
+    if invoice.kind == Invoice.Kind.ONE_OFF:
+        lines = {gift_sales.give_up(invoice.pk): dispute.amount, (Account.DISPUTES, ""): -dispute.amount}
+        _book(dispute, "lost", lines, now=now)
+        return
+    whole, given = refunds.parts_of(invoice), refunds.given_back(invoice)
+    lost = amounts.refund_parts(whole, refunded=given, amount=min(dispute.amount, whole.gross - given.gross))
     unserved = recognition.give_up(
         source_key=f"dispute:{dispute.gateway_id}", invoice=invoice, amount=lost.net, now=now
     )

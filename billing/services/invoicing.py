@@ -378,7 +378,7 @@ def _given_back(lines: Sequence[InvoiceLine]) -> dict[UUID, Taxed]:
 
 
 def _unused_line(line: InvoiceLine, *, credited: Taxed | None, on: date) -> dict[str, Any]:
-    if line.service_start is None or line.service_end is None:
+    if line.service_start is None or line.service_end is None or line.price is None:
         raise ValueError(f"Line {line.pk} pays for no days.")
     days, remaining = (line.service_end - line.service_start).days, (line.service_end - on).days
     inclusive = line.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
@@ -453,4 +453,38 @@ def bill_change(quote: Quote, *, card: PaymentMethod | None, customer: str, now:
         crediting.apply([(reservation, invoice)], now=now)
     if card and invoice.due:
         new_attempt(invoice, n=1, card=card, customer=customer, off_session=False, now=now).save(force_insert=True)
+    return invoice
+
+
+# ---------------------------------------------------------------- gifts
+
+
+def bill_gift(
+    *, account_id: UUID, gift_id: UUID, amount: int, currency: str, card: PaymentMethod, customer: str, now: datetime
+) -> Invoice:
+    """Write the invoice of a gift with its attempt. It bears no tax: what it pays for is taxed when it does."""
+    series, sequence = reserve_numbers(1, now=now)
+    invoice = Invoice.objects.create(
+        account_id=account_id,
+        kind=Invoice.Kind.ONE_OFF,
+        status=Invoice.Status.OPEN,
+        currency=currency,
+        total=amount,
+        line_count=1,
+        series=series,
+        sequence=sequence,
+        number=number_of(series, sequence),
+        created_at=now,
+        finalised_at=now,
+    )
+    InvoiceLine.objects.create(
+        invoice=invoice,
+        position=1,
+        kind=InvoiceLine.Kind.GIFT,
+        description="Gift",
+        amount=amount,
+        derivation={"rule": "gift", "gift": str(gift_id), "amount": amount},
+    )
+    ledger.book_invoices([invoice.pk], now=now)
+    new_attempt(invoice, n=1, card=card, customer=customer, off_session=False, now=now).save(force_insert=True)
     return invoice

@@ -28,11 +28,11 @@ WITH made AS (
     )
     RETURNING id, invoice_id
 ), parts AS (
-    SELECT made.id AS entry_id, subscription.country,
+    SELECT made.id AS entry_id, coalesce(subscription.country, '') AS country,
         sum(line.amount)::bigint AS gross, sum(line.tax)::bigint AS tax
     FROM made
     JOIN billing_invoice invoice ON invoice.id = made.invoice_id
-    JOIN billing_subscription subscription ON subscription.id = invoice.subscription_id
+    LEFT JOIN billing_subscription subscription ON subscription.id = invoice.subscription_id
     JOIN billing_invoiceline line ON line.invoice_id = invoice.id
     GROUP BY made.id, subscription.country
 )

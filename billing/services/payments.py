@@ -188,7 +188,7 @@ def _abandoned(*, now: datetime) -> list[PaymentAttempt]:
         .filter(
             Q(invoice__status__in=[Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE])
             | Q(invoice__subscription__status=Status.INCOMPLETE, created_at__lte=now - ABANDONED_AFTER)
-            | Q(invoice__kind=Invoice.Kind.CHANGE, created_at__lte=now - ABANDONED_AFTER)
+            | Q(invoice__kind__in=[Invoice.Kind.CHANGE, Invoice.Kind.ONE_OFF], created_at__lte=now - ABANDONED_AFTER)
             # Another card waits for its turn, and the withdrawal at its saving was not answered or came too early.
             | Q(_with_another_card(), invoice__subscription__status__in=[Status.PAST_DUE, Status.ON_HOLD])
         )

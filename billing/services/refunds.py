@@ -18,8 +18,8 @@ from django.db.models import QuerySet, Sum
 from billing import amounts
 from billing.amounts import Taxed
 from billing.gateway import Gateway, RefundKind, RefundOutcome
-from billing.models import CreditNote, Dispute, Invoice, PaymentAttempt, Refund
-from billing.services import crediting, invoicing, ledger, recognition
+from billing.models import CreditNote, Dispute, Gift, Invoice, PaymentAttempt, Refund
+from billing.services import crediting, gift_sales, invoicing, ledger, recognition
 from billing.services.ledger import Account, Kind
 from core.errors import DomainError
 
@@ -73,7 +73,11 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
         if not crediting.withhold(attempt, amount):
             raise NotRefundable
         return ask(attempt, Taxed(amount, 0))
-    whole, given = parts_of(invoice), _given_back(Refund.objects.filter(invoice=invoice))
+    if invoice.kind == Invoice.Kind.ONE_OFF and (
+        amount != invoice.total or not all(map(gift_sales.redeemable, Gift.objects.locked().filter(invoice=invoice)))
+    ):
+        raise NotRefundable
+    whole, given = parts_of(invoice), given_back(invoice)
     if invoice.status != Invoice.Status.PAID or amount > whole.gross - given.gross:
         raise NotRefundable
     charged = min(invoice.due, whole.gross) if attempt else 0
@@ -121,6 +125,11 @@ def parts_of(invoice: Invoice) -> Taxed:
     """Answer an invoice's total with its tax apart."""
     sums = invoice.lines.aggregate(gross=Sum("amount"), tax=Sum("tax"))
     return Taxed(sums["gross"] - sums["tax"], sums["tax"])
+
+
+def given_back(invoice: Invoice) -> Taxed:
+    """Answer what was given back of an invoice, or is about to be."""
+    return _given_back(Refund.objects.filter(invoice=invoice))
 
 
 def _given_back(of: QuerySet[Refund]) -> Taxed:
@@ -235,12 +244,10 @@ def _issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: da
         # There is no invoice to correct.
         _book(refund, "refund", {(Account.CREDIT, ""): refund.amount, **paid_from}, now=now)
         return
-    unserved = recognition.give_up(source_key=f"refund:{refund.pk}", invoice=refund.invoice, amount=refund.net, now=now)
-    lines = {
-        (Account.DEFERRED, ""): unserved,
-        (Account.REFUNDS, ""): refund.net - unserved,
-        (Account.TAX, refund.invoice.subscription.country): refund.tax,
-    }
+    if refund.invoice.kind == Invoice.Kind.ONE_OFF:
+        lines = {gift_sales.give_up(refund.invoice_id): refund.amount}
+    else:
+        lines = _service_given_up(refund, now=now)
     _book(refund, "refund", lines | paid_from, now=now)
     series, sequence = invoicing.reserve_numbers(1, code=invoicing.CREDIT_NOTES, now=now)
     CreditNote.objects.create(
@@ -255,13 +262,29 @@ def _issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: da
     )
 
 
+def _service_given_up(refund: Refund, *, now: datetime) -> dict[tuple[Account, str], int]:
+    unserved = recognition.give_up(source_key=f"refund:{refund.pk}", invoice=refund.invoice, amount=refund.net, now=now)
+    return {
+        (Account.DEFERRED, ""): unserved,
+        (Account.REFUNDS, ""): refund.net - unserved,
+        (Account.TAX, _country(refund)): refund.tax,
+    }
+
+
+def _country(refund: Refund) -> str:
+    return refund.invoice.subscription.country if refund.invoice.subscription else ""
+
+
 def _take_back(refund: Refund, *, now: datetime) -> None:
     if _is_overpaid(refund):
         lines = {(Account.CREDIT, ""): -refund.amount}
+    elif refund.invoice.kind == Invoice.Kind.ONE_OFF:
+        gift_sales.owe_again(refund.invoice_id)
+        lines = {(Account.GIFTS, ""): -refund.amount}
     else:
         lines = {
             (Account.REFUNDS, ""): -refund.net,
-            (Account.TAX, refund.invoice.subscription.country): -refund.tax,
+            (Account.TAX, _country(refund)): -refund.tax,
         }
     _book(refund, "refund_failed", lines | {(Account.CLEARING, ""): refund.amount}, now=now)
 

@@ -156,6 +156,7 @@ class _Facts:
             for invoice in Invoice.objects.select_related("period").filter(
                 subscription__in=unpaid, status=Invoice.Status.OPEN, kind=Invoice.Kind.PERIOD
             )
+            if invoice.subscription_id is not None
         }
         self.open_attempts = {
             attempt.invoice.subscription_id: attempt
@@ -163,6 +164,7 @@ class _Facts:
                 invoice__in=[invoice.pk for invoice in self.open_invoices.values()],
                 state__in=PaymentAttempt.OPEN,
             )
+            if attempt.invoice.subscription_id is not None
         }
         self.tries = dict(
             PaymentAttempt.objects.filter(invoice__in=[invoice.pk for invoice in self.open_invoices.values()])

@@ -18,7 +18,7 @@ from billing import entitlements, events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Quote, Subscription, SubscriptionTransition
 from billing.rules import Status
-from billing.services import _rows, crediting, cycles, dunning, ledger
+from billing.services import _rows, crediting, cycles, dunning, gift_sales, ledger
 from core import outbox
 
 SYSTEM = "system"
@@ -37,6 +37,8 @@ class Changes:
     transitions: list[SubscriptionTransition] = field(default_factory=list)
     paid: dict[UUID, PaymentAttempt | None] = field(default_factory=dict)
     """By invoice, the attempt that paid it; None where credit paid it all."""
+    gifts_paid: list[UUID] = field(default_factory=list)
+    """Invoices of gifts that were paid."""
     notices: list[dunning.Notice] = field(default_factory=list)
     reopened: set[UUID] = field(default_factory=set)
     """Invoices that were closed and are paid after all."""
@@ -62,6 +64,7 @@ class Changes:
         closed = [key for key, invoice in self.invoices.items() if invoice.status in CLOSED]
         ledger.close_invoices(closed, now=now)
         crediting.release(closed, now=now)
+        gift_sales.mark_unsold(closed)
         if self.reopened:
             ledger.reopen_invoices(self.reopened, now=now)
             crediting.take_again(self.reopened, now=now)
@@ -70,6 +73,7 @@ class Changes:
             ledger.book_payments(self.astray, now=now, against=ledger.Account.CREDIT)
             crediting.grant_overpaid(self.astray, now=now)
         ledger.schedule_revenue(self.paid.keys(), day=now.astimezone(UTC).date())
+        gift_sales.mark_sold(self.gifts_paid, now=now)
 
 
 def _save_states(subscriptions: Iterable[Subscription]) -> None:
@@ -133,14 +137,16 @@ def settle(outcomes: Mapping[UUID, ChargeOutcome], *, now: datetime) -> None:
         decided = {key: outcome for key, outcome in decided.items() if key not in ordinary}
         if not decided:
             return
-        parents = list(
-            PaymentAttempt.objects.filter(pk__in=decided).values_list("invoice_id", "invoice__subscription_id")
-        )
-        subscriptions = Subscription.objects.locked().in_bulk({subscription for _, subscription in parents})
+        parents = Invoice.objects.filter(attempts__in=decided).values_list("pk", "subscription_id")
+        owners = {subscription for _, subscription in parents} - {None}
+        subscriptions = Subscription.objects.locked().in_bulk(owners)
         invoices = Invoice.objects.select_related("period").locked().in_bulk({invoice for invoice, _ in parents})
         changes = Changes()
         for attempt in PaymentAttempt.objects.locked().filter(pk__in=decided):
             invoice = invoices[attempt.invoice_id]
+            if invoice.subscription_id is None:
+                _apply_one_off(decided[attempt.pk], attempt, invoice, changes, now=now)
+                continue
             subscription = subscriptions[invoice.subscription_id]
             _apply(decided[attempt.pk], attempt, invoice, subscription, changes, now=now)
         changes.write(now=now)
@@ -230,11 +236,7 @@ def _apply(
     if outcome.kind is OutcomeKind.REQUIRES_ACTION:
         if attempt.state == State.REQUIRES_ACTION:
             return
-        attempt.state = State.REQUIRES_ACTION
-        attempt.gateway_id = outcome.payment_intent
-        attempt.decline_code = outcome.code
-        attempt.decline_class = rules.DeclineClass.AUTHENTICATION
-        changes.attempts[attempt.pk] = attempt
+        _wait_for_customer(attempt, outcome, changes)
         if (
             subscription.status != Status.INCOMPLETE
             and invoice.status == Invoice.Status.OPEN
@@ -271,6 +273,43 @@ def _apply(
         # invoiced already, so what goes on afterwards is another try at its invoice.
         subscription.next_step = rules.Step.RETRY
         park(subscription, f"gateway_refused_{outcome.code}", changes, now=now)
+
+
+def _apply_one_off(
+    outcome: ChargeOutcome, attempt: PaymentAttempt, invoice: Invoice, changes: Changes, *, now: datetime
+) -> None:
+    """Record what became of the charge for what is sold apart from a subscription: it is paid, or nothing is sold."""
+    if outcome.kind is OutcomeKind.SUCCEEDED:
+        if attempt.state == State.SUCCEEDED:
+            return
+        _close(attempt, State.SUCCEEDED, outcome, changes, now=now)
+        if invoice.status != Invoice.Status.OPEN:
+            changes.astray.append(attempt.pk)
+            return
+        invoice.status, invoice.paid_at = Invoice.Status.PAID, now
+        changes.invoices[invoice.pk] = invoice
+        changes.paid[invoice.pk] = attempt
+        changes.gifts_paid.append(invoice.pk)
+    elif outcome.kind is OutcomeKind.REQUIRES_ACTION:
+        if attempt.state in {State.CREATED, State.SENT}:
+            _wait_for_customer(attempt, outcome, changes)
+    elif attempt.state in PaymentAttempt.OPEN and not (
+        # The customer may try again with the same PaymentIntent; it is withdrawn when it lies about for a day.
+        outcome.kind is OutcomeKind.DECLINED and attempt.state == State.REQUIRES_ACTION
+    ):
+        final = State.CANCELED if outcome.kind is OutcomeKind.CANCELED else State.FAILED
+        _close(attempt, final, outcome, changes, now=now)
+        if invoice.status == Invoice.Status.OPEN:
+            invoice.status = Invoice.Status.VOID
+            changes.invoices[invoice.pk] = invoice
+
+
+def _wait_for_customer(attempt: PaymentAttempt, outcome: ChargeOutcome, changes: Changes) -> None:
+    attempt.state = State.REQUIRES_ACTION
+    attempt.gateway_id = outcome.payment_intent
+    attempt.decline_code = outcome.code
+    attempt.decline_class = rules.DeclineClass.AUTHENTICATION
+    changes.attempts[attempt.pk] = attempt
 
 
 def _close(attempt: PaymentAttempt, state: State, outcome: ChargeOutcome, changes: Changes, *, now: datetime) -> None:

@@ -159,7 +159,7 @@ def collect(*, invoice_id: UUID, gateway: Gateway, now: datetime) -> Subscribed:
     attempt_id = attempts.order_by("-n").values_list("pk", flat=True).first()
     if attempt_id is None:
         paid = Invoice.objects.select_related("subscription__price__plan").get(pk=invoice_id)
-        return Subscribed(paid.subscription, OutcomeKind.SUCCEEDED)
+        return Subscribed(_subscription_of(paid), OutcomeKind.SUCCEEDED)
     outcome = payments.send([attempt_id], gateway=gateway, now=now).get(attempt_id)
     attempt = attempts.select_related("invoice__subscription__price__plan").get(pk=attempt_id)
     return answer(attempt, outcome, gateway=gateway)
@@ -167,7 +167,7 @@ def collect(*, invoice_id: UUID, gateway: Gateway, now: datetime) -> Subscribed:
 
 def answer(attempt: PaymentAttempt, outcome: ChargeOutcome | None, *, gateway: Gateway) -> Subscribed:
     """Answer where a charge with the customer present stands. Raises PaymentFailed."""
-    subscription = attempt.invoice.subscription
+    subscription = _subscription_of(attempt.invoice)
     match PaymentAttempt.State(attempt.state):
         case PaymentAttempt.State.SUCCEEDED:
             return Subscribed(subscription, OutcomeKind.SUCCEEDED)
@@ -178,6 +178,12 @@ def answer(attempt: PaymentAttempt, outcome: ChargeOutcome | None, *, gateway: G
             raise PaymentFailed(decline_code=attempt.decline_code)
         case _:
             return Subscribed(subscription, OutcomeKind.UNKNOWN)
+
+
+def _subscription_of(invoice: Invoice) -> Subscription:
+    if invoice.subscription is None:
+        raise ValueError(f"Invoice {invoice.number} is of no subscription.")
+    return invoice.subscription
 
 
 @transaction.atomic

@@ -228,6 +228,9 @@ TIME_ZONE = "UTC"
 
 # Refunds above this many minor units wait for a second person.
 REFUND_APPROVAL_LIMIT = env.int("REFUND_APPROVAL_LIMIT", 5000)
+# For how many years a gift can be redeemed, by the country where it was bought, counted from the end of that year.
+# Where the law lets none end, or says nothing, name none.
+GIFT_YEARS: dict[str, int] = env.dict("GIFT_YEARS", {"value": int}, {"AT": 30, "DE": 3})
 
 # ---------------------------------------------------------------- jobs
 
@@ -254,6 +257,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
     "process-webhooks": {"task": "billing.tasks.process_webhooks", "schedule": 60},
+    "deliver-gifts": {"task": "billing.tasks.deliver_gifts", "schedule": 60},
+    "expire-gifts": {"task": "billing.tasks.expire_gifts", "schedule": 3600},
     "sweep-refunds": {"task": "billing.tasks.sweep_refunds", "schedule": 300},
     "fill-webhook-holes": {"task": "billing.tasks.fill_webhook_holes", "schedule": 24 * 3600},
     "recognise-revenue": {"task": "billing.tasks.recognise_revenue", "schedule": 3600},
@@ -442,6 +447,7 @@ THROTTLE_RATES: dict[str, str | None] = {
     "anon": env.str("THROTTLE_ANON", "120/minute"),
     "account": env.str("THROTTLE_ACCOUNT", "600/minute"),
     "payments": env.str("THROTTLE_PAYMENTS", "20/minute"),
+    "gift_codes": env.str("THROTTLE_GIFT_CODES", "10/minute"),
 }
 if DEPLOYMENT == "test":
     THROTTLE_RATES = dict.fromkeys(THROTTLE_RATES)

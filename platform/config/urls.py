@@ -7,7 +7,7 @@ from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.api import televisions
-from billing.api.pages import PayPage
+from billing.api.pages import GiftPage, PayPage
 from billing.api.views import StripeWebhookView
 from config import views
 from core.api.views import ProblemsView
@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/v1/", include("billing.api.urls")),
     path("api/v1/", include("catalog.api.urls")),
     path("pay/<str:token>", PayPage.as_view(), name="pay"),
+    path("gift/<str:token>", GiftPage.as_view(), name="gift"),
     path("oauth/device_authorization", televisions.DeviceAuthorizationView.as_view(), name="device-authorization"),
     path("oauth/token", televisions.TokenView.as_view(), name="oauth-token"),
     path("tv", televisions.page, name="tv"),

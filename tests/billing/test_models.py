@@ -171,7 +171,7 @@ class TestInvoice:
                 invoice=invoice,
                 position=2,
                 kind="plan",
-                price=invoice.subscription.price,
+                price=Price.objects.get(),
                 description="more",
                 amount=0,
                 derivation={},

@@ -33,6 +33,8 @@ class TestExport:
         assert {name: len(rows) for name, rows in told.items()} == {
             "subscriptions": 1,
             "invoices": 1,
+            "gifts": 0,
+            "credit": 0,
             "payment_methods": 1,
             "consents": 0,
             "cancellations": 0,
