@@ -7,6 +7,7 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
@@ -236,7 +237,7 @@ class AuditEntryAdmin(ModelAdmin):
 
 
 # What allauth registers would let staff edit what only its owner may change, or see sessions' keys.
-for model in (Group, Authenticator, EmailAddress, UserSession):
+for model in (Group, Authenticator, EmailAddress, UserSession, SocialAccount, SocialApp, SocialToken):
     admin.site.unregister(model)
 
 

@@ -15,3 +15,24 @@ class SessionsEnded:
     account_id: str
     session_id: str
     device_id: str
+
+
+@dataclass(frozen=True)
+class AccountDeletionRequested:
+    """The owner asked for the account to be deleted; it may be taken back until the erasure begins."""
+
+    account_id: str
+
+
+@dataclass(frozen=True)
+class AccountDeletionCancelled:
+    """The owner took the deletion back: everything goes on as before."""
+
+    account_id: str
+
+
+@dataclass(frozen=True)
+class AccountErased:
+    """The person is gone from every app; what the law keeps refers to an id without a name."""
+
+    account_id: str

@@ -7,16 +7,21 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialToken
 from allauth.usersessions.models import UserSession
 
 from accounts.models import (
+    AccountDeletion,
     AuditEntry,
     CodeTries,
+    DataExport,
     Device,
     DeviceAuthorization,
     DeviceRegistration,
+    ErasureStep,
     OutgoingEmail,
     Profile,
+    Recovery,
     SessionProfile,
     User,
 )
@@ -63,6 +68,12 @@ def export(*, account_id: UUID) -> Iterable[Stream]:
         "second_factors", Authenticator.objects.filter(user=account_id).values("type", "created_at", "last_used_at")
     )
     yield Stream(
+        "linked_sign_ins",
+        SocialAccount.objects.filter(user=account_id)
+        .order_by("date_joined")
+        .values("provider", "uid", "date_joined", "last_login", "extra_data"),
+    )
+    yield Stream(
         "activity",
         (
             # Where staff sit is no data of the owner's.
@@ -74,6 +85,22 @@ def export(*, account_id: UUID) -> Iterable[Stream]:
             .values("at", "act", "actor", "address", "place", "user_agent", "detail")
             .iterator()
         ),
+    )
+    yield Stream(
+        "deletions",
+        AccountDeletion.objects.filter(account=account_id)
+        .order_by("requested_at")
+        .values("requested_at", "erase_at", "cancelled_at"),
+    )
+    yield Stream(
+        "recoveries",
+        Recovery.objects.filter(account=account_id)
+        .order_by("requested_at")
+        .values("requested_at", "effective_at", "ended_at", "outcome"),
+    )
+    yield Stream(
+        "exports",
+        DataExport.objects.filter(account=account_id).order_by("requested_at").values("requested_at", "ready_at"),
     )
     yield Stream(
         "mail",
@@ -103,11 +130,17 @@ CONTRIBUTOR = Contributor(
             EmailAddress,
             UserSession,
             Authenticator,
+            DataExport,
+            Recovery,
+            SocialAccount,
+            SocialToken,
         )
     )
     | {"account.EmailConfirmation"},
     keeps={
-        "admin.LogEntry": "what staff changed stays accountable; it names the member of staff by id",
+        "admin.LogEntry": "what staff changed stays accountable; it names the member of staff by id, and not the account",
+        AccountDeletion._meta.label: "it is the proof that the account was erased, and when: ids and times, no name",
+        ErasureStep._meta.label: "it is the proof of what was erased: names of tables and counts of rows",
         "accounts.AuditEntry": "that something was done, and by whom of the staff, stays provable for 400 days; "
         "address, place, program and detail are taken out",
     },

@@ -7,7 +7,16 @@ from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from accounts.models import AuditEntry, Device, DeviceRegistration, OutgoingEmail, Profile
+from accounts.models import (
+    AccountDeletion,
+    AuditEntry,
+    DataExport,
+    Device,
+    DeviceRegistration,
+    OutgoingEmail,
+    Profile,
+    Recovery,
+)
 
 
 def profiles_of(account_id: UUID) -> QuerySet[Profile]:
@@ -35,3 +44,34 @@ def activity_of(account_id: UUID) -> QuerySet[AuditEntry]:
 def due_mail(*, now: datetime, limit: int) -> list[UUID]:
     """Answer mail that should have been sent by now, longest waiting first."""
     return list(OutgoingEmail.objects.due(now).order_by("next_attempt_at").values_list("pk", flat=True)[:limit])
+
+
+def deletion_of(account_id: UUID) -> AccountDeletion | None:
+    """Answer the deletion of an account that is under way."""
+    return AccountDeletion.objects.open().filter(account=account_id).first()
+
+
+def due_deletions(*, now: datetime, limit: int) -> list[UUID]:
+    """Answer deletions whose accounts are to be erased, longest waiting first."""
+    due = AccountDeletion.objects.due(now).order_by("next_try_at")
+    return list(due.values_list("pk", flat=True)[:limit])
+
+
+def exports_of(account_id: UUID) -> QuerySet[DataExport]:
+    """Answer the exports of an account that are there."""
+    return DataExport.objects.filter(account=account_id)
+
+
+def due_exports(*, now: datetime, limit: int) -> list[UUID]:
+    """Answer exports that should be under way, longest waiting first."""
+    return list(DataExport.objects.due(now).order_by("next_try_at").values_list("pk", flat=True)[:limit])
+
+
+def recovery_of(account_id: UUID) -> Recovery | None:
+    """Answer the recovery of an account that is under way."""
+    return Recovery.objects.open().filter(account=account_id).first()
+
+
+def recoveries_awaiting_code(*, now: datetime, limit: int) -> list[UUID]:
+    """Answer recoveries whose delay is over and whose code is to be mailed."""
+    return list(Recovery.objects.awaiting_code(now).order_by("effective_at").values_list("pk", flat=True)[:limit])

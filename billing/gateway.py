@@ -138,6 +138,8 @@ class Gateway(Protocol):
 
     def create_customer(self, *, account_id: str, idempotency_key: str) -> str: ...
 
+    def delete_customer(self, customer: str) -> None: ...  # with its cards; one that is gone already is no error
+
     def create_setup_intent(
         self, *, customer: str, metadata: Mapping[str, str], idempotency_key: str
     ) -> SetupIntent: ...

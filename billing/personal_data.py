@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from types import MappingProxyType
-from typing import ClassVar
 from uuid import UUID
 
 from django.db import transaction
 
-from billing import selectors
-from billing.models import Cancellation, CardSetup, Consent, Gift, PaymentAttempt, PaymentMethod, Subscription
-from core.errors import DomainError
-from core.personal_data import Contributor, Stream
+from billing import selectors, stripe_gateway
+from billing.models import Cancellation, CardSetup, Consent, Gift, PaymentMethod, Subscription
+from billing.services import cards, leaving
+from core.personal_data import Contributor, Stream, Tally
 
 FISCAL = "Tax law has invoices and what proves them kept for years; they hold ids, dates and amounts, no name."
 
 PROOF = "Consumer law has us prove what a customer was told, agreed to and withdrew from; it holds ids and dates."
-
-
-class SubscriptionLives(DomainError):
-    """An account that is still billed cannot be erased."""
-
-    code: ClassVar[str] = "subscription_lives"
-    title: ClassVar[str] = "The subscription has not ended, or a payment has no outcome yet."
-    status: ClassVar[int] = 409
 
 
 def export(*, account_id: UUID) -> Iterator[Stream]:
@@ -40,7 +31,10 @@ def export(*, account_id: UUID) -> Iterator[Stream]:
                 "created_at": row.created_at,
                 "ended_at": row.ended_at,
             }
-            for row in Subscription.objects.filter(account=account_id).select_related("price__plan").order_by("pk")
+            for row in Subscription.objects.filter(account=account_id)
+            .select_related("price__plan")
+            .order_by("pk")
+            .iterator()
         ),
     )
     yield Stream(
@@ -109,33 +103,44 @@ def export(*, account_id: UUID) -> Iterator[Stream]:
     )
 
 
-@transaction.atomic
-def erase(*, account_id: UUID, now: datetime) -> None:
-    """Strip cards of what tells them apart, and proofs of addresses and words; what is fiscal stays. Raises SubscriptionLives."""
-    if (
-        Subscription.objects.live().filter(account=account_id).exists()
-        or PaymentAttempt.objects.filter(invoice__account=account_id, state__in=PaymentAttempt.OPEN).exists()
-    ):
-        raise SubscriptionLives
-    cards = PaymentMethod.objects.filter(account=account_id)
-    cards.filter(removed_at=None).update(removed_at=now, is_default=False)
-    cards.update(brand="", last4="", exp_month=0, exp_year=0, country="", fingerprint="")
-    CardSetup.objects.filter(account=account_id).delete()
-    # That they agreed, to what and when, is the proof; from which address is theirs.
-    Consent.objects.filter(account=account_id).update(address=None)
-    Cancellation.objects.filter(subscription__account=account_id).update(comment="")
-    # Who was given something, and what was written to them; that it was sold stays.
-    Gift.objects.filter(buyer=account_id).update(
-        sender_name="", recipient_name="", recipient_email="", message="", country=""
-    )
+def erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
+    """End the subscription, delete the customer at the gateway, and strip cards and proofs; what is fiscal stays.
+
+    Raises MoneyOnItsWay, and PaymentServiceUnavailable when the gateway does not answer.
+    """
+    leaving.end(account_id=account_id, now=now)
+    cards.forget_customer(account_id=account_id, gateway=stripe_gateway.connect(), tally=tally)
+    with transaction.atomic():
+        mine = PaymentMethod.objects.filter(account=account_id)
+        mine.filter(removed_at=None).update(removed_at=now, is_default=False)
+        stripped = {"brand": "", "last4": "", "exp_month": 0, "exp_year": 0, "country": "", "fingerprint": ""}
+        tally("billing.PaymentMethod", mine.exclude(**stripped).update(**stripped))
+        tally("billing.CardSetup", CardSetup.objects.filter(account=account_id).delete()[0])
+        # That they agreed, to what and when, is the proof; from which address is theirs.
+        agreed = Consent.objects.filter(account=account_id, address__isnull=False)
+        tally("billing.Consent", agreed.update(address=None))
+        words = Cancellation.objects.filter(subscription__account=account_id).exclude(comment="")
+        tally("billing.Cancellation", words.update(comment=""))
+        # Who was given something, and what was written to them; that it was sold stays.
+        nobody = {"sender_name": "", "recipient_name": "", "recipient_email": "", "message": "", "country": ""}
+        tally("billing.Gift", Gift.objects.filter(buyer=account_id).exclude(**nobody).update(**nobody))
 
 
 CONTRIBUTOR = Contributor(
     name="billing",
     export=export,
     erase=erase,
+    hinders=leaving.what_hinders,
     covers=frozenset(
-        {"billing.PaymentMethod", "billing.CardSetup", "billing.Consent", "billing.Cancellation", "billing.Gift"}
+        {
+            "billing.PaymentMethod",
+            "billing.CardSetup",
+            "billing.PaymentCustomer",
+            "billing.WebhookEvent",
+            "billing.Consent",
+            "billing.Cancellation",
+            "billing.Gift",
+        }
     ),
     keeps=MappingProxyType(
         {
@@ -158,7 +163,6 @@ CONTRIBUTOR = Contributor(
             "billing.CreditNote": FISCAL,
             "billing.Dispute": FISCAL,
             "billing.JournalLine": "Its account is one of the ledger's and no person's.",
-            "billing.PaymentCustomer": "Refunds and disputes of kept invoices reach the customer at Stripe by it.",
         }
     ),
 )

@@ -147,6 +147,13 @@ class StripeGateway:
         )
         return made.id
 
+    def delete_customer(self, customer: str) -> None:
+        try:
+            self._ask(lambda: self._stripe.v1.customers.delete(customer))
+        except GatewayRefused as refusal:
+            if refusal.code != "resource_missing":
+                raise
+
     def create_setup_intent(self, *, customer: str, metadata: Mapping[str, str], idempotency_key: str) -> SetupIntent:
         params: SetupIntentCreateParams = {
             "customer": customer,

@@ -45,6 +45,10 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         """Encrypt under the present SECRET_KEY."""
         return _cipher().encrypt(text.encode()).decode()
 
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Bind passkeys to one domain, whatever host a request names."""
+        return {"id": settings.PASSKEY_DOMAIN, "name": settings.SITE_NAME}
+
     def decrypt(self, encrypted_text: str) -> str:
         """Decrypt what any SECRET_KEY encrypted that is still listed."""
         return _cipher().decrypt(encrypted_text.encode()).decode()
@@ -114,7 +118,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
         """Put the new sign-in on the list of devices."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
-        is_browser = request.allauth.headless.client == Client.BROWSER  # type: ignore[attr-defined]  # set by allauth
+        # Whoever comes back from an OpenID provider is a browser.
+        headless = getattr(request.allauth, "headless", None)  # type: ignore[attr-defined]  # set by allauth
+        is_browser = headless is None or headless.client == Client.BROWSER
         sign_ins.begin(request, user, rules.BROWSER if is_browser else rules.OTHER)
         return response
 

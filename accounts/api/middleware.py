@@ -13,6 +13,8 @@ from accounts import principals
 from core.clock import now
 
 PREFIX = "/_allauth/"
+FORM = "/v1/auth/provider/redirect"
+"""What a browser sends as a form, since it is to follow the answer to another site."""
 
 
 class NoSignInOnTelevision:
@@ -45,7 +47,7 @@ class StrictJson:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 400 in the endpoints' own form, or let the request pass."""
-        if request.path.startswith(PREFIX) and request.body:
+        if request.path.startswith(PREFIX) and not request.path.endswith(FORM) and request.body:
             try:
                 orjson.loads(request.body)
             except orjson.JSONDecodeError:

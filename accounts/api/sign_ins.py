@@ -12,7 +12,8 @@ from rest_framework.request import Request
 
 from accounts import rules
 from accounts.models import User
-from accounts.services import sessions
+from accounts.origins import origin_of
+from accounts.services import notices, sessions
 from core import geo
 from core.clock import now
 
@@ -22,7 +23,9 @@ def begin(request: HttpRequest, account: User, kind: str) -> None:
     UserSession.objects.create_from_request(request)
     session_key = request.session.session_key
     assert session_key
-    sessions.begin(session_key=session_key, account=account, kind=kind, place=place_of(request), now=now())
+    moment = now()
+    sessions.begin(session_key=session_key, account=account, kind=kind, place=place_of(request), now=moment)
+    notices.tell_of_new_device(account, origin=origin_of(request), now=moment)
 
 
 def end(request: HttpRequest) -> None:

@@ -6,13 +6,16 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser
-from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.password_validation import UserAttributeSimilarityValidator, validate_password
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from core.geo import is_country
+
+# Allauth asks the other validators itself, without the address.
+_SIMILARITY = [UserAttributeSimilarityValidator(user_attributes=["email"])]
 
 
 class SignupForm(forms.Form):
@@ -33,7 +36,7 @@ class SignupForm(forms.Form):
         data = super().clean() or {}
         if "password" in data and "email" in data:
             try:
-                validate_password(data["password"], User(email=data["email"]))
+                validate_password(data["password"], User(email=data["email"]), _SIMILARITY)
             except ValidationError as error:
                 self.add_error("password", error)
         return data

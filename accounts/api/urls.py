@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.api import activity, devices, televisions, views
+from accounts.api import activity, deletions, devices, exports, recoveries, televisions, views
 
 urlpatterns = [
     path("devices", devices.DevicesView.as_view(), name="devices"),
@@ -10,6 +10,13 @@ urlpatterns = [
     path("devices/sign-out-others", devices.SignOutOthersView.as_view(), name="devices-sign-out-others"),
     path("devices/<uuid:device_id>", devices.DeviceView.as_view(), name="device"),
     path("account/activity", activity.ActivityView.as_view(), name="account-activity"),
+    path("account/deletion", deletions.DeletionView.as_view(), name="account-deletion"),
+    path("account/exports", exports.ExportsView.as_view(), name="account-exports"),
+    path("account/exports/<uuid:export_id>", exports.ExportView.as_view(), name="account-export"),
+    path("account/exports/<uuid:export_id>/archive", exports.ArchiveView.as_view(), name="account-export-archive"),
+    path("account/recovery", recoveries.RecoveryView.as_view(), name="account-recovery"),
+    path("recovery", recoveries.RecoveryRequestView.as_view(), name="recovery"),
+    path("recovery/complete", recoveries.RecoveryCompleteView.as_view(), name="recovery-complete"),
     path("account", views.AccountView.as_view(), name="account"),
     path("tv/code", televisions.CodeView.as_view(), name="tv-code"),
     path("tv/approve", televisions.ApproveView.as_view(), name="tv-approve"),

@@ -6,20 +6,27 @@ apps above.
 """
 
 from accounts.models.audit import AuditEntry
+from accounts.models.deletions import AccountDeletion, ErasureStep
 from accounts.models.devices import Device, DeviceRegistration
+from accounts.models.exports import DataExport
 from accounts.models.mails import OutgoingEmail
 from accounts.models.profiles import Profile, SessionProfile
+from accounts.models.recoveries import Recovery
 from accounts.models.televisions import CodeTries, DeviceAuthorization
 from accounts.models.users import User
 
 __all__ = [
+    "AccountDeletion",
     "AuditEntry",
     "CodeTries",
+    "DataExport",
     "Device",
     "DeviceAuthorization",
     "DeviceRegistration",
+    "ErasureStep",
     "OutgoingEmail",
     "Profile",
+    "Recovery",
     "SessionProfile",
     "User",
 ]

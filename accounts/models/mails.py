@@ -29,9 +29,11 @@ class OutgoingEmail(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     template = models.CharField(max_length=100)
     """Prefix of the templates: `<prefix>_subject.txt`, `_message.txt`, `_message.html`."""
-    address = models.EmailField(db_index=True)
+    address = models.EmailField(db_index=True, blank=True)
     language = models.CharField(max_length=12)
     context = models.JSONField(default=dict)
+    forgets_address = models.BooleanField(default=False, db_default=False)
+    """Whether the address goes too, once the mail is sent or given up: the last one to somebody who left."""
     created_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField()

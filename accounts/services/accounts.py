@@ -9,12 +9,27 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 
-from accounts.models import CodeTries, Device, DeviceAuthorization, DeviceRegistration, OutgoingEmail, Profile, User
-from accounts.services import audit, sessions
+from accounts.models import (
+    CodeTries,
+    DataExport,
+    Device,
+    DeviceAuthorization,
+    DeviceRegistration,
+    OutgoingEmail,
+    Profile,
+    Recovery,
+    User,
+)
+from accounts.services import audit, exports, sessions
 from accounts.services.audit import Act, Origin
 from core.errors import DomainError
+from core.personal_data import Tally
 
 CHANGEABLE = {"country", "language"}
 
@@ -95,30 +110,48 @@ def addresses_of(account_id: UUID) -> set[str]:
     }
 
 
-def erase(*, account_id: UUID, now: datetime) -> None:
+def erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
     """Take the person out of an account: what is left is a row that other tables refer to, and no name.
 
     An account that is unknown or erased already is no error.
     """
+    exports.remove_archives(account_id=account_id)
     with transaction.atomic():
         account = User.objects.locked().filter(pk=account_id).first()
         if account is None:
             return
-        OutgoingEmail.objects.filter(address__in=addresses_of(account_id)).delete()
-        sessions.end(account_id=account_id, now=now)
-        DeviceAuthorization.objects.filter(account=account).delete()
-        CodeTries.objects.filter(account=account).delete()
-        DeviceRegistration.objects.filter(account=account).delete()
-        Device.objects.filter(account=account).delete()
-        Profile.objects.filter(account=account).delete()
-        EmailAddress.objects.filter(user=account).delete()
-        Authenticator.objects.filter(user=account).delete()
-        audit.strip(account_id=account_id)
+        mine = OutgoingEmail.objects.filter(address__in=addresses_of(account_id))
+        tally("accounts.OutgoingEmail", mine.delete()[0])
+        tally("usersessions.UserSession", sessions.end(account_id=account_id, now=now))
+        for rows in (
+            DataExport.objects.filter(account=account),
+            Recovery.objects.filter(account=account),
+            DeviceAuthorization.objects.filter(account=account),
+            CodeTries.objects.filter(account=account),
+            DeviceRegistration.objects.filter(account=account),
+            Device.objects.filter(account=account),
+            Profile.objects.filter(account=account),
+            EmailAddress.objects.filter(user=account),
+            Authenticator.objects.filter(user=account),
+            SocialAccount.objects.filter(user=account),
+        ):
+            tally(rows.model._meta.label, rows.delete()[1].get(rows.model._meta.label, 0))
+        tally("accounts.AuditEntry", audit.strip(account_id=account_id))
+        tally("admin.LogEntry", _strip_log(account))
         account.groups.clear()
         account.user_permissions.clear()
-        account.email = f"{account.pk}@erased.invalid"
+        erased = f"{account.pk}@erased.invalid"
+        tally("accounts.User", int(account.email != erased))
+        account.email = erased
         account.set_unusable_password()
         account.country = account.suspension_reason = ""
+        account.language = settings.LANGUAGE_CODE
         account.suspended_at = account.last_login = None
         account.is_active = account.is_staff = account.is_superuser = False
         account.save()
+
+
+def _strip_log(account: User) -> int:
+    """Take the address, and what staff wrote, out of the admin's log of changes to this account."""
+    log = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(account.pk))
+    return log.exclude(object_repr=str(account.pk)).update(object_repr=str(account.pk), change_message="")

@@ -57,10 +57,14 @@ def record(
     )
 
 
-def strip(*, account_id: UUID) -> None:
-    """Take from an account's entries what tells of the person; acts, times and members of staff stay."""
+def strip(*, account_id: UUID) -> int:
+    """Take from an account's entries what tells of the person; acts, times and members of staff stay.
+
+    Answers how many entries told of them.
+    """
     entries = AuditEntry.objects.filter(account=account_id)
-    entries.update(address=None, place="", user_agent="", detail={})
+    told = entries.exclude(address=None, place="", user_agent="", detail={})
+    return told.update(address=None, place="", user_agent="", detail={})
 
 
 def purge(*, now: datetime) -> int:

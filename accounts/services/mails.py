@@ -39,8 +39,9 @@ def enqueue(
     context: Mapping[str, Any],
     useful_for: timedelta,
     now: datetime,
+    forgets_address: bool = False,
 ) -> UUID:
-    """Record that a mail is to be sent; the caller hands its id to `tasks.deliver_mail`."""
+    """Record that a mail is to be sent; the caller hands its id to `tasks.deliver_mail`, or leaves it to the sweep."""
     mail = OutgoingEmail.objects.create(
         template=template,
         address=address,
@@ -49,6 +50,7 @@ def enqueue(
         created_at=now,
         next_attempt_at=now,
         useful_until=now + useful_for,
+        forgets_address=forgets_address,
     )
     return mail.pk
 
@@ -137,4 +139,5 @@ def _is_final(error: Exception) -> bool:
 
 def _end(mail: OutgoingEmail, **outcome: Any) -> None:
     # The code in the context has served.
-    OutgoingEmail.objects.filter(pk=mail.pk).update(context={}, **outcome)
+    address = {"address": ""} if mail.forgets_address else {}
+    OutgoingEmail.objects.filter(pk=mail.pk).update(context={}, **address, **outcome)

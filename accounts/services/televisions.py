@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import rules
 from accounts.models import CodeTries, DeviceAuthorization, User
-from accounts.services import devices
+from accounts.services import devices, notices
 from core.errors import DomainError
 
 LIFETIME = timedelta(minutes=15)
@@ -200,6 +200,14 @@ def _redeem(asked: DeviceAuthorization, account: User, *, address: str, user_age
         name=asked.name,
         place=asked.place,
         now=now,
+    )
+    notices.tell(
+        account,
+        "new_device",
+        now=now,
+        timestamp=now.isoformat(),
+        place=asked.place or address,
+        device=asked.name or user_agent[:200] or "?",
     )
     asked.state, asked.polled_at = State.REDEEMED, now
     asked.save(update_fields=["state", "polled_at"])

@@ -15,12 +15,21 @@ from django.db import transaction
 
 from billing import rules
 from billing.gateway import NOT_A_CARD, Card, Gateway, GatewayRefused, GatewayUnavailable, SetupIntent
-from billing.models import CardSetup, Invoice, PaymentAttempt, PaymentCustomer, PaymentMethod, Subscription
+from billing.models import (
+    CardSetup,
+    Invoice,
+    PaymentAttempt,
+    PaymentCustomer,
+    PaymentMethod,
+    Subscription,
+    WebhookEvent,
+)
 from billing.rules import Status
 from billing.services import payments
 from core import idempotency
 from core.errors import DomainError
 from core.idempotency import RequestKey
+from core.personal_data import Tally
 
 
 class PaymentServiceUnavailable(DomainError):
@@ -99,6 +108,24 @@ def _customer(account_id: UUID, *, gateway: Gateway, now: datetime) -> str:
             account_id=account_id, defaults={"gateway_id": made, "created_at": now}
         )
     return known.gateway_id
+
+
+def forget_customer(*, account_id: UUID, gateway: Gateway, tally: Tally) -> None:
+    """Delete an account's customer at the gateway, with its cards, and every trace of it in what the gateway told us.
+
+    Done twice it does nothing more. Raises PaymentServiceUnavailable.
+    """
+    customer = PaymentCustomer.objects.filter(account=account_id).first()
+    if customer is None:
+        return
+    try:
+        gateway.delete_customer(customer.gateway_id)
+    except (GatewayUnavailable, GatewayRefused) as error:
+        raise PaymentServiceUnavailable from error
+    with transaction.atomic():
+        told = WebhookEvent.objects.filter(payload__data__object__customer=customer.gateway_id)
+        tally("billing.WebhookEvent", told.update(payload={}))
+        tally("billing.PaymentCustomer", PaymentCustomer.objects.filter(pk=customer.pk).delete()[0])
 
 
 def register(*, account_id: UUID, setup_intent: str, gateway: Gateway, now: datetime) -> PaymentMethod:

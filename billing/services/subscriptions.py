@@ -276,6 +276,14 @@ def cancel(
     return subscription
 
 
+def stop_renewing(*, account_id: UUID, now: datetime, by: str) -> None:
+    """Cancel as `cancel` does, in the database alone: for whoever reaches no gateway.
+
+    A first payment that waits for the customer is withdrawn by the sweep. Raises NoSubscription, PaymentUnderWay.
+    """
+    _cancel(account_id=account_id, subscription_id=None, now=now, by=by)
+
+
 @transaction.atomic
 def _cancel(*, account_id: UUID, subscription_id: UUID | None, now: datetime, by: str) -> PaymentAttempt | None:
     """Cancel under lock; answers the attempt that must be withdrawn at the gateway first."""

@@ -88,6 +88,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.headless",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "django_structlog",
     "core",
@@ -178,6 +180,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+BREACHED_PASSWORDS_REFUSED: bool = env.bool("BREACHED_PASSWORDS_REFUSED", PRODUCTION)
+"""Whether passwords known from breaches elsewhere are refused. Who knows them learns five characters of a hash."""
+if BREACHED_PASSWORDS_REFUSED:
+    AUTH_PASSWORD_VALIDATORS += [
+        {
+            # Without an answer within a second it lets the password pass, and logs that it did.
+            "NAME": "pwned_passwords_django.validators.PwnedPasswordsValidator",
+            "OPTIONS": {"error_message": _("This password is known from a breach elsewhere; choose another.")},
+        }
+    ]
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 
 # Sign-in is django-allauth's, as an API alone: codes by mail, no pages, no links to follow.
@@ -190,6 +202,7 @@ FRONTEND_URL = env.str("FRONTEND_URL", "").rstrip("/")
 HEADLESS_FRONTEND_URLS = {
     "account_signup": f"{FRONTEND_URL or PUBLIC_URL}/sign-up",
     "account_reset_password": f"{FRONTEND_URL or PUBLIC_URL}/reset-password",
+    "socialaccount_login_error": f"{FRONTEND_URL or PUBLIC_URL}/sign-in/failed",
 }
 ACCOUNT_ADAPTER = "accounts.api.adapter.AccountAdapter"
 USERSESSIONS_ADAPTER = "accounts.api.adapter.SessionsAdapter"
@@ -212,13 +225,44 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # How long a proof of who it is, a sign-in for one, is good for what is sensitive: see accounts.proofs.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 ACCOUNT_EMAIL_NOTIFICATIONS = True
+# How long somebody who asked for their account to be deleted may take it back.
+ACCOUNT_DELETION_GRACE_DAYS = env.int("ACCOUNT_DELETION_GRACE_DAYS", 14)
+# How long the owner of an account has to stop somebody who says that its second factor is lost.
+RECOVERY_DELAY_HOURS = env.int("RECOVERY_DELAY_HOURS", 72)
 STAFF_SECOND_FACTOR_REQUIRED: bool = env.bool("STAFF_SECOND_FACTOR_REQUIRED", PRODUCTION)
 """Whether the admin lets in only who signed in with a second factor."""
 MFA_ADAPTER = "accounts.api.adapter.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_PASSKEY_SIGNUP_ENABLED = True
+# Browsers make passkeys for https alone, and for localhost.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
+PASSKEY_DOMAIN = env.str("PASSKEY_DOMAIN", environ.urlparse(FRONTEND_URL or PUBLIC_URL).hostname)
+"""The domain that passkeys are good for, with its subdomains; those made for another are lost when it changes."""
 MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1  # clocks of phones differ
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+
+# Sign-in by any number of OpenID providers: OIDC_PROVIDERS lists short names, and OIDC_<NAME>_... says the rest.
+SOCIALACCOUNT_ADAPTER = "allauth.socialaccount.adapter.DefaultSocialAccountAdapter"
+SOCIALACCOUNT_AUTO_SIGNUP = False  # a new account says its country first
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # who controls a provider does not control its users' accounts here
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": name,
+                "name": env.str(f"OIDC_{name.upper()}_NAME", name.capitalize()),
+                "client_id": required(f"OIDC_{name.upper()}_CLIENT_ID", f"{name} is one of OIDC_PROVIDERS"),
+                "secret": env.str(f"OIDC_{name.upper()}_CLIENT_SECRET", ""),
+                "settings": {"server_url": required(f"OIDC_{name.upper()}_ISSUER", f"{name} is one of OIDC_PROVIDERS")},
+            }
+            for name in env.list("OIDC_PROVIDERS", default=[])
+        ],
+    }
+}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
@@ -253,6 +297,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "purge-idempotency-keys": {"task": "core.tasks.purge_idempotency_keys", "schedule": 3600},
     "keep-partitions": {"task": "core.tasks.keep_partitions", "schedule": 24 * 3600},
     "deliver-due-mail": {"task": "accounts.tasks.deliver_due_mail", "schedule": 60},
+    "build-due-exports": {"task": "accounts.tasks.build_due_exports", "schedule": 60},
+    "erase-due-accounts": {"task": "accounts.tasks.erase_due_accounts", "schedule": 60},
+    "mail-recovery-codes": {"task": "accounts.tasks.mail_recovery_codes", "schedule": 60},
     "purge-accounts": {"task": "accounts.tasks.purge", "schedule": 24 * 3600},
     "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
@@ -539,7 +586,7 @@ OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", "streaming")
 if DEPLOYMENT == "test":
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MIGRATION_LINTER_OPTIONS = {
-    "exclude_apps": ["account", "admin", "auth", "contenttypes", "mfa", "sessions", "usersessions"],
+    "exclude_apps": ["account", "admin", "auth", "contenttypes", "mfa", "sessions", "socialaccount", "usersessions"],
     # Creates tables alone, in SQL that the linter reads line by line and takes for columns added to a full table.
     "ignore_name": ["0001_outbox"],
     "no_cache": True,

@@ -6,7 +6,7 @@ from django.urls import include, path
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from accounts.api import televisions
+from accounts.api import recoveries, televisions
 from billing.api.pages import GiftPage, PayPage
 from billing.api.views import StripeWebhookView
 from config import views
@@ -28,8 +28,11 @@ urlpatterns = [
     path("gift/<str:token>", GiftPage.as_view(), name="gift"),
     path("oauth/device_authorization", televisions.DeviceAuthorizationView.as_view(), name="device-authorization"),
     path("oauth/token", televisions.TokenView.as_view(), name="oauth-token"),
+    path("recovery/stop", recoveries.stop_page, name="stop-recovery"),
     path("tv", televisions.page, name="tv"),
     path("webhooks/stripe", StripeWebhookView.as_view(), name="stripe-webhook"),
+    # Where OpenID providers send people back: /oidc/<provider>/login/callback/.
+    path("", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]

@@ -29,7 +29,7 @@ from django.db import connection, transaction
 
 from core.errors import DomainError
 from core.models import IdempotencyKey
-from core.personal_data import Contributor, Stream
+from core.personal_data import Contributor, Stream, Tally
 
 KEPT_FOR = timedelta(hours=24)
 _PURGED_AT_ONCE = 5_000
@@ -213,9 +213,10 @@ def purge(*, now: datetime) -> int:
             return purged
 
 
-def _erase(*, account_id: UUID, now: datetime) -> None:
+def _erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
     """Forget an account's keys and the answers kept for them."""
-    IdempotencyKey.objects.filter(account_id=account_id).delete()
+    with transaction.atomic():
+        tally("core.IdempotencyKey", IdempotencyKey.objects.filter(account_id=account_id).delete()[0])
 
 
 def _export(*, account_id: UUID) -> Iterable[Stream]:

@@ -8,7 +8,7 @@ profile and that nobody answers for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -16,6 +16,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.apps import apps
+
+from core.errors import DomainError
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,37 @@ class Stream:
     records: Iterable[Mapping[str, Any]]
 
 
+Tally = Callable[[str, int], None]
+"""Notes how many rows of a model were erased or stripped: `tally("accounts.Profile", 3)`.
+
+Called inside the transaction that does it, so that the record of an erasure tells neither more nor less,
+wherever the erasure is killed.
+"""
+
+
 class Erase(Protocol):
     """Erases what one app holds about an account, or strips it of the person.
 
     It owns its transactions, reaches no other company's server inside one, and may be killed and
-    called again: what is already gone is no error. When it must wait (a charge is open) it raises a
-    DomainError, and nothing below it is erased before it succeeds.
+    called again: what is already gone is no error. When it must wait after all (a charge was begun since
+    `hinders` was asked) it raises a DomainError, and nothing below it is erased before it succeeds.
     """
 
-    def __call__(self, *, account_id: UUID, now: datetime) -> None: ...
+    def __call__(self, *, account_id: UUID, now: datetime, tally: Tally) -> None: ...
+
+
+class Hinders(Protocol):
+    """Answers why an account cannot be erased yet (money is on its way), or None.
+
+    Every app is asked before the first one erases anything, so that an account is whole until it goes.
+    """
+
+    def __call__(self, *, account_id: UUID) -> DomainError | None: ...
+
+
+def nothing_hinders(*, account_id: UUID) -> DomainError | None:
+    """Answer None: for apps that never have to wait."""
+    return None
 
 
 class Export(Protocol):
@@ -60,6 +84,7 @@ class Contributor:
     erase: Erase
     covers: frozenset[str]
     keeps: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    hinders: Hinders = nothing_hinders
 
 
 _contributors: dict[str, Contributor] = {}
@@ -85,16 +110,24 @@ def export(*, account_id: UUID) -> Iterator[tuple[str, Stream]]:
             yield contributor.name, stream
 
 
-def erase(*, account_id: UUID, now: datetime, done: Collection[str] = ()) -> Iterator[str]:
+def hindrance(*, account_id: UUID) -> DomainError | None:
+    """Answer the first reason why an account cannot be erased yet; None if nothing hinders."""
+    reasons = (contributor.hinders(account_id=account_id) for contributor in contributors())
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def erase(
+    *, account_id: UUID, now: datetime, tally: Callable[[str], Tally], done: Collection[str] = ()
+) -> Iterator[str]:
     """Erase an account app by app, and yield each app's name when its part is done.
 
-    The caller records the name before it asks for the next, and passes what it has recorded as
+    `tally` answers what an app's counts are noted with. The caller records the name before it asks for the next, and passes what it has recorded as
     `done` after an interruption, which then costs at most one app's part a second time. Whatever an
     app raises ends the walk there.
     """
     for contributor in contributors():
         if contributor.name not in done:
-            contributor.erase(account_id=account_id, now=now)
+            contributor.erase(account_id=account_id, now=now, tally=tally(contributor.name))
             yield contributor.name
 
 

@@ -16,6 +16,7 @@ from accounts.services import accounts, audit
 from accounts.services.audit import Act, Origin
 from core.clock import now
 from tests.accounts.conftest import App
+from tests.erasures import Tally
 from tests.factories.accounts import PASSWORD, AccountFactory, StaffFactory, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -144,7 +145,7 @@ class TestEntry:
         account, staff = AccountFactory.create(), StaffFactory.create()
         origin = Origin("192.0.2.7", "Bonn, DE", "Browser/2")
         accounts.suspend(account_id=account.pk, reason="named Ada", by=staff, now=now(), origin=origin)
-        accounts.erase(account_id=account.pk, now=now())
+        accounts.erase(account_id=account.pk, now=now(), tally=Tally())
         entry = AuditEntry.objects.get()
         assert (entry.account_id, entry.act, entry.by_id) == (account.pk, "suspended", staff.pk)
         assert (entry.address, entry.place, entry.user_agent, entry.detail) == (None, "", "", {})

@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 MAILS = sorted(
     str(file.relative_to(TEMPLATES)).removesuffix(".html")
-    for folder in ("account/email", "mfa/email")
+    for folder in ("account/email", "mfa/email", "socialaccount/email")
     for file in (TEMPLATES / folder).glob("*.html")
 )
 
@@ -89,6 +89,7 @@ class TestRender:
     CONTEXT = {
         "code": "ABCD-EFGH", "timestamp": "2026-03-01T12:00:00+00:00", "ip": "192.0.2.1", "user_agent": "Phone <1>",
         "from_email": "old@example.com", "to_email": "new@example.com", "deleted_email": "old@example.com",
+        "place": "Bonn, DE", "device": "Phone <1>", "action_url": "https://tv.example/recovery/stop?token=x",
     }  # fmt: skip
 
     @pytest.mark.parametrize("language", ["en", "de"])

@@ -16,6 +16,7 @@ from accounts.personal_data import CONTRIBUTOR
 from accounts.services import accounts, staff
 from core.ids import new_id
 from tests.accounts.conftest import App
+from tests.erasures import Tally
 from tests.factories.accounts import PASSWORD, ProfileFactory, StaffFactory, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +37,8 @@ class TestExport:
         profile, _ = somebody(country="DE"), somebody()
         streams = {stream.name: list(stream.records) for stream in CONTRIBUTOR.export(account_id=profile.account_id)}
         assert {name: len(records) for name, records in streams.items()} == {
-            "account": 1, "addresses": 1, "profiles": 1, "sessions": 1, "devices": 1, "device_registrations": 0, "second_factors": 2, "activity": 0, "mail": 1,
+            "account": 1, "addresses": 1, "profiles": 1, "sessions": 1, "devices": 1, "device_registrations": 0, "second_factors": 2, "linked_sign_ins": 0, "activity": 0,
+            "deletions": 0, "recoveries": 0, "exports": 0, "mail": 1,
         }  # fmt: skip
         assert streams["account"][0]["email"] == profile.account.email
         assert streams["sessions"][0]["entered__profile"] == profile.pk
@@ -46,7 +48,7 @@ class TestExport:
         assert all("data" not in record for record in streams["second_factors"])
 
     def test_of_nobody_is_empty(self) -> None:
-        assert [list(stream.records) for stream in CONTRIBUTOR.export(account_id=new_id())] == [[]] * 9
+        assert [list(stream.records) for stream in CONTRIBUTOR.export(account_id=new_id())] == [[]] * 13
 
 
 class TestErase:
@@ -54,7 +56,12 @@ class TestErase:
         profile, other = somebody(country="DE"), somebody()
         account_id, email = profile.account_id, profile.account.email
         session_key = UserSession.objects.get(user=account_id).session_key
-        accounts.erase(account_id=account_id, now=NOW)
+        tally = Tally()
+        accounts.erase(account_id=account_id, now=NOW, tally=tally)
+        assert tally == {
+            "accounts.User": 1, "accounts.Profile": 1, "accounts.Device": 1, "accounts.OutgoingEmail": 1,
+            "account.EmailAddress": 1, "mfa.Authenticator": 2, "usersessions.UserSession": 1,
+        }  # fmt: skip
 
         left = User.objects.get(pk=account_id)
         assert left.email == f"{account_id}@erased.invalid"
@@ -69,13 +76,13 @@ class TestErase:
     def test_is_done_once_when_called_twice_and_for_nobody(self) -> None:
         account_id = somebody().account_id
         for _ in range(2):
-            accounts.erase(account_id=account_id, now=NOW)
-        accounts.erase(account_id=new_id(), now=NOW)
+            accounts.erase(account_id=account_id, now=NOW, tally=Tally())
+        accounts.erase(account_id=new_id(), now=NOW, tally=Tally())
         assert User.objects.get().email == f"{account_id}@erased.invalid"
 
     def test_lets_the_address_sign_up_anew(self) -> None:
         profile = somebody()
         email = profile.account.email
-        accounts.erase(account_id=profile.account_id, now=NOW)
+        accounts.erase(account_id=profile.account_id, now=NOW, tally=Tally())
         App().sign_up(email)
         assert User.objects.filter(email=email).count() == 1

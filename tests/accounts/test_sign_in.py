@@ -336,6 +336,22 @@ class TestSignIn:
         assert theirs.call("get", "/api/v1/account").status_code == 200
 
 
+class TestNewDevice:
+    def test_is_told_of_by_mail_once(self, make_app: Callable[..., App]) -> None:
+        app = make_app()
+        app.sign_up("ada@example.com")
+        app.verify("ada@example.com")
+        assert "account/email/new_device" not in mails_to("ada@example.com")  # the first sign-in is no news
+        other = make_app()
+        for _ in range(2):
+            other.auth("auth/login", email="ada@example.com", password=SIGN_UP["password"])
+            other.auth("auth/session", "delete")
+            other.token = None
+        assert mails_to("ada@example.com").count("account/email/new_device") == 1
+        mail = OutgoingEmail.objects.get(template="account/email/new_device")
+        assert mail.context["place"] == other.address
+
+
 class TestPasswordReset:
     def test_ends_every_sign_in_and_says_so_by_mail(self, make_app: Callable[..., App]) -> None:
         account = AccountFactory.create()

@@ -41,6 +41,9 @@ class InstantGateway:
     def create_customer(self, *, account_id: str, idempotency_key: str) -> str:
         raise NotImplementedError
 
+    def delete_customer(self, customer: str) -> None:
+        raise NotImplementedError
+
     def create_setup_intent(self, *, customer: str, metadata: Mapping[str, str], idempotency_key: str) -> SetupIntent:
         raise NotImplementedError
 

@@ -9,6 +9,7 @@ from billing.models import CardSetup, Invoice, PaymentMethod, Subscription
 from core import personal_data as walk
 from core.clock import now
 from tests.billing.customers import Customer
+from tests.erasures import Tally
 from tests.factories.billing import PriceFactory
 from tests.standin import Standin
 
@@ -46,16 +47,12 @@ class TestExport:
 
 
 class TestErase:
-    def test_waits_while_the_subscription_lives(self, customer: Customer) -> None:
-        with pytest.raises(personal_data.SubscriptionLives) as refusal:
-            personal_data.erase(account_id=customer.account.pk, now=now())
-        assert refusal.value.code == "subscription_lives"
-        assert PaymentMethod.objects.get().last4 == "4242"
-
     def test_leaves_nothing_that_tells_cards_apart_and_keeps_invoices(self, customer: Customer) -> None:
-        Subscription.objects.update(status="canceled", next_bill_at=None, ended_at=now())
+        tally = Tally()
         for _ in range(2):
-            personal_data.erase(account_id=customer.account.pk, now=now())
+            personal_data.erase(account_id=customer.account.pk, now=now(), tally=tally)
+        assert tally == {"billing.PaymentCustomer": 1, "billing.PaymentMethod": 1, "billing.CardSetup": 1}
+        assert Subscription.objects.get().status == "canceled"
         card = PaymentMethod.objects.get()
         assert (card.brand, card.last4, card.exp_year, card.fingerprint, card.is_default) == ("", "", 0, "", False)
         assert CardSetup.objects.count() == 0

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from core import personal_data
+from core.errors import DomainError
 from core.ids import new_id
-from core.personal_data import Contributor, Stream
+from core.personal_data import Contributor, Stream, Tally
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class MoneyUnderWay(DomainError):
+    """A reason to wait."""
+
+    code = "test_money_under_way"
+    title = "Money is under way."
+
+
+class Tallies(dict[str, list[tuple[str, int]]]):
+    """What each app noted."""
+
+    def __call__(self, name: str) -> Tally:
+        return lambda model, rows: self.setdefault(name, []).append((model, rows))
+
+
+def erase(**arguments: Any) -> Iterator[str]:
+    return personal_data.erase(account_id=new_id(), now=NOW, **{"tally": Tallies(), **arguments})
 
 
 class Recorder:
@@ -22,13 +42,19 @@ class Recorder:
         self.name, self.calls, self.failures = name, calls, failures
 
     def contributor(self) -> Contributor:
-        return Contributor(self.name, self.export, self.erase, frozenset(), {f"{self.name}.Kept": "the law says so"})
+        return Contributor(
+            self.name, self.export, self.erase, frozenset(), {f"{self.name}.Kept": "the law says so"}, self.hinders
+        )
 
     def export(self, *, account_id: UUID) -> Iterable[Stream]:
         yield Stream(f"{self.name}-records", iter([{"account": str(account_id)}]))
 
-    def erase(self, *, account_id: UUID, now: datetime) -> None:
+    def hinders(self, *, account_id: UUID) -> DomainError | None:
+        return MoneyUnderWay(self.name) if self.failures else None
+
+    def erase(self, *, account_id: UUID, now: datetime, tally: Tally) -> None:
         self.calls.append(self.name)
+        tally(f"{self.name}.Record", 1)
         if self.failures:
             self.failures -= 1
             raise ConnectionError
@@ -50,25 +76,44 @@ def register_all(calls: list[str], **failures: int) -> None:
 class TestErase:
     def test_goes_from_the_topmost_app_down(self, calls: list[str]) -> None:
         register_all(calls)
-        assert list(personal_data.erase(account_id=new_id(), now=NOW)) == ["billing", "accounts", "core"]
+        assert list(erase()) == ["billing", "accounts", "core"]
         assert calls == ["billing", "accounts", "core"]
 
     def test_does_an_app_only_when_asked_for_the_next(self, calls: list[str]) -> None:
         register_all(calls)
-        walk = personal_data.erase(account_id=new_id(), now=NOW)
+        walk = erase()
         assert next(walk) == "billing"
         assert calls == ["billing"]
 
     def test_ends_where_an_app_fails_and_resumes_there(self, calls: list[str]) -> None:
         register_all(calls, accounts=1)
-        walk = personal_data.erase(account_id=new_id(), now=NOW)
+        walk = erase()
         done = [next(walk)]
         with pytest.raises(ConnectionError):
             next(walk)
         assert (done, calls) == (["billing"], ["billing", "accounts"])
 
-        assert list(personal_data.erase(account_id=new_id(), now=NOW, done=done)) == ["accounts", "core"]
+        assert list(erase(done=done)) == ["accounts", "core"]
         assert calls == ["billing", "accounts", "accounts", "core"]
+
+    def test_notes_each_apps_counts_under_its_name(self, calls: list[str]) -> None:
+        register_all(calls)
+        tallies = Tallies()
+        assert len(list(erase(tally=tallies))) == 3
+        assert tallies == {name: [(f"{name}.Record", 1)] for name in ("billing", "accounts", "core")}
+
+
+class TestHindrance:
+    def test_is_the_topmost_apps_reason(self, calls: list[str]) -> None:
+        register_all(calls, accounts=1, core=1)
+        reason = personal_data.hindrance(account_id=new_id())
+        assert reason is not None
+        assert reason.detail == "accounts"
+        assert calls == []
+
+    def test_is_none_when_all_are_ready(self, calls: list[str]) -> None:
+        register_all(calls)
+        assert personal_data.hindrance(account_id=new_id()) is None
 
 
 class TestExport:

@@ -28,6 +28,7 @@ from core.tasks import purge_idempotency_keys
 from tests.core.api import sample
 from tests.core.api.sample import Gate
 from tests.core.api.test_problems import SAMPLE, problem
+from tests.erasures import Tally
 from tests.factories.accounts import AccountFactory
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -388,7 +389,9 @@ class TestForgetting:
         for account_id in (gone, stays):
             idempotency.claim(RequestKey.of(account_id=account_id, operation="x", key="k", body={}), now=NOW)
         [core] = [contributor for contributor in personal_data.contributors() if contributor.name == "core"]
-        core.erase(account_id=gone, now=NOW)
-        core.erase(account_id=gone, now=NOW)
+        tally = Tally()
+        for _ in range(2):
+            core.erase(account_id=gone, now=NOW, tally=tally)
+        assert tally == {"core.IdempotencyKey": 1}
         assert IdempotencyKey.objects.get().account_id == stays
         assert list(core.export(account_id=stays)) == []
