@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from catalog.api import views
+from catalog.api import collections, views
 
 urlpatterns = [
     path("titles", views.TitlesView.as_view(), name="titles"),
@@ -11,5 +11,7 @@ urlpatterns = [
     path("genres", views.GenresView.as_view(), name="genres"),
     path("search", views.SearchView.as_view(), name="search"),
     path("search/suggestions", views.SuggestionsView.as_view(), name="search-suggestions"),
+    path("rows", collections.RowsView.as_view(), name="rows"),
+    path("collections/<slug:slug>", collections.CollectionView.as_view(), name="collection"),
     path("people/<uuid:person_id>", views.PersonView.as_view(), name="person"),
 ]

@@ -1,6 +1,7 @@
 """Tables of the catalogue, by noun."""
 
 from catalog.models.artwork import Artwork
+from catalog.models.collections import Collection, CollectionTitle, EditorialRow
 from catalog.models.editorial import EditLock, Review, Revision, ScheduledAct
 from catalog.models.ingest import (
     IngestProblem,
@@ -32,9 +33,12 @@ __all__ = [
     "AlternateTitle",
     "Artwork",
     "AvailabilityWindow",
+    "Collection",
+    "CollectionTitle",
     "ContentRating",
     "Credit",
     "EditLock",
+    "EditorialRow",
     "ExternalId",
     "Genre",
     "IngestProblem",

@@ -1,0 +1,164 @@
+"""Rows and collections as a viewer sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, F, FloatField, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Extract
+
+from catalog.membership import Rule, read_rule
+from catalog.models import (
+    AvailabilityWindow,
+    Collection,
+    CollectionTitle,
+    EditorialRow,
+    SourceRecord,
+    Title,
+    TitleGenre,
+    TitleKeyword,
+)
+from catalog.rules import Audience, Viewer
+from catalog.selectors import titles as title_selectors
+from core.errors import DomainError
+
+ROWS = 30
+"""At most so many rows of a page, each with at most CARDS titles; the collection itself has the rest."""
+CARDS = 20
+
+
+class CollectionNotFound(DomainError):
+    code = "collection_not_found"
+    title = "There is no such collection, or nothing in it is available to you."
+    status = 404
+
+
+@dataclass(frozen=True)
+class Row:
+    """A collection with the titles of it that a viewer sees first."""
+
+    collection: Collection
+    titles: Sequence[Title]
+
+
+def rows_for(viewer: Viewer, now: datetime, *, is_kids: bool) -> list[Row]:
+    """Answer the editors' rows for a viewer, in their order; one without a title for them is left out.
+
+    In as many queries for thirty rows as for one.
+    """
+    placed = EditorialRow.objects.shown(viewer.country, is_kids=is_kids, now=now).select_related("collection")
+    # A collection that stands in two rows is shown where it comes first.
+    collections = list({row.collection_id: row.collection for row in placed[:ROWS]}.values())
+    members = {collection.pk: title_ids[:CARDS] for collection, title_ids in _members(collections, viewer, now, CARDS)}
+    wanted = {title_id for title_ids in members.values() for title_id in title_ids}
+    cards = {title.pk: title for title in title_selectors.with_cards(Title.objects.filter(pk__in=wanted))}
+    rows = [Row(collection, [cards[pk] for pk in members[collection.pk] if pk in cards]) for collection in collections]
+    return [row for row in rows if row.titles]
+
+
+def collection_for(slug: str, viewer: Viewer, now: datetime) -> Row:
+    """Answer a collection with all of it that a viewer may see. Raises CollectionNotFound."""
+    collection = Collection.objects.filter(slug=slug).first()
+    if collection is None:
+        raise CollectionNotFound
+    [(_, title_ids)] = _members([collection], viewer, now, collection.most)
+    cards = {title.pk: title for title in title_selectors.with_cards(Title.objects.filter(pk__in=title_ids))}
+    found = [cards[title_id] for title_id in title_ids if title_id in cards]
+    if not found:
+        raise CollectionNotFound
+    return Row(collection, found)
+
+
+def _members(
+    collections: Sequence[Collection], viewer: Viewer, now: datetime, most: int
+) -> list[tuple[Collection, list[UUID]]]:
+    """Answer the ids of what each collection shows, in order, in one query for all of them."""
+    visible = Title.objects.browsable_by(viewer, now)
+    queries = [
+        query.annotate(place=Value(place, IntegerField())).values_list("place", "rank", "pk")
+        for number, collection in enumerate(collections)
+        for place, query in _queries(collection, number, visible, viewer, now, most)
+    ]
+    found: list[dict[UUID, None]] = [{} for _ in collections]
+    if queries:
+        rows = queries[0].union(*queries[1:], all=True) if len(queries) > 1 else queries[0]
+        for place, _, title_id in sorted(rows, key=lambda row: (row[0], -row[1], -row[2].int)):
+            found[place // 2][title_id] = None
+    return [
+        (collection, list(title_ids)[: min(most, collection.most)])
+        for collection, title_ids in zip(collections, found, strict=True)
+    ]
+
+
+def _queries(
+    collection: Collection, number: int, visible: QuerySet[Title], viewer: Viewer, now: datetime, most: int
+) -> Iterator[tuple[int, QuerySet[Title]]]:
+    """Answer what finds a collection's titles, best first, with its place: the named ones before those of the rule.
+
+    `rank` says again, as a number, by what they are in order, since a union forgets its parts' order.
+    """
+    limit = min(most, collection.most)
+    if collection.kind != Collection.Kind.RULE:
+        members = CollectionTitle.objects.filter(collection=collection, title=OuterRef("pk"))
+        rank = Cast(Subquery(members.values("position")[:1]), FloatField()) * Value(-1.0)
+        yield 2 * number, visible.filter(Exists(members)).annotate(rank=rank).order_by("-rank", "-pk")[:limit]
+    if collection.kind != Collection.Kind.MANUAL:
+        ruled = _ordered(_meeting(read_rule(collection.rule), visible, viewer, now), collection.order)
+        yield 2 * number + 1, ruled[:limit]
+
+
+def _ordered(titles: QuerySet[Title], order: str) -> QuerySet[Title]:
+    """Put titles in order by columns that have an index, so that the first few cost no sorting of all."""
+    if order == Collection.Order.RELEASED:
+        released = titles.filter(release_date__isnull=False)
+        return released.annotate(rank=Extract("release_date", "epoch", output_field=FloatField())).order_by(
+            "-release_date", "-pk"
+        )
+    if order == Collection.Order.POPULAR:
+        known = titles.filter(search_document__isnull=False)
+        return known.annotate(rank=F("search_document__standing")).order_by("-search_document__standing", "-pk")
+    return titles.annotate(rank=Value(0.0, FloatField())).order_by("-pk")
+
+
+def _meeting(rule: Rule, titles: QuerySet[Title], viewer: Viewer, now: datetime) -> QuerySet[Title]:
+    conditions = [
+        *_facts(rule),
+        *(Q(Exists(found.filter(title=OuterRef("pk")))) for found in _parts(rule)),
+    ]
+    if rule.highest_age is not None:
+        stricter = replace(viewer, audience=Audience(min(rule.highest_age, viewer.audience.highest_age), False))
+        titles = titles.browsable_by(stricter, now)
+    if rule.leaves_within_days is not None:
+        later = AvailabilityWindow.objects.open_in(viewer.country, now + timedelta(days=rule.leaves_within_days))
+        conditions.append(Q(~Exists(later.filter(title=OuterRef("pk")))))
+    if rule.added_within_days is not None:
+        conditions.append(Q(published_at__gt=now - timedelta(days=rule.added_within_days)))
+    return titles.filter(*conditions)
+
+
+def _facts(rule: Rule) -> Iterator[Q]:
+    if rule.kinds:
+        yield Q(kind__in=rule.kinds)
+    if rule.countries:
+        yield Q(countries__overlap=rule.countries)
+    if rule.original_languages:
+        yield Q(original_language__in=rule.original_languages)
+    if rule.year_from is not None:
+        yield Q(release_date__gte=date(rule.year_from, 1, 1))
+    if rule.year_to is not None:
+        yield Q(release_date__lte=date(rule.year_to, 12, 31))
+    if rule.made_for_kids is not None:
+        yield Q(made_for_kids=rule.made_for_kids)
+
+
+def _parts(rule: Rule) -> Iterator[QuerySet[Any]]:
+    if rule.genres:
+        yield TitleGenre.objects.filter(genre__slug__in=rule.genres)
+    if rule.keywords:
+        yield TitleKeyword.objects.filter(keyword__name__in=rule.keywords)
+    if rule.providers:
+        yield SourceRecord.objects.filter(provider__code__in=rule.providers, retired_at__isnull=True)

@@ -1,0 +1,283 @@
+"""Collections and the rows that place them."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+
+from catalog.membership import RuleInvalid, read_rule
+from catalog.models import Collection, CollectionTitle, EditorialRow, Genre, Keyword, Title, TitleGenre, TitleKeyword
+from catalog.rules import Audience, Viewer
+from catalog.selectors import collections as selectors
+from catalog.services import collections
+from core.ids import new_id
+from tests.catalog.test_admin import form_of, staff
+from tests.factories.accounts import AccountFactory, ProfileFactory, sign_in
+from tests.factories.catalog import NOW, ProviderFactory, RatingFactory, TitleFactory, feed, ingest, movie
+
+pytestmark = pytest.mark.django_db
+
+__all__ = ["staff"]
+GERMANY = Viewer("DE", ("de",))
+
+
+def collection(slug: str = "night-trains", titles: Any = None, rows: Any = None, **fields: Any) -> Collection:
+    """Make a collection that stands in one row, for everybody."""
+    return collections.save(
+        collection_id=new_id(),
+        fields={"slug": slug, "names": {"en": slug}, **fields},
+        title_ids=[title.pk for title in titles or []],
+        rows=[{}] if rows is None else rows,
+        now=NOW,
+    )
+
+
+def shown(viewer: Viewer = GERMANY, *, is_kids: bool = False, now: Any = NOW) -> dict[str, list[str]]:
+    return {
+        row.collection.slug: [title.texts.get().name for title in row.titles]
+        for row in selectors.rows_for(viewer, now, is_kids=is_kids)
+    }
+
+
+def film(name: str, *, genre: str = "", keyword: str = "", **fields: Any) -> Title:
+    title = TitleFactory.create(name=name, **fields)
+    if genre:
+        known, _ = Genre.objects.get_or_create(slug=genre, defaults={"name": genre.title()})
+        TitleGenre.objects.create(title=title, genre=known, position=0)
+    if keyword:
+        TitleKeyword.objects.create(title=title, keyword=Keyword.objects.get_or_create(name=keyword)[0])
+    return title
+
+
+class TestRows:
+    def test_show_named_titles_in_the_editors_order(self) -> None:
+        b, a, c = film("B"), film("A"), film("C")
+        collection(titles=[c, a, b])
+        assert shown() == {"night-trains": ["C", "A", "B"]}
+
+    def test_show_what_the_viewer_may_watch_and_nothing_else(self) -> None:
+        here, elsewhere = film("Here"), film("Elsewhere", window={"territories": ["FR"]})
+        draft = film("Draft", state="draft", published_at=None)
+        grim = film("Grim")
+        RatingFactory.create(title=grim, country="DE", system="FSK", value="18", minimum_age=18)
+        collection(titles=[elsewhere, draft, grim, here])
+        assert shown() == {"night-trains": ["Grim", "Here"]}
+        assert shown(Viewer("DE", ("de",), Audience(12, True))) == {"night-trains": ["Here"]}
+
+    def test_without_a_title_for_the_viewer_are_left_out(self) -> None:
+        collection(titles=[film("Elsewhere", window={"territories": ["FR"]})])
+        collection("empty")
+        assert shown() == {}
+
+    def test_stand_in_their_order(self) -> None:
+        title = film("A")
+        for slug, position in (("last", 30), ("first", 10), ("middle", 20)):
+            collection(slug, [title], [{"position": position}])
+        assert list(shown()) == ["first", "middle", "last"]
+
+    def test_are_shown_once_where_they_come_first(self) -> None:
+        title = film("A")
+        collection("twice", [title], [{"position": 30}, {"position": 10}])
+        collection("other", [title], [{"position": 20}])
+        assert list(shown()) == ["twice", "other"]
+
+    @pytest.mark.parametrize(
+        ("row", "is_shown"),
+        [
+            ({"countries": ["DE", "AT"]}, True),
+            ({"countries": ["FR"]}, False),
+            ({"countries": ["FR"], "excluded": True}, True),
+            ({"countries": ["DE"], "excluded": True}, False),
+            ({"starts_at": NOW}, True),
+            ({"starts_at": NOW + timedelta(microseconds=1)}, False),
+            ({"ends_at": NOW}, False),
+            ({"ends_at": NOW + timedelta(microseconds=1)}, True),
+            ({"audience": "kids"}, False),
+            ({"audience": "adults"}, True),
+        ],
+    )
+    def test_stand_where_when_and_for_whom_they_say(self, row: dict[str, Any], is_shown: bool) -> None:
+        collection(titles=[film("A")], rows=[row])
+        assert bool(shown()) is is_shown
+
+    def test_for_kids_are_for_kids_profiles(self) -> None:
+        title = film("A")
+        collection("kids", [title], [{"audience": "kids"}])
+        collection("adults", [title], [{"audience": "adults"}])
+        assert list(shown(is_kids=True)) == ["kids"]
+        assert list(shown(is_kids=False)) == ["adults"]
+
+    def test_cost_the_same_queries_however_many_they_are(self, django_assert_num_queries: Any) -> None:
+        film("A", genre="drama")
+        collection("r0", kind="rule", rule={"genres": ["drama"]})
+        with django_assert_num_queries(8):
+            shown_once = selectors.rows_for(GERMANY, NOW, is_kids=False)
+        for number in range(1, 6):
+            collection(f"r{number}", kind="rule", rule={"genres": ["drama"]})
+        with django_assert_num_queries(8):
+            assert len(selectors.rows_for(GERMANY, NOW, is_kids=False)) == 6
+        assert len(shown_once) == 1
+
+
+class TestRule:
+    def find(self, **rule: Any) -> list[str]:
+        Collection.objects.all().delete()
+        collection(kind="rule", rule=rule)
+        return shown().get("night-trains", [])
+
+    def test_finds_by_each_condition(self) -> None:
+        film("Drama", genre="drama", keyword="trains", countries=["DE"], release_date=date(1927, 1, 10),
+             release_precision="day", original_language="de")  # fmt: skip
+        film("Comedy", genre="comedy", countries=["FR"], release_date=date(1958, 5, 10), release_precision="day",
+             made_for_kids=True, original_language="fr")  # fmt: skip
+        film("Show", kind="series")
+        assert self.find(genres=["drama"]) == ["Drama"]
+        assert self.find(genres=["drama", "comedy"]) == ["Comedy", "Drama"]
+        assert self.find(genres=["drama", "comedy"], countries=["FR"]) == ["Comedy"]
+        assert self.find(keywords=["trains"]) == ["Drama"]
+        assert self.find(kinds=["series"]) == ["Show"]
+        assert self.find(year_from=1958) == ["Comedy"]
+        assert self.find(year_to=1927) == ["Drama"]
+        assert self.find(made_for_kids=True) == ["Comedy"]
+        assert self.find(original_languages=["de", "it"]) == ["Drama"]
+        assert self.find(genres=["opera"]) == []
+
+    def test_finds_by_age_as_the_viewers_country_rates(self) -> None:
+        mild, grim = film("Mild"), film("Grim")
+        film("Unrated")
+        RatingFactory.create(title=mild, country="DE", system="FSK", value="6", minimum_age=6)
+        RatingFactory.create(title=grim, country="DE", system="FSK", value="16", minimum_age=16)
+        assert self.find(highest_age=12) == ["Mild"]
+
+    def test_finds_what_came_lately_and_what_leaves_soon(self) -> None:
+        film("New", published_at=NOW - timedelta(days=2))
+        film("Old", published_at=NOW - timedelta(days=9), window={"ends_at": NOW + timedelta(days=3)})
+        assert self.find(added_within_days=7) == ["New"]
+        assert self.find(leaves_within_days=7) == ["Old"]
+
+    def test_finds_by_provider(self) -> None:
+        for number, code in enumerate(("acme", "other"), 1):
+            ingest(feed(movie(number, id=f"{code}-1", titles={"en": code.title()})), ProviderFactory.create(code=code))
+        assert self.find(providers=["acme"]) == ["Acme"]
+
+    def test_orders_what_it_finds(self) -> None:
+        film("Older", release_date=date(1930, 1, 1), release_precision="day", genre="drama")
+        film("Newer", release_date=date(1950, 1, 1), release_precision="day", genre="drama")
+        film("Oldest", release_date=date(1910, 1, 1), release_precision="day", genre="drama")
+        rule = {"kind": "rule", "rule": {"genres": ["drama"]}}
+        collection("added", **rule, order="added")
+        collection("released", **rule, order="released")
+        assert shown() == {"added": ["Oldest", "Newer", "Older"], "released": ["Newer", "Older", "Oldest"]}
+
+    def test_follows_named_titles_without_saying_them_twice(self) -> None:
+        first, named = film("First", genre="drama"), film("Named", genre="drama")
+        film("Last", genre="drama")
+        collection(titles=[named, first], kind="mixed", rule={"genres": ["drama"]}, most=3)
+        assert shown() == {"night-trains": ["Named", "First", "Last"]}
+
+    @pytest.mark.parametrize(
+        ("rule", "said"),
+        [
+            ({"genre": ["drama"]}, "unknown field `genre`"),
+            ({"genres": "drama"}, "Expected `array`"),
+            ({"kinds": ["episode"]}, "not episode"),
+            ({"countries": ["de"]}, "countries"),
+            ({"year_from": 2000, "year_to": 1999}, "ends before it begins"),
+            ([], ""),
+        ],
+    )
+    def test_says_what_is_wrong_with_it(self, rule: Any, said: str) -> None:
+        if rule == []:
+            assert read_rule(rule) == read_rule({})
+            return
+        with pytest.raises(RuleInvalid, match=said):
+            read_rule(rule)
+
+
+class TestSave:
+    def test_refuses_a_rule_that_cannot_be_read_and_keeps_what_was(self) -> None:
+        made = collection(kind="rule", rule={"genres": ["drama"]})
+        with pytest.raises(collections.CollectionInvalid, match="unknown field"):
+            collections.save(collection_id=made.pk, fields={"rule": {"taste": 1}}, title_ids=[], rows=[], now=NOW)
+        made.refresh_from_db()
+        assert (made.rule, EditorialRow.objects.count()) == ({"genres": ["drama"]}, 1)
+
+    def test_refuses_a_title_twice_and_one_that_is_not(self) -> None:
+        title = film("A")
+        for wrong in ([title.pk, title.pk], [new_id()]):
+            with pytest.raises(collections.CollectionInvalid):
+                collections.save(
+                    collection_id=new_id(), fields={"slug": "x", "names": {"en": "X"}}, title_ids=wrong, now=NOW
+                )  # fmt: skip
+        assert (Collection.objects.count(), CollectionTitle.objects.count()) == (0, 0)
+
+    def test_of_a_manual_one_forgets_its_rule(self) -> None:
+        made = collection(kind="rule", rule={"genres": ["drama"]})
+        collections.save(collection_id=made.pk, fields={"kind": "manual"}, now=NOW)
+        made.refresh_from_db()
+        assert (made.kind, made.rule) == ("manual", {})
+
+    def test_is_held_by_the_database_too(self) -> None:
+        made = collection()
+        with transaction.atomic(), pytest.raises(IntegrityError, match="collection_rule_by_kind"):
+            Collection.objects.filter(pk=made.pk).update(kind="rule")
+
+
+class TestApi:
+    @pytest.fixture
+    def viewer(self, client: Client) -> Client:
+        account = AccountFactory.create()
+        client.cookies["sessionid"] = sign_in(account, profile=ProfileFactory.create(account=account))
+        return client
+
+    def test_answers_rows_in_the_viewers_language(self, viewer: Client) -> None:
+        collection(titles=[film("A")], names={"en": "Night trains", "de": "Nachtzüge"})
+        answer = viewer.get("/api/v1/rows", headers={"accept-language": "de"})
+        [row] = answer.json()
+        assert (row["slug"], row["name"], [card["name"] for card in row["titles"]]) == (
+            "night-trains", "Nachtzüge", ["A"],
+        )  # fmt: skip
+        again = viewer.get("/api/v1/rows", headers={"accept-language": "de", "if-none-match": answer["ETag"]})
+        assert again.status_code == 304
+
+    def test_answers_all_of_a_collection(self, viewer: Client) -> None:
+        collection(titles=[film(f"Film {number}") for number in range(25)])
+        assert len(viewer.get("/api/v1/rows").json()[0]["titles"]) == selectors.CARDS == 20
+        assert len(viewer.get("/api/v1/collections/night-trains").json()["titles"]) == 25
+
+    def test_answers_the_same_for_what_is_not_and_what_is_not_for_this_viewer(self, viewer: Client) -> None:
+        collection(titles=[film("Elsewhere", window={"territories": ["FR"]})])
+        answers = [viewer.get(f"/api/v1/collections/{slug}") for slug in ("night-trains", "nothing")]
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+            (404, "collection_not_found")
+        ] * 2
+
+
+class TestAdmin:
+    def test_makes_a_collection_with_titles_and_a_row(self, staff: Client) -> None:
+        one, two = film("One"), film("Two")
+        address = reverse("admin:catalog_collection_add")
+        data = form_of(staff.get(address)) | {
+            "slug": "night-trains", "kind": "manual", "names": '{"en": "Night trains"}', "rule": "{}",
+            "members-TOTAL_FORMS": "2", "members-0-title": two.pk, "members-0-position": "0",
+            "members-1-title": one.pk, "members-1-position": "1",
+            "rows-TOTAL_FORMS": "1", "rows-0-position": "5", "rows-0-audience": "everybody", "rows-0-countries": "DE,AT",
+        }  # fmt: skip
+        answer = staff.post(address, data)
+        assert answer.status_code == 302, answer.context["errors"]
+        assert shown() == {"night-trains": ["Two", "One"]}
+        assert EditorialRow.objects.get().countries == ["DE", "AT"]
+
+    def test_says_what_is_wrong_with_a_rule(self, staff: Client) -> None:
+        address = reverse("admin:catalog_collection_add")
+        data = form_of(staff.get(address)) | {
+            "slug": "x", "kind": "rule", "names": '{"en": "X"}', "rule": '{"genre": ["drama"]}',
+        }  # fmt: skip
+        answer = staff.post(address, data)
+        assert "unknown field `genre`" in str(answer.context["errors"])
+        assert Collection.objects.count() == 0
