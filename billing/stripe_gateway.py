@@ -32,6 +32,7 @@ from billing.gateway import (
     SetupIntent,
 )
 from core.errors import DomainError
+from core.pacing import Pace, Rate
 
 API_BASE = "https://api.stripe.com"
 API_VERSION = "2026-10-28.endive"
@@ -44,6 +45,9 @@ READ_TIMEOUT = 30.0
 WEBHOOK_TOLERANCE = 300
 """Seconds between a webhook's signature and its arrival."""
 
+TOO_MANY_PAUSE = 1.0
+"""Seconds that all workers leave Stripe alone after it answered that requests are too many."""
+
 # Stripe takes these as if they had two decimals (https://docs.stripe.com/currencies#special-cases).
 _AMOUNT_FACTOR = {"ISK": 100, "UGX": 100}
 
@@ -52,7 +56,12 @@ Answer = TypeVar("Answer")
 
 def connect() -> Gateway:
     """Answer the gateway that the settings name."""
-    return _connect(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE or API_BASE)
+    return _connect(
+        settings.STRIPE_SECRET_KEY,
+        settings.STRIPE_API_BASE or API_BASE,
+        settings.STRIPE_REQUESTS_PER_SECOND,
+        settings.STRIPE_CHARGES_PER_SECOND,
+    )
 
 
 def api_base() -> str:
@@ -125,9 +134,16 @@ def verify_webhook(raw: bytes, signature: str | None) -> dict[str, Any]:
 
 
 class StripeGateway:
-    """The Gateway protocol over Stripe's HTTP API. Shared by threads; connections are kept open per thread."""
+    """The Gateway protocol over Stripe's HTTP API. Shared by threads; connections are kept open per thread.
 
-    def __init__(self, secret_key: str, base: str) -> None:
+    All workers together keep Stripe's limits. Charges without a customer present wait for their turn; whatever
+    somebody waits for goes at once, and the others wait for it.
+    """
+
+    def __init__(self, secret_key: str, base: str, per_second: float, charges_per_second: float) -> None:
+        of_account = Rate("stripe", per_second)
+        self._requests = Pace(of_account)
+        self._charges = Pace(of_account, Rate("stripe:charges", charges_per_second))
         self._stripe = stripe.StripeClient(
             secret_key,
             stripe_version=API_VERSION,
@@ -204,6 +220,10 @@ class StripeGateway:
     # ------------------------------------------------ what moves money
 
     def charge(self, *, params: Mapping[str, Any], idempotency_key: str) -> ChargeOutcome:
+        if params.get("off_session"):
+            self._charges.wait()
+        else:
+            self._charges.take()
         return self._outcome(
             lambda: self._stripe.v1.payment_intents.create(
                 # The stored parameters, as they are: the library's type knows them one by one.
@@ -296,6 +316,7 @@ class StripeGateway:
     # ------------------------------------------------ answers
 
     def _ask(self, call: Callable[[], Answer]) -> Answer:
+        self._requests.take()
         try:
             return call()
         except (stripe.InvalidRequestError, stripe.CardError) as error:
@@ -309,6 +330,7 @@ class StripeGateway:
         except (stripe.CardError, stripe.InvalidRequestError) as error:
             return _refusal(error)
         except stripe.RateLimitError:
+            self._charges.hold(TOO_MANY_PAUSE)
             return ChargeOutcome(OutcomeKind.UNKNOWN, code="rate_limited")
         except stripe.APIConnectionError:
             return ChargeOutcome(OutcomeKind.UNKNOWN, code="no_answer")
@@ -321,8 +343,8 @@ class StripeGateway:
 
 
 @lru_cache(maxsize=4)
-def _connect(secret_key: str, base: str) -> StripeGateway:
-    return StripeGateway(secret_key, base)
+def _connect(secret_key: str, base: str, per_second: float, charges_per_second: float) -> StripeGateway:
+    return StripeGateway(secret_key, base, per_second, charges_per_second)
 
 
 def _refund(refund: Mapping[str, Any]) -> RefundOutcome:

@@ -7,12 +7,10 @@ any more, after a kill, a lost reply or an error of the gateway.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -21,7 +19,8 @@ from django.db.models import Exists, Max, OuterRef, Q
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod
 from billing.rules import Status
-from billing.services import _rows, invoicing, settlement
+from billing.services import _rows, calls, invoicing, settlement
+from billing.services.calls import Call, Outcomes
 from billing.services.invoicing import CALL_LEASE
 
 REPLAY_LIMIT = timedelta(hours=23)
@@ -38,36 +37,20 @@ SWEEP_SIZE = 100
 State = PaymentAttempt.State
 
 
-def send(
-    attempt_ids: Collection[UUID], *, gateway: Gateway, now: datetime, pool: Executor | None = None
-) -> dict[UUID, ChargeOutcome]:
+def send(attempt_ids: Collection[UUID], *, gateway: Gateway, now: datetime) -> Outcomes:
     """Charge attempts that are not final yet, and settle the outcomes; answers them by attempt.
 
     Called again for the same attempt it repeats the same call, which charges nothing twice as long as
     the gateway knows the key. What is final already is left out of the answer.
     """
-    calls = _mark_sent(attempt_ids, now=now)
-    deadline = time.monotonic() + CALL_LEASE.total_seconds() / 2
-
-    def call(attempt: _Call) -> ChargeOutcome:
-        # A call that begins late would outlive its lease and meet the sweeper's.
-        if time.monotonic() > deadline:
-            return ChargeOutcome(OutcomeKind.UNKNOWN, code="not_sent_in_time")
-        return gateway.charge(params=attempt.params, idempotency_key=attempt.idempotency_key)
-
-    replies = pool.map(call, calls) if pool else map(call, calls)
-    outcomes = {attempt.attempt_id: outcome for attempt, outcome in zip(calls, replies, strict=True)}
+    marked = mark_sent(attempt_ids, now=now)
+    if len(marked) > 1:
+        return calls.make(marked, gateway=gateway, settle=partial(settlement.settle, now=now))
+    outcomes = {
+        call.attempt_id: gateway.charge(params=call.params, idempotency_key=call.idempotency_key) for call in marked
+    }
     settlement.settle(outcomes, now=now)
     return outcomes
-
-
-@dataclass(frozen=True)
-class _Call:
-    """What is sent for one attempt, as its row holds it."""
-
-    attempt_id: UUID
-    params: dict[str, Any]
-    idempotency_key: str
 
 
 # Stripe may have forgotten the key of what was sent long ago: the sweep looks for its charge instead.
@@ -85,13 +68,14 @@ RETURNING attempt.id, attempt.params::text, attempt.idempotency_key
 
 
 @transaction.atomic
-def _mark_sent(attempt_ids: Collection[UUID], *, now: datetime) -> list[_Call]:
+def mark_sent(attempt_ids: Collection[UUID], *, now: datetime) -> list[Call]:
+    """Record that attempts may reach the gateway from now on; answers their calls, to be made after the commit."""
     if not attempt_ids:
         return []
     times = {"now": now, "forgotten": now - REPLAY_LIMIT, "lease": now + CALL_LEASE}
     with connection.cursor() as cursor:
         cursor.execute(_MARK_SENT, {"ids": list(attempt_ids), **times})
-        return [_Call(key, json.loads(params), idempotency_key) for key, params, idempotency_key in cursor.fetchall()]
+        return [Call(key, json.loads(params), idempotency_key) for key, params, idempotency_key in cursor.fetchall()]
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,16 @@
 """Renewing what is due, row by row of the schedule and in batches.
 
 A batch is claimed, invoiced, numbered and given its attempts in one transaction; then charged with
-many calls in flight; then settled in one transaction. A worker killed anywhere in between leaves
+many calls in flight; then settled in one transaction, while the next batch is under way. A worker killed anywhere in between leaves
 attempts that the sweeper settles, and nothing that another worker would bill again.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -32,13 +31,21 @@ from billing.models import (
 )
 from billing.rules import Status
 from billing.services import _rows, cycles, invoicing, payments, plans, settlement
+from billing.services.calls import Calls, calling
 from billing.services.invoicing import Charge
 from billing.services.settlement import SYSTEM, Changes
 
 logger = logging.getLogger(__name__)
 
 BATCH = 400
-CALLS_IN_FLIGHT = 16
+FIRST_BATCH = 100
+SMALLEST_BATCH = 20
+CLAIM_SECONDS = 8
+"""A batch is what the gateway takes in so many seconds, between the smallest and the largest."""
+LOW_WATER = 32
+"""The next batch is claimed when fewer calls than these have not begun."""
+SETTLE_SECONDS = 0.5
+"""How long an outcome may wait for others to be settled with."""
 CLAIM = timedelta(hours=1)
 """How long a claimed subscription stays out of the scan; settling ends it, the sweeper outlasts it."""
 
@@ -64,36 +71,65 @@ class Handled:
     reason: str = ""
 
 
-@contextmanager
-def caller_pool() -> Iterator[Executor]:
-    """Yield the threads that hold calls to the gateway; they touch no database."""
-    with ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix="charge") as pool:
-        yield pool
-
-
 def run(*, gateway: Gateway, clock: Callable[[], datetime], limit: int) -> list[Handled]:
     """Handle due subscriptions, oldest first, until none is left or `limit` were handled.
 
-    The clock is read for each batch: a run lasts long enough for leases and settlement times to depend on it.
+    The next batch is claimed while the calls of the last one are under way, so that the gateway never waits for
+    the database. The clock is read for each batch: a run lasts long enough for leases and settlement times to
+    depend on it. A gateway that mostly gives no answer ends the run; what is still due is due in a minute too.
     """
-    handled: list[Handled] = []
-    with caller_pool() as pool:
-        while len(handled) < limit:
-            batch = run_batch(gateway=gateway, now=clock(), size=min(BATCH, limit - len(handled)), pool=pool)
-            if not batch:
-                break
-            handled += batch
-    return handled
+    with calling(gateway) as under_way:
+        return _Run(under_way, clock=clock, limit=limit).through()
 
 
-def run_batch(*, gateway: Gateway, now: datetime, size: int, pool: Executor) -> list[Handled]:
-    """Claim, charge and settle one batch; answers an empty list when nothing is due."""
-    claimed = _claim_or_park(now=now, size=size)
-    outcomes = payments.send(list(claimed.attempts), gateway=gateway, now=now, pool=pool)
-    return claimed.handled + [
-        _charged(charge, outcomes.get(attempt, ChargeOutcome(OutcomeKind.UNKNOWN)))
-        for attempt, charge in claimed.attempts.items()
-    ]
+class _Run:
+    """One run's state."""
+
+    def __init__(self, under_way: Calls, *, clock: Callable[[], datetime], limit: int) -> None:
+        self._calls = under_way
+        self._clock = clock
+        self._limit = limit
+        self._charges: dict[UUID, Charge] = {}
+        self._handled: list[Handled] = []
+        self._is_claiming = True
+        self._size = FIRST_BATCH
+        self._answered = 0
+        self._began = time.monotonic()
+
+    def through(self) -> list[Handled]:
+        while self._is_claiming or self._charges:
+            if self._is_claiming and self._calls.waiting < LOW_WATER:
+                self._claim()
+            if self._charges:
+                self._collect()
+        return self._handled
+
+    def _claim(self) -> None:
+        size = min(self._size, self._limit - len(self._handled) - len(self._charges))
+        now = self._clock()
+        claimed = _claim_or_park(now=now, size=size) if size > 0 else _Claimed({}, [])
+        self._is_claiming = bool(claimed.attempts or claimed.handled)
+        self._handled += claimed.handled
+        self._charges |= claimed.attempts
+        self._calls.start(payments.mark_sent(list(claimed.attempts), now=now))
+
+    def _collect(self) -> None:
+        outcomes = self._calls.collect(
+            count=BATCH, when_waiting=LOW_WATER if self._is_claiming else 0, seconds=SETTLE_SECONDS
+        )
+        settlement.settle(outcomes, now=self._clock())
+        self._handled += [_charged(self._charges.pop(attempt), outcome) for attempt, outcome in outcomes.items()]
+        if not self._calls.under_way:
+            # What was final before it could be sent needs no call.
+            self._handled += [_charged(charge, ChargeOutcome(OutcomeKind.UNKNOWN)) for charge in self._charges.values()]
+            self._charges.clear()
+        self._answered += len(outcomes)
+        # As many as get through while a call may wait, so that none waits in vain.
+        rate = self._answered / (time.monotonic() - self._began)
+        self._size = max(SMALLEST_BATCH, min(BATCH, round(rate * CLAIM_SECONDS)))
+        unknown = sum(outcome.kind is OutcomeKind.UNKNOWN for outcome in outcomes.values())
+        if unknown > len(outcomes) / 2:
+            self._is_claiming = False
 
 
 def preview(*, now: datetime, limit: int) -> list[Handled]:

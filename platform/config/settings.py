@@ -342,6 +342,9 @@ STRIPE_WEBHOOK_SECRETS: list[str] = [
 ]
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
 """Another address than Stripe's own: the stand-in's. Never in production."""
+# Stripe's own limits in live mode; a sandbox takes 25 in all. All workers keep them together.
+STRIPE_REQUESTS_PER_SECOND = env.float("STRIPE_REQUESTS_PER_SECOND", 100.0)
+STRIPE_CHARGES_PER_SECOND = env.float("STRIPE_CHARGES_PER_SECOND", 25.0)
 production_refuses(
     STRIPE_API_BASE not in {"", "https://api.stripe.com"},
     "STRIPE_API_BASE is not Stripe's address: no money would move. Unset it.",

@@ -23,7 +23,7 @@ from accounts import principals
 from accounts.models import User
 from accounts.services import accounts, profiles, sessions
 from core.clock import now
-from core.revocable import PAUSE
+from core.valkey import PAUSE
 from local.throwaway import free_port
 from local.valkey import Valkey
 from tests.accounts.conftest import App, mailed_code

@@ -48,7 +48,7 @@ def arm(point: str) -> None:
         case "before_commit":
             after(invoicing, "bill")
         case "after_commit":
-            payments._mark_sent = strike  # type: ignore[assignment] # the point
+            payments.mark_sent = strike  # type: ignore[assignment] # the point
         case "after_sent":
             StripeGateway.charge = strike  # type: ignore[assignment,method-assign] # the point
         case "after_charge":

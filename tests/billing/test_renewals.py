@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -104,11 +105,23 @@ class TestRenew:
         assert Invoice.objects.count() == 3
 
     def test_reads_the_clock_for_each_batch(self) -> None:
-        make_due(renewals.BATCH + 1, price=PriceFactory.create(), due_at=NOW)
-        times = iter([NOW, NOW + timedelta(minutes=3), NOW + timedelta(minutes=4)])
-        assert len(renewals.run(gateway=InstantGateway(), clock=lambda: next(times), limit=1000)) == renewals.BATCH + 1
-        settled = PaymentAttempt.objects.order_by("settled_at").values_list("settled_at", flat=True).distinct()
-        assert list(settled) == [NOW, NOW + timedelta(minutes=3)]
+        make_due(renewals.FIRST_BATCH + 1, price=PriceFactory.create(), due_at=NOW)
+        minutes = itertools.count()
+        handled = renewals.run(
+            gateway=InstantGateway(), clock=lambda: NOW + timedelta(minutes=next(minutes)), limit=1000
+        )
+        assert len(handled) == renewals.FIRST_BATCH + 1
+        made = PaymentAttempt.objects.values_list("created_at", flat=True).distinct().count()
+        assert made == 2
+        assert PaymentAttempt.objects.values_list("settled_at", flat=True).distinct().count() > 1
+
+    def test_ends_when_the_gateway_gives_no_answers(self) -> None:
+        make_due(renewals.FIRST_BATCH * 3, price=PriceFactory.create(), due_at=NOW)
+        unknown = ChargeOutcome(OutcomeKind.UNKNOWN, code="no_answer")
+        handled = renewals.run(gateway=InstantGateway(unknown), clock=lambda: NOW, limit=1000)
+        assert len(handled) < renewals.FIRST_BATCH * 3
+        assert {each.outcome for each in handled} == {"unknown"}
+        assert PaymentAttempt.objects.filter(state="sent").count() == len(handled)
 
     def test_settled_by_the_batch_says_what_settled_one_by_one_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
         said = []

@@ -180,7 +180,7 @@ class TestCharge:
     ) -> None:
         params = charge_params(customer, save_card(gateway, standin, customer))
         monkeypatch.setattr(stripe_gateway, "READ_TIMEOUT", 0.2)
-        impatient = stripe_gateway.StripeGateway("sk_test_throwaway", standin.url)
+        impatient = stripe_gateway.StripeGateway("sk_test_throwaway", standin.url, 100, 25)
         standin.control.fault("latency", seconds=0.6)
         assert impatient.charge(params=params, idempotency_key="att_1").code == "no_answer"
         time.sleep(0.6)
