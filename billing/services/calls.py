@@ -83,20 +83,24 @@ class Calls:
             self._work.notify_all()
 
     def collect(self, *, count: int, when_waiting: int, seconds: float) -> Outcomes:
-        """Answer the outcomes there are, after waiting for `count` of them, for `seconds`, or until few calls wait."""
+        """Wait for `count` outcomes, or all there will be, or `seconds`; answers them, and forgets them here.
+
+        Answers nothing yet when fewer than `when_waiting` calls have not begun: it is time to start others.
+        """
+
+        def is_enough() -> bool:
+            return len(self._answered) >= min(count, self._under_way)
 
         def is_time() -> bool:
-            return (
-                self._failure is not None
-                or len(self._answered) >= min(count, self._under_way)
-                or (bool(self._answered) and len(self._waiting) < when_waiting)
-            )
+            return self._failure is not None or is_enough() or len(self._waiting) < when_waiting
 
         with self._news:
             self._is_time = is_time
-            self._news.wait_for(is_time, seconds)
+            is_news = self._news.wait_for(is_time, seconds)
             if self._failure is not None:
                 raise self._failure
+            if is_news and not is_enough():
+                return {}
             answered, self._answered = self._answered, {}
             self._under_way -= len(answered)
             return answered

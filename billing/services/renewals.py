@@ -44,6 +44,8 @@ CLAIM_SECONDS = 8
 """A batch is what the gateway takes in so many seconds, between the smallest and the largest."""
 LOW_WATER = 32
 """The next batch is claimed when fewer calls than these have not begun."""
+MOST_UNDER_WAY = 2 * BATCH
+"""How many may be claimed and not settled."""
 SETTLE_SECONDS = 0.5
 """How long an outcome may wait for others to be settled with."""
 CLAIM = timedelta(hours=1)
@@ -98,7 +100,7 @@ class _Run:
 
     def through(self) -> list[Handled]:
         while self._is_claiming or self._charges:
-            if self._is_claiming and self._calls.waiting < LOW_WATER:
+            while self._is_claiming and self._calls.waiting < LOW_WATER and len(self._charges) < MOST_UNDER_WAY:
                 self._claim()
             if self._charges:
                 self._collect()
@@ -114,9 +116,8 @@ class _Run:
         self._calls.start(payments.mark_sent(list(claimed.attempts), now=now))
 
     def _collect(self) -> None:
-        outcomes = self._calls.collect(
-            count=BATCH, when_waiting=LOW_WATER if self._is_claiming else 0, seconds=SETTLE_SECONDS
-        )
+        may_claim = self._is_claiming and len(self._charges) < MOST_UNDER_WAY
+        outcomes = self._calls.collect(count=BATCH, when_waiting=LOW_WATER if may_claim else 0, seconds=SETTLE_SECONDS)
         settlement.settle(outcomes, now=self._clock())
         self._handled += [_charged(self._charges.pop(attempt), outcome) for attempt, outcome in outcomes.items()]
         if not self._calls.under_way:
