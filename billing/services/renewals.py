@@ -93,31 +93,39 @@ class _Run:
         self._limit = limit
         self._charges: dict[UUID, Charge] = {}
         self._handled: list[Handled] = []
-        self._is_claiming = True
+        self._is_dry = False
+        self._is_stopped = False
         self._size = FIRST_BATCH
         self._answered = 0
         self._began = time.monotonic()
 
     def through(self) -> list[Handled]:
-        while self._is_claiming or self._charges:
-            while self._is_claiming and self._calls.waiting < LOW_WATER and len(self._charges) < MOST_UNDER_WAY:
+        while not self._is_dry or self._charges:
+            while self._may_claim and self._calls.waiting < LOW_WATER:
                 self._claim()
             if self._charges:
                 self._collect()
         return self._handled
 
+    @property
+    def _may_claim(self) -> bool:
+        return not self._is_dry and len(self._charges) < MOST_UNDER_WAY
+
     def _claim(self) -> None:
         size = min(self._size, self._limit - len(self._handled) - len(self._charges))
         now = self._clock()
         claimed = _claim_or_park(now=now, size=size) if size > 0 else _Claimed({}, [])
-        self._is_claiming = bool(claimed.attempts or claimed.handled)
+        found = len(claimed.attempts) + len(claimed.handled)
         self._handled += claimed.handled
         self._charges |= claimed.attempts
+        # Asked for more than there were, it is asked again when these are settled.
+        self._is_dry = not found or (found < size and bool(self._charges))
         self._calls.start(payments.mark_sent(list(claimed.attempts), now=now))
 
     def _collect(self) -> None:
-        may_claim = self._is_claiming and len(self._charges) < MOST_UNDER_WAY
-        outcomes = self._calls.collect(count=BATCH, when_waiting=LOW_WATER if may_claim else 0, seconds=SETTLE_SECONDS)
+        outcomes = self._calls.collect(
+            count=BATCH, when_waiting=LOW_WATER if self._may_claim else 0, seconds=SETTLE_SECONDS
+        )
         settlement.settle(outcomes, now=self._clock())
         self._handled += [_charged(self._charges.pop(attempt), outcome) for attempt, outcome in outcomes.items()]
         if not self._calls.under_way:
@@ -129,8 +137,9 @@ class _Run:
         rate = self._answered / (time.monotonic() - self._began)
         self._size = max(SMALLEST_BATCH, min(BATCH, round(rate * CLAIM_SECONDS)))
         unknown = sum(outcome.kind is OutcomeKind.UNKNOWN for outcome in outcomes.values())
-        if unknown > len(outcomes) / 2:
-            self._is_claiming = False
+        self._is_stopped = self._is_stopped or unknown > len(outcomes) / 2
+        # What was settled may be due for its next step at once.
+        self._is_dry = self._is_stopped or (self._is_dry and bool(self._charges))
 
 
 def preview(*, now: datetime, limit: int) -> list[Handled]:
