@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -26,7 +26,7 @@ class MemberInline(TabularInline):
     verbose_name = "title"
     verbose_name_plural = "titles"
     ordering = ("position", "pk")
-    ordering_field = "position"
+    ordering_field = "position"  # type: ignore[assignment]  # unfold declares None
     hide_ordering_field = True
 
 
@@ -79,7 +79,7 @@ class CollectionAdmin(ModelAdmin):
     ) -> HttpResponse:
         """Say what the service refuses, and save nothing then."""
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return cast("HttpResponse", super().changeform_view(request, object_id, form_url, extra_context))
         except DomainError as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(request.get_full_path())

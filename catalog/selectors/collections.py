@@ -22,6 +22,7 @@ from catalog.models import (
     TitleGenre,
     TitleKeyword,
 )
+from catalog.models.titles import TitleQuerySet
 from catalog.rules import Audience, Viewer
 from catalog.selectors import titles as title_selectors
 from core.errors import DomainError
@@ -95,7 +96,7 @@ def _members(
 
 
 def _queries(
-    collection: Collection, number: int, visible: QuerySet[Title], viewer: Viewer, now: datetime, most: int
+    collection: Collection, number: int, visible: TitleQuerySet, viewer: Viewer, now: datetime, most: int
 ) -> Iterator[tuple[int, QuerySet[Title]]]:
     """Answer what finds a collection's titles, best first, with its place: the named ones before those of the rule.
 
@@ -124,7 +125,7 @@ def _ordered(titles: QuerySet[Title], order: str) -> QuerySet[Title]:
     return titles.annotate(rank=Value(0.0, FloatField())).order_by("-pk")
 
 
-def _meeting(rule: Rule, titles: QuerySet[Title], viewer: Viewer, now: datetime) -> QuerySet[Title]:
+def _meeting(rule: Rule, titles: TitleQuerySet, viewer: Viewer, now: datetime) -> QuerySet[Title]:
     conditions = [
         *_facts(rule),
         *(Q(Exists(found.filter(title=OuterRef("pk")))) for found in _parts(rule)),

@@ -467,6 +467,15 @@ DEFAULT_COUNTRY = required("DEFAULT_COUNTRY", "the country of viewers of whom no
 if not is_country(DEFAULT_COUNTRY):
     raise ImproperlyConfigured(f"DEFAULT_COUNTRY is {DEFAULT_COUNTRY!r}; it must be an ISO 3166-1 code such as US.")
 
+# ---------------------------------------------------------------- fetching
+
+OUTBOUND_ALLOW_LOOPBACK = env.bool("OUTBOUND_ALLOW_LOOPBACK", False)
+"""Whether feeds and images may be fetched from this very machine, as when a partner's server is tried out beside it."""
+production_refuses(
+    OUTBOUND_ALLOW_LOOPBACK,
+    "OUTBOUND_ALLOW_LOOPBACK lets partners' addresses reach this machine's own services. Unset it.",
+)
+
 # ---------------------------------------------------------------- security
 
 if PRODUCTION:

@@ -14,7 +14,7 @@ from catalog.membership import RuleInvalid, read_rule
 from catalog.models import Collection, CollectionTitle, EditorialRow, Genre, Keyword, Title, TitleGenre, TitleKeyword
 from catalog.rules import Audience, Viewer
 from catalog.selectors import collections as selectors
-from catalog.services import collections
+from catalog.services import collections, search
 from core.ids import new_id
 from tests.catalog.test_admin import form_of, staff
 from tests.factories.accounts import AccountFactory, ProfileFactory, sign_in
@@ -173,6 +173,13 @@ class TestRule:
         collection("added", **rule, order="added")
         collection("released", **rule, order="released")
         assert shown() == {"added": ["Oldest", "Newer", "Older"], "released": ["Newer", "Older", "Oldest"]}
+
+    def test_orders_by_popularity(self) -> None:
+        quiet, loud = film("Quiet", genre="drama"), film("Loud", genre="drama")
+        search.rebuild([quiet.pk, loud.pk])
+        search.set_popularity(scores={loud.pk: 9.0})
+        collection(kind="rule", rule={"genres": ["drama"]}, order="popular")
+        assert shown() == {"night-trains": ["Loud", "Quiet"]}
 
     def test_follows_named_titles_without_saying_them_twice(self) -> None:
         first, named = film("First", genre="drama"), film("Named", genre="drama")
