@@ -30,3 +30,12 @@ class TitleWithdrawn:
 
     title_id: str
     revision: int
+
+
+@dataclass(frozen=True)
+class MediaReady:
+    """A title can be played, or is played from another package now."""
+
+    title_id: str
+    package_id: str
+    duration_milliseconds: int

@@ -9,8 +9,10 @@ from celery import shared_task
 from django.core.files.storage import storages
 
 from catalog.models import IngestRun
-from catalog.services import ingestion, scheduling, search
+from catalog.services import ingestion, media, scheduling, search
 from core import clock
+
+SENT_AT_ONCE = 4
 
 
 @shared_task
@@ -27,6 +29,29 @@ def run_queued_ingests(**_: Any) -> None:
     """Start what waits: runs whose process was killed, whose message was lost, whose provider was busy."""
     for run_id in ingestion.release_abandoned(now=clock.now()):
         run_ingest.delay(run_id=str(run_id))
+
+
+@shared_task
+def package_media(*, package_id: str, **_: Any) -> None:
+    """Package a film. A newer one, or another worker, may take the job from this one."""
+    try:
+        media.execute(package_id=UUID(package_id), clock=clock.now)
+    except media.LeaseLost:
+        return
+
+
+@shared_task
+def package_queued_media(**_: Any) -> None:
+    """Start what waits: jobs whose worker was killed, whose message was lost, or that were disturbed."""
+    # The oldest ones: a message for each, every minute, would pile up behind a film of hours.
+    for package_id in media.release_abandoned(now=clock.now())[:SENT_AT_ONCE]:
+        package_media.delay(package_id=str(package_id))
+
+
+@shared_task
+def purge_media(**_: Any) -> None:
+    """Delete films and tracks that nobody plays or resumes any more."""
+    media.purge(now=clock.now())
 
 
 @shared_task

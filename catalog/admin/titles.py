@@ -29,6 +29,7 @@ from catalog import rules
 from catalog.admin import staff
 from catalog.admin.editorial import EditorialPages, lock_notice
 from catalog.admin.lists import widget_for
+from catalog.admin.media import film_of
 from catalog.admin.naming import name_of, text_of
 from catalog.admin.overviews import OverviewPages
 from catalog.models import (
@@ -268,6 +269,7 @@ class TitleAdmin(EditorialPages, OverviewPages):  # type: ignore[misc]  # the st
     readonly_fields = (
         "state_name",
         "pictures",
+        "film",
         "belongs_to",
         "parts",
         "sources",
@@ -276,7 +278,20 @@ class TitleAdmin(EditorialPages, OverviewPages):  # type: ignore[misc]  # the st
         "shown",
     )
     fieldsets = (
-        (None, {"fields": ("seen", "pictures", ("state_name", "kind"), ("parent", "number"), "belongs_to", "parts")}),
+        (
+            None,
+            {
+                "fields": (
+                    "seen",
+                    "pictures",
+                    "film",
+                    ("state_name", "kind"),
+                    ("parent", "number"),
+                    "belongs_to",
+                    "parts",
+                )
+            },
+        ),
         (
             "Facts",
             {
@@ -368,6 +383,11 @@ class TitleAdmin(EditorialPages, OverviewPages):  # type: ignore[misc]  # the st
             ((_url(image), image.kind, f"{image.kind} {image.language}") for image in images),
         )  # fmt: skip
         return shown or "None yet"
+
+    @display(description="film")
+    def film(self, title: Title) -> SafeString | str:
+        """Say how it stands with the title's film."""
+        return film_of(title) if not title._state.adding else "None yet"
 
     @display(description="belongs to")
     def belongs_to(self, title: Title) -> SafeString | str:

@@ -13,6 +13,7 @@ from catalog.models.ingest import (
 )
 from catalog.models.licences import AvailabilityWindow
 from catalog.models.matching import MatchCandidate, TitleMerge
+from catalog.models.media import MediaPackage, MediaRendition, MediaSource, MediaSubtitles
 from catalog.models.people import Credit, Person
 from catalog.models.publication import PublicationEntry
 from catalog.models.search import SearchCompletion, SearchDocument, SearchMiss, SearchWord
@@ -46,6 +47,10 @@ __all__ = [
     "IngestStaging",
     "Keyword",
     "MatchCandidate",
+    "MediaPackage",
+    "MediaRendition",
+    "MediaSource",
+    "MediaSubtitles",
     "Person",
     "PersonSource",
     "Provider",

@@ -315,12 +315,16 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "run-queued-ingests": {"task": "catalog.tasks.run_queued_ingests", "schedule": 60},
     "carry-out-plans": {"task": "catalog.tasks.carry_out_plans", "schedule": 60},
     "purge-deliveries": {"task": "catalog.tasks.purge_deliveries", "schedule": 24 * 3600},
+    "package-queued-media": {"task": "catalog.tasks.package_queued_media", "schedule": 60},
+    "purge-media": {"task": "catalog.tasks.purge_media", "schedule": 24 * 3600},
     "refresh-search-vocabulary": {"task": "catalog.tasks.refresh_vocabulary", "schedule": 24 * 3600},
 }
 CELERY_TASK_ROUTES = {
     "core.tasks.relay_outbox": {"queue": "outbox"},
     "accounts.tasks.deliver_mail": {"queue": "mail"},
     "billing.tasks.*": {"queue": "billing"},
+    # Work of hours and of all cores: workers of its own.
+    "catalog.tasks.package_media": {"queue": "media"},
     "catalog.tasks.*": {"queue": "ingest"},
 }
 
@@ -393,7 +397,35 @@ production_refuses(
 )
 MOVIELABS_SCHEMAS = env.str("MOVIELABS_SCHEMAS", "")
 """The folder of MovieLabs schemas (avails-v2.4.xsd and so on) that deliveries are checked by; empty: not checked."""
+# ffmpeg, ffprobe and shaka-packager, as the shell would find them or by their paths.
+FFMPEG = env.str("FFMPEG", "ffmpeg")
+FFPROBE = env.str("FFPROBE", "ffprobe")
+PACKAGER = env.str("PACKAGER", "packager")
+VIDEO_PRESET = env.str("VIDEO_PRESET", "medium")
+"""x264's preset: slower ones make smaller files."""
+VIDEO_MAX_BYTES: int = env.int("VIDEO_MAX_BYTES", 100_000_000_000)
+VIDEO_MAX_SECONDS: int = env.int("VIDEO_MAX_SECONDS", 6 * 3600)
+VIDEO_TIMEOUT_SECONDS: int = env.int("VIDEO_TIMEOUT_SECONDS", 12 * 3600)
+"""How long one program may work on one track."""
+VIDEO_SCRATCH = env.str("VIDEO_SCRATCH", "")
+"""Where a worker keeps what it works on; empty: the system's folder for such files."""
+PACKAGES_ROOT = env.path("PACKAGES_ROOT", ROOT / "packages")
+S3_PACKAGES_BUCKET = env.str("S3_PACKAGES_BUCKET", S3_PRIVATE_BUCKET)
+"""Where what players stream lies; whoever may play it gets signed addresses, so it is never the public bucket."""
+production_refuses(
+    bool(S3_BUCKET) and S3_PACKAGES_BUCKET == S3_BUCKET,
+    "S3_PACKAGES_BUCKET is the public bucket: anybody could watch anything.",
+)
 STORAGES = {
+    "packages": (
+        {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": S3_OPTIONS
+            | {"bucket_name": S3_PACKAGES_BUCKET, "custom_domain": None, "querystring_auth": True},
+        }
+        if S3_PACKAGES_BUCKET
+        else {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": PACKAGES_ROOT}}
+    ),
     "private": (
         {
             "BACKEND": "storages.backends.s3.S3Storage",

@@ -6,7 +6,7 @@ import os
 import secrets
 from dataclasses import dataclass
 
-from local import paths
+from local import paths, video
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,11 @@ def build(ports: Ports, *, database_url: str, redis_url: str) -> dict[str, str]:
         "INBOX_URL": f"http://localhost:{ports.inbox}",
         "MEDIA_ROOT": str(paths.STATE / "media"),
         "PRIVATE_ROOT": str(paths.STATE / "private"),
+        "PACKAGES_ROOT": str(paths.STATE / "packages"),
         "STATIC_ROOT": str(paths.STATE / "static"),
+        # A quick first look counts for more here than small files.
+        "VIDEO_PRESET": "veryfast",
+        **video.programs(),
     }
     if not os.environ.get("STRIPE_SECRET_KEY"):
         local |= {

@@ -28,6 +28,18 @@ def command_lines(ports: Ports, settings: dict[str, str]) -> dict[str, list[str]
         "inbox": [*python, "local.inbox", "--port", f"{ports.inbox}", "--smtp-port", f"{ports.smtp}"],
         "web": [*python, "gunicorn", "--bind", f"127.0.0.1:{ports.web}"],
         "worker": [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", "--queues", QUEUES],
+        "media": [
+            *celery,
+            "worker",
+            "--loglevel",
+            "INFO",
+            "--concurrency",
+            "1",
+            "--queues",
+            "media",
+            "--hostname",
+            "media@%h",
+        ],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(paths.STATE / "celerybeat-schedule")],
         "demo": [sys.executable, "manage.py", "demo"],
     }

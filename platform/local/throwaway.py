@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from local import video
 from local.postgres import Cluster, claim_home
 from local.valkey import Valkey
 
@@ -37,6 +38,8 @@ SETTINGS = {
     "REDIS_URL": "",
     "MEDIA_ROOT": "",
     "PRIVATE_ROOT": "",
+    "PACKAGES_ROOT": "",
+    "VIDEO_PRESET": "ultrafast",
     "SECRET_KEY": "only-for-throwaway-servers-0123456789-abcdefghijklmnop",
     "PUBLIC_URL": "http://testserver",
     "DEFAULT_COUNTRY": "US",
@@ -67,6 +70,8 @@ def servers() -> Iterator[dict[str, str]]:
             "REDIS_URL": valkey.url,
             "MEDIA_ROOT": str(folder / "media"),
             "PRIVATE_ROOT": str(folder / "private"),
+            "PACKAGES_ROOT": str(folder / "packages"),
+            **video.programs(),
         }
 
 

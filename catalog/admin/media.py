@@ -1,0 +1,317 @@
+"""Films: attached, watched while they are packaged, made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied
+from django.core.files.storage import storages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from catalog.admin import staff
+from catalog.admin.lists import LargeList
+from catalog.admin.naming import name_of
+from catalog.models import MediaPackage, MediaSubtitles, Title
+from catalog.selectors import media as selectors
+from catalog.services import media
+from catalog.tasks import package_media
+from core import clock
+from core.errors import DomainError
+
+State = MediaPackage.State
+COLOURS: dict[str, str] = {
+    State.LIVE: "success",
+    State.FAILED: "danger",
+    State.RUNNING: "warning",
+    State.QUEUED: "info",
+    State.RETIRED: "default",
+}
+
+
+class TitleField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A title by the name that staff call it."""
+
+    def label_from_instance(self, title: Title) -> str:
+        """Name it."""
+        return name_of(title)
+
+
+class FilmForm(forms.Form):
+    """A film to attach: sent from here, or lying in the storage already."""
+
+    title = TitleField(
+        Title.objects.all(),
+        widget=AutocompleteSelect(MediaPackage._meta.get_field("title"), admin.site, attrs={"style": "width: 100%"}),
+    )
+    file = forms.FileField(
+        required=False, widget=UnfoldAdminFileFieldWidget, help_text="MP4, MOV, MKV, MXF and others."
+    )
+    place = forms.CharField(
+        required=False,
+        max_length=400,
+        widget=UnfoldAdminTextInputWidget,
+        label="Or a file in the storage",
+        help_text=f"Its name under {media.INCOMING} in the private storage: for films too large to send from here.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for one of the two."""
+        values = super().clean() or {}
+        if bool(values.get("file")) == bool(values.get("place")):
+            raise forms.ValidationError("Choose a file here, or name one in the storage.")
+        return values
+
+
+class SubtitlesForm(forms.Form):
+    """Subtitles that come in a file of their own."""
+
+    language = forms.CharField(max_length=20, widget=UnfoldAdminTextInputWidget, help_text="Such as en, de or pt-BR.")
+    role = forms.ChoiceField(choices=MediaSubtitles.Role.choices, widget=UnfoldAdminSelectWidget)
+    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, help_text="SRT or WebVTT, in any encoding.")
+
+
+@admin.register(MediaPackage)
+class MediaPackageAdmin(LargeList):
+    """Films and how far they are. Adding one attaches a file to a title."""
+
+    list_display = ("heading", "source", "state_label", "progress_label", "step", "length", "created_at")
+    list_display_links = ("heading",)
+    list_filter = ("state",)
+    list_select_related = ("source", "title")
+    search_fields = ("source__name__icontains",)
+    search_help_text = "The name of the file"
+    ordering = ("-created_at",)
+    sortable_by = ("created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MediaPackage]:
+        """Fetch what a row shows."""
+        packages: QuerySet[MediaPackage] = super().get_queryset(request)
+        return packages.prefetch_related("title__texts")
+
+    @display(description="title")
+    def heading(self, package: MediaPackage) -> str:
+        """Name the title."""
+        return name_of(package.title)
+
+    @display(description="state", label=COLOURS)
+    def state_label(self, package: MediaPackage) -> tuple[str, str]:
+        """Colour the state."""
+        return package.state, package.get_state_display()
+
+    @display(description="done")
+    def progress_label(self, package: MediaPackage) -> str:
+        """Say how far it is."""
+        return f"{package.progress} %"
+
+    @display(description="length")
+    def length(self, package: MediaPackage) -> str:
+        """Answer how long the film is."""
+        return clock_of(package.duration_seconds) if package.duration_seconds else "-"
+
+    def get_urls(self) -> list[Any]:
+        """Add the pictures of a package, and what can be done about it."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("<uuid:package_id>/posters/<int:number>", wrap(self.poster), name="catalog_mediapackage_poster"),
+            path("<uuid:package_id>/retry", wrap(self.retry), name="catalog_mediapackage_retry"),
+            path("<uuid:package_id>/subtitles", wrap(self.subtitles), name="catalog_mediapackage_subtitles"),
+            *super().get_urls(),
+        ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Take a film, store it, queue it, and show how it goes.
+
+        Outside the transaction that the admin's own form runs in: the file goes to a storage server first.
+        """
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = FilmForm(request.POST or None, request.FILES or None, initial={"title": request.GET.get("title")})
+        if request.method == "POST" and form.is_valid():
+            values = form.cleaned_data
+            common: dict[str, Any] = {"title_id": values["title"].pk, "by": staff.actor(request), "now": clock.now()}
+            try:
+                if values["file"]:
+                    package = media.attach(name=values["file"].name, content=values["file"], **common)
+                else:
+                    package = media.attach_stored(place=values["place"], **common)
+            except DomainError as error:
+                form.add_error(None, str(error))
+            else:
+                return self._queued(request, package, values["title"].pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Attach a film",
+            "opts": self.opts,
+            "form": form,
+            "submit": "Attach and package",
+            "media": self.media + form.media,
+        }
+        return TemplateResponse(request, "catalog/admin/upload.html", context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a package: how far it is, what was found in the film, what was made of it, or why it failed.
+
+        The page reloads itself until the job has ended.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        package = self._package(object_id)
+        facts = package.facts
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{name_of(package.title)}: {package.source.name}",
+            "opts": self.opts,
+            "package": package,
+            "title_link": reverse("admin:catalog_title_change", args=[package.title_id]),
+            "running": package.state in {State.QUEUED, State.RUNNING},
+            "may_change": self.has_add_permission(request),
+            "can_retry": package.state == State.FAILED and bool(package.source.file),
+            "tables": _tables(facts),
+            "notes": facts.get("notes", []),
+            "posters": [
+                reverse("admin:catalog_mediapackage_poster", args=[package.pk, number])
+                for number in range(len(facts.get("posters", [])))
+                if package.folder
+            ],
+            "figures": _figures(package),
+            "beside": MediaSubtitles.objects.filter(title=package.title_id).order_by("language", "role"),
+            "form": SubtitlesForm(),
+            "others": [
+                (_address(other.pk), other) for other in selectors.packages_of(package.title_id) if other != package
+            ],
+        }
+        return TemplateResponse(request, "catalog/admin/package.html", context)
+
+    def poster(self, request: HttpRequest, package_id: UUID, number: int) -> HttpResponse:
+        """Answer a picture of the film, which lies where no browser may look."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        package = self._package(str(package_id))
+        try:
+            name = package.facts["posters"][number]
+            with storages["packages"].open(f"{package.folder}/{name}") as file:
+                data = file.read()
+        except (KeyError, IndexError, FileNotFoundError) as error:
+            raise Http404 from error
+        return HttpResponse(data, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+    def retry(self, request: HttpRequest, package_id: UUID) -> HttpResponse:
+        """Package a film again that failed."""
+        return self._act(
+            request, package_id, lambda by: media.retry(package_id=package_id, by=by, now=clock.now()), "retried"
+        )
+
+    def subtitles(self, request: HttpRequest, package_id: UUID) -> HttpResponse:
+        """Add subtitles to a film, or take them away."""
+        title_id = self._package(str(package_id)).title_id
+
+        def change(by: str) -> MediaPackage | None:
+            common: dict[str, Any] = {"title_id": title_id, "by": by, "now": clock.now()}
+            if "remove" in request.POST:
+                language, _, role = request.POST["remove"].partition("/")
+                return media.remove_subtitles(language=language, role=role, **common)
+            form = SubtitlesForm(request.POST, request.FILES)
+            if not form.is_valid():
+                raise media.SubtitlesRefused("Name the language, and choose a file of SRT or WebVTT.")
+            file = form.cleaned_data["file"]
+            return media.attach_subtitles(
+                language=form.cleaned_data["language"], role=form.cleaned_data["role"], name=file.name,
+                data=file.read(), **common,
+            )  # fmt: skip
+
+        return self._act(request, package_id, change, "taken")
+
+    def _act(
+        self, request: HttpRequest, package_id: UUID, act: Callable[[str], MediaPackage | None], done: str
+    ) -> HttpResponse:
+        if request.method != "POST" or not self.has_add_permission(request):
+            raise PermissionDenied
+        try:
+            package = act(staff.actor(request))
+        except DomainError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(_address(package_id))
+        return self._queued(request, package, self._package(str(package_id)).title_id)
+
+    def _queued(self, request: HttpRequest, package: MediaPackage | None, title_id: UUID) -> HttpResponse:
+        if package is None:
+            messages.info(request, "This film is packaged already, as it is.")
+            return HttpResponseRedirect(_address(selectors.packages_of(title_id)[0].pk))
+        package_media.delay(package_id=str(package.pk))
+        messages.success(request, f"{package.source} is queued.")
+        return HttpResponseRedirect(_address(package.pk))
+
+    def _package(self, package_id: str) -> MediaPackage:
+        try:
+            return MediaPackage.objects.select_related("source", "title").get(pk=UUID(package_id))
+        except (ValueError, MediaPackage.DoesNotExist) as error:
+            raise Http404 from error
+
+
+def film_of(title: Title) -> SafeString | str:
+    """Answer how it stands with a title's film, for its own page."""
+    packages = selectors.packages_of(title.pk)
+    attach = format_html(
+        '<a class="underline" href="{}?title={}">Attach a film</a>', reverse("admin:catalog_mediapackage_add"), title.pk
+    )
+    if not packages:
+        return attach
+    newest = packages[0]
+    state = f"{newest.progress} %" if newest.state == State.RUNNING else newest.get_state_display()
+    return format_html(
+        '<a class="underline" href="{}">{}</a> ({}); {}', _address(newest.pk), newest.source, state, attach
+    )
+
+
+def clock_of(seconds: float) -> str:
+    """Answer a length as people read it."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def _address(package_id: UUID) -> str:
+    return reverse("admin:catalog_mediapackage_change", args=[package_id])
+
+
+def _figures(package: MediaPackage) -> list[tuple[str, str]]:
+    found = package.facts.get("source", {})
+    if not found:
+        return []
+    return [
+        ("Length", clock_of(package.duration_seconds or 0)),
+        ("Source", f"{found['width']} by {found['height']}, {found['frame_rate']:g} fps, {found['codec']}"),
+        ("Picture", package.facts.get("hdr") or "Standard dynamic range"),
+        ("All files", f"{(package.size or 0) / 1_000_000:,.1f} MB"),
+    ]
+
+
+def _tables(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    if not facts:
+        return []
+    rungs = [[f"{rung['width']} by {rung['height']}", f"{facts['frame_rate']:g}"] for rung in facts["rungs"]]
+    sounds = [[track["label"], track["language"], track["role"], f"{track['kbps']} kbit/s"] for track in facts["audio"]]
+    texts = [[track["label"], track["language"], track["role"]] for track in facts["text"]]
+    tables = [
+        ("Sizes", {"headers": ["pixels", "frames a second"], "rows": rungs}),
+        ("Sound", {"headers": ["name", "language", "role", "rate"], "rows": sounds}),
+        ("Subtitles", {"headers": ["name", "language", "role"], "rows": texts}),
+    ]
+    return [(name, table) for name, table in tables if table["rows"]]

@@ -1,0 +1,103 @@
+"""What files are, and what none of our programs may be made to read."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from catalog.packaging import planning, probing, programs
+from catalog.packaging.planning import Bounds, SourceRefused
+from tests import clips
+
+ODD_NAMES = [
+    "-i.mp4",
+    'it\'s "quoted".mp4',
+    "two\nlines.mp4",
+    "concat:a|b.mp4",
+    "%d.mp4",
+    "$(touch pwned);.mp4",
+    "http:x.mp4",
+]
+
+
+class TestProbe:
+    def test_answers_what_is_in_a_film(self, tmp_path: Path) -> None:
+        file = clips.film(tmp_path / "a.mkv", words=("ger",), extra=["-disposition:s:0", "forced"])
+        found = probing.probe(file)
+        assert found.picture is not None
+        assert (found.picture.codec, found.picture.width, found.picture.height) == ("h264", 320, 180)
+        assert (found.picture.frame_rate, found.picture.interlaced, found.picture.rotation) == (Fraction(25), False, 0)
+        assert [(sound.language, sound.channels) for sound in found.sounds] == [("en", 1), ("de", 1)]
+        assert [(words.language, words.role, words.codec) for words in found.words] == [("de", "forced", "subrip")]
+        assert found.duration == pytest.approx(2, abs=0.1)
+
+    def test_sees_rotation_interlacing_and_odd_pixels(self, tmp_path: Path) -> None:
+        flat = clips.film(tmp_path / "a.mp4", sounds=(), seconds=1)
+        turned = tmp_path / "b.mp4"
+        clips.ffmpeg("-display_rotation", "90", "-i", str(flat), "-c", "copy", str(turned))
+        picture = probing.probe(turned).picture
+        assert picture is not None
+        assert planning.displayed_size(picture) == (Fraction(180), Fraction(320))
+        woven = clips.film(
+            tmp_path / "c.mkv", sounds=(), seconds=1,
+            extra=["-vf", "setsar=64/45,setfield=tff", "-flags", "+ilme+ildct", "-x264-params", "tff=1"],
+        )  # fmt: skip
+        picture = probing.probe(woven).picture
+        assert picture is not None
+        assert (picture.interlaced, picture.sample_aspect) == (True, Fraction(64, 45))
+
+    @pytest.mark.parametrize("name", ODD_NAMES)
+    def test_takes_any_name_for_a_name(self, tmp_path: Path, name: str) -> None:
+        file = clips.film(tmp_path / "plain.mp4", sounds=(), seconds=1).rename(tmp_path / name)
+        assert probing.probe(file).picture is not None
+        assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"", b"\0" * 5000, b"<svg/>", b"%PDF-1.7", b"ffconcat version 1.0\nfile secret.mp4\n",
+            b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.mp4\n#EXT-X-ENDLIST\n",
+            b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/x.ts\n#EXT-X-ENDLIST\n",
+            b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>',
+        ],
+    )  # fmt: skip
+    def test_refuses_what_is_no_film_and_what_names_other_files(self, tmp_path: Path, content: bytes) -> None:
+        clips.film(tmp_path / "secret.mp4", sounds=(), seconds=1)
+        file = tmp_path / "film"
+        file.write_bytes(content)
+        with pytest.raises(SourceRefused) as refused:
+            probing.probe(file)
+        assert refused.value.code == "source_unreadable"
+
+    def test_refuses_a_film_without_its_end(self, tmp_path: Path) -> None:
+        whole = clips.film(tmp_path / "a.mp4", sounds=())
+        whole.write_bytes(whole.read_bytes()[:-2000])
+        with pytest.raises(SourceRefused, match="cut off"):
+            probing.probe(whole)
+
+    def test_sound_alone_is_no_film(self, tmp_path: Path) -> None:
+        found = probing.probe(clips.film(tmp_path / "a.mp4", picture=False))
+        with pytest.raises(SourceRefused, match="only sound"):
+            planning.plan(found, Bounds(longest=60))
+
+
+class TestRun:
+    def test_ends_what_takes_too_long(self) -> None:
+        with pytest.raises(programs.TookTooLong):
+            programs.run(["sleep", "30"], seconds=0.1, max_file_bytes=10)
+
+    def test_lets_nothing_grow_beyond_its_bound(self, tmp_path: Path) -> None:
+        file = tmp_path / "large"
+        with pytest.raises(programs.ProgramFailed):
+            programs.run(["dd", "if=/dev/zero", f"of={file}", "bs=1000", "count=100"], seconds=5, max_file_bytes=50_000)
+        assert file.stat().st_size <= 50_000
+
+    def test_hides_our_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SECRET_KEY", "very secret")
+        assert "secret" not in programs.run(["env"], seconds=5, max_file_bytes=10_000)
+
+    def test_names_what_is_missing(self) -> None:
+        with pytest.raises(programs.ProgramMissing, match="nowhere"):
+            programs.run(["/nowhere/ffmpeg"], seconds=5, max_file_bytes=10)
