@@ -18,6 +18,7 @@ from billing.models.ledger import (
 )
 from billing.models.notices import PriceNotice, Reminder
 from billing.models.offers import Coupon, CouponRedemption, Quote
+from billing.models.outages import Outage
 from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
 from billing.models.plans import Plan, PlanFamily, Price
 from billing.models.refunds import CreditNote, Dispute, Refund
@@ -44,6 +45,7 @@ __all__ = [
     "JournalLine",
     "LegalDocument",
     "NumberSeries",
+    "Outage",
     "PaymentAttempt",
     "PaymentCustomer",
     "PaymentMethod",

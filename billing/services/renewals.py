@@ -17,17 +17,19 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, F, Max, Q
 
 from billing import entitlements, rules
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 from billing.models import (
     Invoice,
+    Outage,
     PaymentAttempt,
     PaymentCustomer,
     PaymentMethod,
     Price,
     Subscription,
+    SubscriptionTransition,
 )
 from billing.rules import Status
 from billing.services import _rows, cycles, invoicing, payments, plans, settlement
@@ -50,6 +52,8 @@ SETTLE_SECONDS = 0.5
 """How long an outcome may wait for others to be settled with."""
 CLAIM = timedelta(hours=1)
 """How long a claimed subscription stays out of the scan; settling ends it, the sweeper outlasts it."""
+
+SHORTEST_PERIOD = timedelta(days=28)
 
 NO_CARD = ChargeOutcome(OutcomeKind.DECLINED, code="no_payment_method")
 COVERED = ChargeOutcome(OutcomeKind.SUCCEEDED, code="paid_by_credit")
@@ -153,6 +157,53 @@ def preview(*, now: datetime, limit: int) -> list[Handled]:
     return handled
 
 
+@dataclass(frozen=True)
+class CatchUp:
+    """What a catch-up does about one stretch of one subscription's time; a period to bill has its day and amount."""
+
+    subscription_id: UUID
+    action: rules.CatchUp
+    start: datetime
+    end: datetime
+    charged_at: datetime | None
+    amount: int
+    currency: str
+
+
+def catch_up_report(*, now: datetime, limit: int) -> list[CatchUp]:
+    """Answer what billing would do about all that it is late for, oldest subscriptions first, changing nothing.
+
+    At present prices, and if all is paid: one period a day.
+    """
+    report = []
+    facts = _Facts(list(Subscription.objects.due(now)[:limit]), now=now)
+    for subscription in facts.subscriptions:
+        if _decide(subscription, facts, now=now).action != "bill" or subscription.paid_through is None:
+            continue
+        price, days = facts.prices[subscription.price_id], 0
+        for step in rules.catch_up(
+            anchor=subscription.anchor(rules.Interval(price.interval)),
+            index=subscription.period_index,
+            start=subscription.paid_through,
+            without_service=facts.without_service(subscription),
+            now=now,
+        ):
+            is_billed = step.action is rules.CatchUp.BILL
+            report.append(
+                CatchUp(
+                    subscription.pk,
+                    step.action,
+                    step.start,
+                    step.end,
+                    now + timedelta(days=days) if is_billed else None,
+                    price.amount if is_billed else 0,
+                    price.currency,
+                )
+            )
+            days += is_billed
+    return report
+
+
 # ---------------------------------------------------------------- deciding
 
 
@@ -190,6 +241,9 @@ class _Facts:
         self.open_attempts: dict[UUID, PaymentAttempt] = {}
         self.tries: dict[UUID, int] = {}
         self.exhausted: set[UUID] = set()
+        self.outages: list[Outage] = []
+        self.holds: dict[UUID, list[rules.Stretch]] = {}
+        self._read_without_service(now=now)
         if unpaid:
             self._read_unpaid(unpaid)
             self._read_exhausted(
@@ -219,6 +273,45 @@ class _Facts:
             .order_by()
         )
 
+    def is_down(self, subscription: Subscription, *, now: datetime) -> bool:
+        """Answer whether the service is away from a subscriber at this moment."""
+        return any(outage.starts_at <= now and outage.ends_at is None for outage in self._outages_of(subscription))
+
+    def without_service(self, subscription: Subscription) -> list[rules.Stretch]:
+        """Answer when a subscriber could not watch since the last paid period: outages, and being on hold."""
+        outages = [
+            rules.Stretch(outage.starts_at, outage.ends_at)
+            for outage in self._outages_of(subscription)
+            if outage.ends_at is not None
+        ]
+        return outages + self.holds.get(subscription.pk, [])
+
+    def _outages_of(self, subscription: Subscription) -> list[Outage]:
+        return [outage for outage in self.outages if outage.country in {"", subscription.country}]
+
+    def _read_without_service(self, *, now: datetime) -> None:
+        paid_through = {each.pk: each.paid_through for each in self.subscriptions if each.paid_through}
+        self.outages = list(
+            Outage.objects.reaching_into(min(paid_through.values(), default=now), now) if paid_through else []
+        )
+        # A period that is over has lasted a month; for the others nothing is forgiven.
+        late = [key for key, until in paid_through.items() if until <= now - SHORTEST_PERIOD]
+        began: dict[UUID, datetime] = {}
+        for subscription_id, to_status, at in (
+            SubscriptionTransition.objects.filter(
+                Q(from_status=Status.ON_HOLD) | Q(to_status=Status.ON_HOLD), subscription__in=late
+            )
+            .exclude(from_status=F("to_status"))
+            .order_by("at", "pk")
+            .values_list("subscription_id", "to_status", "at")
+            if late
+            else []
+        ):
+            if to_status == Status.ON_HOLD:
+                began[subscription_id] = at
+            elif subscription_id in began:
+                self.holds.setdefault(subscription_id, []).append(rules.Stretch(began.pop(subscription_id), at))
+
     def _read_exhausted(self, cards: Sequence[PaymentMethod], *, now: datetime) -> None:
         """Find the accounts whose card was declined as often as its network allows, under whatever account."""
         declined: dict[str, list[datetime]] = defaultdict(list)
@@ -243,7 +336,8 @@ class _Facts:
 class _Decision:
     """`action` is bill, retry, hold, pause, end_trial, canceled, uncollectible, wait, skip or parked.
 
-    `price` is what a period is billed by; `restart` the anchor of the new cycle that it begins, if it does.
+    `price` is what a period is billed by; `restart` the anchor of the new cycle that it begins, if it does;
+    `forgiven` what is given away before it.
     """
 
     action: str
@@ -252,6 +346,7 @@ class _Decision:
     reason: str = ""
     price: Price | None = None
     restart: rules.Anchor | None = None
+    forgiven: rules.Stretch | None = None
 
 
 def _decide(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
@@ -308,8 +403,39 @@ def _decide_renewal(subscription: Subscription, facts: _Facts, *, now: datetime)
     price = _next_price(subscription, facts, start=start)
     if price.interval != facts.prices[subscription.price_id].interval:
         return _decide_restart(subscription, price, facts, start=start, now=now)
-    end = subscription.anchor(rules.Interval(price.interval)).boundary(subscription.period_index + 1)
+    if facts.is_down(subscription, now=now):
+        return _Decision("wait", reason="service_unavailable")
+    anchor = subscription.anchor(rules.Interval(price.interval))
+    end = anchor.boundary(subscription.period_index + 1)
+    without_service = facts.without_service(subscription) if end <= now else []
+    if without_service:
+        return _decide_catch_up(subscription, price, facts, without_service, start=start, now=now)
     return _billed_or_parked(subscription, price, facts, start=start, end=end, now=now)
+
+
+def _decide_catch_up(
+    subscription: Subscription,
+    price: Price,
+    facts: _Facts,
+    without_service: Sequence[rules.Stretch],
+    *,
+    start: datetime,
+    now: datetime,
+) -> _Decision:
+    """Forgive the periods in which nobody could watch, and bill the first one in which somebody could."""
+    for step in rules.catch_up(
+        anchor=subscription.anchor(rules.Interval(price.interval)),
+        index=subscription.period_index,
+        start=start,
+        without_service=without_service,
+        now=now,
+    ):
+        if step.action is rules.CatchUp.BILL:
+            decision = _billed_or_parked(subscription, price, facts, start=step.start, end=step.end, now=now)
+            if step.start == start:
+                return decision
+            return replace(decision, restart=step.anchor, forgiven=rules.Stretch(start, step.start))
+    return _Decision("wait", reason="service_unavailable")
 
 
 def _next_price(subscription: Subscription, facts: _Facts, *, start: datetime) -> Price:
@@ -417,6 +543,9 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
         if decision.action in {"bill", "retry"} and decision.start and decision.end:
             if decision.restart is not None:
                 cycles.restart(subscription, decision.restart)
+            if decision.forgiven is not None:
+                reason = f"forgiven: {decision.forgiven.start:%Y-%m-%d} to {decision.forgiven.end:%Y-%m-%d}"
+                changes.transitions.append(cycles.note(subscription, reason, by=SYSTEM, now=now))
             charge = Charge(
                 subscription=subscription,
                 price=decision.price or facts.prices[subscription.price_id],

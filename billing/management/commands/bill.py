@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import stripe_gateway
+from billing import rules, stripe_gateway
 from billing.services import renewals
-from billing.services.renewals import Handled
+from billing.services.renewals import CatchUp, Handled
 from core import clock
 from core.money import Money
 
@@ -34,11 +34,20 @@ class Command(BaseCommand):
             "(2026-12-21T10:00+00:00); now, if not given",
         )
         parser.add_argument("--dry-run", action="store_true", help="show what is due and change nothing")
+        parser.add_argument(
+            "--catch-up",
+            action="store_true",
+            help="show period by period what will be billed, forgiven and re-anchored after an outage; changes nothing",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Bill, or show."""
         present = clock.now()
         at = _instant(options["as_of"]) if options["as_of"] else present
+        if options["catch_up"]:
+            self._show_catch_up(renewals.catch_up_report(now=at, limit=LIMIT))
+            self.stdout.write("Nothing was changed.")
+            return
         if options["dry_run"]:
             self._show(renewals.preview(now=at, limit=LIMIT))
             self.stdout.write("Nothing was changed.")
@@ -70,6 +79,16 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{len(handled)} due: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
         )
+
+    def _show_catch_up(self, report: Sequence[CatchUp]) -> None:
+        for each in report[:SHOWN]:
+            what = f"{each.subscription_id}  {each.action.value:<9}  {each.start:%Y-%m-%d} to {each.end:%Y-%m-%d}"
+            charge = f"  {Money(each.amount, each.currency)} on {each.charged_at:%Y-%m-%d}" if each.charged_at else ""
+            self.stdout.write(what + charge)
+        if len(report) > SHOWN:
+            self.stdout.write(f"... and {len(report) - SHOWN} more")
+        counts = Counter(each.action for each in report)
+        self.stdout.write(", ".join(f"{action.value} {counts[action]}" for action in rules.CatchUp))
 
 
 def _instant(text: str) -> datetime:
