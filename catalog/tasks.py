@@ -9,7 +9,7 @@ from celery import shared_task
 from django.core.files.storage import storages
 
 from catalog.models import IngestRun
-from catalog.services import ingestion, media, scheduling, search
+from catalog.services import ingestion, media, scheduling, search, sources
 from core import clock
 
 SENT_AT_ONCE = 4
@@ -58,6 +58,20 @@ def purge_media(**_: Any) -> None:
 def purge_deliveries(**_: Any) -> None:
     """Delete deliveries that nobody will look into any more."""
     ingestion.purge_deliveries(now=clock.now())
+
+
+@shared_task
+def check_due_sources(**_: Any) -> None:
+    """Have every place looked at to which a provider may have delivered by now."""
+    for source_id in sources.claim_due(now=clock.now()):
+        check_source.delay(source_id=source_id)
+
+
+@shared_task
+def check_source(*, source_id: int, by: str = "schedule", **_: Any) -> None:
+    """Look at one place, and have what is new there ingested."""
+    for run_id in sources.check(source_id=source_id, by=by, now=clock.now()):
+        run_ingest.delay(run_id=str(run_id))
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
@@ -30,10 +30,10 @@ from unfold.widgets import (
 from catalog import reports
 from catalog.admin.lists import LargeList
 from catalog.ingestion.formats import READERS
-from catalog.models import IngestRun, Provider
+from catalog.models import FeedSource, IngestRun, Provider
 from catalog.selectors import ingest as selectors
-from catalog.services import ingestion, providers
-from catalog.tasks import run_ingest
+from catalog.services import ingestion, providers, sources
+from catalog.tasks import check_source, run_ingest
 from core import clock
 from core.errors import DomainError
 
@@ -88,6 +88,67 @@ class ProviderAdmin(LargeList):
         saved = providers.save(code=obj.code, fields=fields)
         obj.pk = saved.pk
         obj._state.adding = False
+
+
+class SourceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Where a provider delivers, and how often to look."""
+
+    format = forms.ChoiceField(
+        choices=[(reader.name, reader.label) for reader in READERS.values()], widget=UnfoldAdminSelectWidget
+    )
+
+
+@admin.register(FeedSource)
+class FeedSourceAdmin(LargeList):
+    """Places that are looked at by themselves."""
+
+    form = SourceForm
+    list_display = ("provider", "location", "format", "every_minutes", "enabled", "checked_at", "outcome_label")
+    list_filter = ("provider", "enabled")
+    list_select_related = ("provider",)
+    ordering = ("provider__name", "pk")
+    sortable_by = ()
+    actions = ("check_now",)
+    readonly_fields = ("checked_at", "outcome", "failures")
+    fields = (
+        "provider", ("kind", "location", "pattern"), ("format", "delivery"), "credential", ("every_minutes", "enabled"),
+        ("checked_at", "outcome", "failures"),
+    )  # fmt: skip
+
+    @display(description="outcome", label={"well": "success", "worse": "danger"})
+    def outcome_label(self, source: FeedSource) -> tuple[str, str]:
+        """Colour the last look's outcome."""
+        return "worse" if source.failures else "well", source.outcome or "not looked at yet"
+
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        """Let go of a source; its runs stay."""
+        return bool(request.user.has_perm("catalog.delete_feedsource"))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Hand what was changed to the service."""
+        saved = sources.save(
+            source_id=obj.pk if change else None,
+            fields={name: form.cleaned_data[name] for name in form.changed_data},
+            now=clock.now(),
+        )
+        obj.pk, obj._state.adding = saved.pk, False
+
+    def changeform_view(  # type: ignore[override]  # unfold declares less than Django answers
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Say what the service refuses, and save nothing then."""
+        try:
+            return cast("HttpResponse", super().changeform_view(request, object_id, form_url, extra_context))
+        except DomainError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.get_full_path())
+
+    @admin.action(description="Look now", permissions=["change"])
+    def check_now(self, request: HttpRequest, queryset: Any) -> None:
+        """Have the chosen places looked at."""
+        for source_id in queryset.order_by("pk").values_list("pk", flat=True):
+            check_source.delay(source_id=source_id, by=f"user:{request.user.pk}")
+        self.message_user(request, "A worker looks; reload to see what it found.", messages.SUCCESS)
 
 
 class UploadForm(forms.Form):

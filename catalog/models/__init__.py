@@ -17,6 +17,7 @@ from catalog.models.media import MediaPackage, MediaRendition, MediaSource, Medi
 from catalog.models.people import Credit, Person
 from catalog.models.publication import PublicationEntry
 from catalog.models.search import SearchCompletion, SearchDocument, SearchMiss, SearchWord
+from catalog.models.sources import FeedSource, TakenFile
 from catalog.models.titles import (
     AlternateTitle,
     ContentRating,
@@ -41,6 +42,7 @@ __all__ = [
     "EditLock",
     "EditorialRow",
     "ExternalId",
+    "FeedSource",
     "Genre",
     "IngestProblem",
     "IngestRun",
@@ -63,6 +65,7 @@ __all__ = [
     "SearchMiss",
     "SearchWord",
     "SourceRecord",
+    "TakenFile",
     "Title",
     "TitleGenre",
     "TitleKeyword",

@@ -313,6 +313,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "remind-of-charges": {"task": "billing.tasks.remind", "schedule": 3600},
     "tie-out-books": {"task": "billing.tasks.tie_out", "schedule": 6 * 3600},
     "run-queued-ingests": {"task": "catalog.tasks.run_queued_ingests", "schedule": 60},
+    "check-due-sources": {"task": "catalog.tasks.check_due_sources", "schedule": 60},
     "carry-out-plans": {"task": "catalog.tasks.carry_out_plans", "schedule": 60},
     "purge-deliveries": {"task": "catalog.tasks.purge_deliveries", "schedule": 24 * 3600},
     "package-queued-media": {"task": "catalog.tasks.package_queued_media", "schedule": 60},
@@ -501,6 +502,12 @@ if not is_country(DEFAULT_COUNTRY):
 
 # ---------------------------------------------------------------- fetching
 
+FEED_FOLDER: str = env.str("FEED_FOLDER", "")
+"""Below it lie the folders in which partners leave deliveries; empty: none is watched."""
+FEED_CREDENTIALS: dict[str, str] = env.dict("FEED_CREDENTIALS", default={})
+"""What authorises us at partners' addresses, by the name that a feed source gives."""
+FEED_MAX_BYTES: int = env.int("FEED_MAX_BYTES", 4 * 1024**3)
+FEED_MAX_SECONDS: float = env.float("FEED_MAX_SECONDS", 3600)
 OUTBOUND_ALLOW_LOOPBACK = env.bool("OUTBOUND_ALLOW_LOOPBACK", False)
 """Whether feeds and images may be fetched from this very machine, as when a partner's server is tried out beside it."""
 production_refuses(

@@ -5,48 +5,21 @@ from __future__ import annotations
 import gzip
 import io
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from core import outbound
-
-Answering = Callable[[BaseHTTPRequestHandler], None]
+from tests.http_server import Answering, answering, serving
 
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, dict[str, Answering]]]:
     """A server on this machine; a test says what it answers by path."""
-    answers: dict[str, Answering] = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answers[self.path.partition("?")[0]](self)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_port}", answers
-    http.shutdown()
-    http.server_close()
-    thread.join()
-
-
-def answering(body: bytes = b"", status: int = 200, **headers: str) -> Answering:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
+    with serving() as running:
+        yield running
 
 
 def fetch(url: str, **options: Any) -> tuple[outbound.Answer, bytes]:

@@ -117,6 +117,7 @@ def begin(*, run_id: UUID, now: datetime) -> IngestRun | None:
                 raise RunUnknown
             if run.state != IngestRun.State.QUEUED:
                 return None
+            _refuse_before_older(run)
             run.state = IngestRun.State.RUNNING
             run.lease = uuid4()
             run.attempts += 1
@@ -134,6 +135,16 @@ def begin(*, run_id: UUID, now: datetime) -> IngestRun | None:
             "Another delivery of this provider is being ingested; this one waits until it has ended."
         ) from error
     return run
+
+
+def _refuse_before_older(run: IngestRun) -> None:
+    """Keep a provider's deliveries in their order: an older one read later would undo what the newer said."""
+    older = IngestRun.objects.filter(
+        provider=run.provider_id, state__in=[IngestRun.State.QUEUED, IngestRun.State.RUNNING], pk__lt=run.pk
+    )
+    # One without stored bytes is a command's own, and never waits.
+    if run.file and older.exclude(file="").exists():
+        raise ProviderBusy("An older delivery of this provider waits; this one is read after it.")
 
 
 def release_abandoned(*, now: datetime) -> list[UUID]:

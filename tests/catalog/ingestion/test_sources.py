@@ -1,0 +1,288 @@
+"""Deliveries that are fetched, or found in a folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
+
+from catalog.models import FeedSource, IngestRun, Provider, TakenFile, Title
+from catalog.services import ingestion, sources
+from catalog.tasks import check_due_sources, check_source, run_ingest
+from tests.catalog.test_admin import form_of, staff
+from tests.factories.catalog import NOW, ProviderFactory, feed, movie
+from tests.http_server import Answering, answering, serving
+
+pytestmark = pytest.mark.django_db
+
+__all__ = ["staff"]
+
+
+def source_of(location: str, **fields: Any) -> FeedSource:
+    provider = fields.pop("provider", None) or ProviderFactory.create()
+    fields = {"provider": provider, "location": location, "format": "jsonl", **fields}
+    return sources.save(source_id=None, fields=fields, now=NOW)
+
+
+def check(source: FeedSource, *, now: Any = NOW) -> tuple[list[IngestRun], FeedSource]:
+    runs = sources.check(source_id=source.pk, by="schedule", now=now)
+    source.refresh_from_db()
+    return [IngestRun.objects.get(pk=run_id) for run_id in runs], source
+
+
+def content(run: IngestRun) -> bytes:
+    with storages["private"].open(run.file) as file:
+        return bytes(file.read())
+
+
+class TestClaim:
+    def test_takes_what_is_due_once_and_plans_the_next_look(self) -> None:
+        due = source_of("https://example.org/a", every_minutes=15)
+        source_of("https://example.org/b", enabled=False)
+        later = source_of("https://example.org/c")
+        FeedSource.objects.filter(pk=later.pk).update(next_check_at=NOW + timedelta(seconds=1))
+        assert sources.claim_due(now=NOW) == [due.pk]
+        assert sources.claim_due(now=NOW) == []
+        assert sources.claim_due(now=NOW + timedelta(seconds=1)) == [later.pk]
+        due.refresh_from_db()
+        assert due.next_check_at == NOW + timedelta(minutes=15)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_by_two_at_once_takes_each_once(self) -> None:
+        source_of("https://example.org/a")
+        claimed: list[list[int]] = []
+
+        def claim() -> None:
+            claimed.append(sources.claim_due(now=NOW))
+            connection.close()
+
+        with transaction.atomic():
+            FeedSource.objects.select_for_update().get()
+            other = threading.Thread(target=claim)
+            other.start()
+            other.join()
+        assert claimed == [[]]
+
+
+class TestAddress:
+    @pytest.fixture(autouse=True)
+    def _allow_this_machine(self, settings: Any) -> None:
+        settings.OUTBOUND_ALLOW_LOOPBACK = True
+
+    @pytest.fixture
+    def server(self) -> Iterator[tuple[str, dict[str, Answering]]]:
+        with serving() as running:
+            yield running
+
+    def test_is_taken_and_then_only_when_it_has_changed(self, server: Any) -> None:
+        url, answers = server
+        asked: list[dict[str, str]] = []
+        bodies = {'"1"': feed(movie(1)), '"2"': feed(movie(2))}
+        current = ['"1"']
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            asked.append(dict(handler.headers))
+            if handler.headers["If-None-Match"] == current[0]:
+                answering(status=304)(handler)
+            else:
+                answering(bodies[current[0]], ETag=current[0])(handler)
+
+        answers["/feeds/titles.jsonl"] = answer
+        source = source_of(f"{url}/feeds/titles.jsonl", delivery="full")
+        [run], source = check(source)
+        assert (run.source_name, run.delivery, run.started_by, run.format) == (
+            "titles.jsonl",
+            "full",
+            "schedule",
+            "jsonl",
+        )
+        assert content(run) == bodies['"1"']
+        assert (source.etag, source.outcome, source.checked_at, source.failures) == ('"1"', "1 taken", NOW, 0)
+        runs, source = check(source)
+        assert (runs, source.outcome) == ([], "Nothing new")
+        current[0] = '"2"'
+        [run], source = check(source)
+        assert content(run) == bodies['"2"']
+        assert [headers.get("If-None-Match") for headers in asked] == [None, '"1"', '"1"']
+
+    def test_of_a_server_without_tags_is_known_by_its_bytes(self, server: Any) -> None:
+        url, answers = server
+        answers["/a"] = answering(feed(movie(1)))
+        source = source_of(f"{url}/a")
+        assert [len(check(source)[0]) for _ in range(3)] == [1, 0, 0]
+        answers["/a"] = answering(feed(movie(2)))
+        assert len(check(source)[0]) == 1
+
+    def test_is_authorised_by_what_the_environment_has(self, server: Any, settings: Any) -> None:
+        url, answers = server
+        sent: list[str | None] = []
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            sent.append(handler.headers["Authorization"])
+            answering(feed(movie(1)))(handler)
+
+        answers["/a"] = answer
+        settings.FEED_CREDENTIALS = {"acme": "Bearer abc"}
+        assert len(check(source_of(f"{url}/a", credential="acme"))[0]) == 1
+        assert sent == ["Bearer abc"]
+        runs, source = check(source_of(f"{url}/a", credential="other"))
+        assert (runs, source.failures, len(sent)) == ([], 1, 1)
+        assert "nothing under 'other'" in source.outcome
+
+    def test_that_fails_says_why_and_is_tried_again(self, server: Any, settings: Any) -> None:
+        url, answers = server
+        settings.FEED_MAX_BYTES = 1000
+        source = source_of(f"{url}/a")
+        answers["/a"] = answering(b"x" * 1001)
+        runs, source = check(source)
+        assert (runs, source.failures) == ([], 1)
+        assert "more than 1,000 bytes" in source.outcome
+        answers["/a"] = answering(status=503)
+        assert check(source)[1].failures == 2
+        answers["/a"] = answering(feed(movie(1)))
+        runs, source = check(source)
+        assert (len(runs), source.failures, source.outcome) == (1, 0, "1 taken")
+
+    def test_into_the_private_network_is_refused(self, settings: Any) -> None:
+        settings.OUTBOUND_ALLOW_LOOPBACK = False
+        runs, source = check(source_of("http://169.254.169.254/latest/meta-data"))
+        assert runs == []
+        assert "no public address" in source.outcome
+
+    def test_that_moved_is_looked_at_anew(self, server: Any) -> None:
+        url, answers = server
+        answers["/a"] = answers["/b"] = answering(feed(movie(1)), ETag='"1"')
+        source = source_of(f"{url}/a")
+        check(source)
+        moved = sources.save(source_id=source.pk, fields={"location": f"{url}/b"}, now=NOW)
+        assert (moved.etag, bytes(moved.digest)) == ("", b"")
+        assert len(check(moved)[0]) == 1
+
+    @pytest.mark.parametrize("location", ["ftp://example.org/a", "titles.jsonl", ""])
+    def test_that_is_none_is_refused(self, location: str) -> None:
+        with pytest.raises(sources.SourceInvalid):
+            source_of(location)
+        assert FeedSource.objects.count() == 0
+
+    def test_is_ingested_by_the_schedule(self, server: Any) -> None:
+        url, answers = server
+        answers["/a"] = answering(feed(movie(1)))
+        source = source_of(f"{url}/a")
+        FeedSource.objects.filter(pk=source.pk).update(next_check_at=NOW)
+        check_due_sources()
+        source.refresh_from_db()
+        assert source.next_check_at > NOW
+        check_source(source_id=source.pk)
+        run_ingest(run_id=str(IngestRun.objects.get().pk))
+        assert Title.objects.get().texts.get().name == "Film 1"
+
+
+class TestFolder:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, settings: Any) -> Path:
+        settings.FEED_FOLDER = str(tmp_path)
+        (tmp_path / "acme").mkdir()
+        return tmp_path / "acme"
+
+    def drop(self, folder: Path, name: str, body: bytes, *, age: timedelta = timedelta(hours=1)) -> Path:
+        path = folder / name
+        path.write_bytes(body)
+        moment = (NOW - age).timestamp()
+        os.utime(path, (moment, moment))
+        return path
+
+    def watched(self, **fields: Any) -> FeedSource:
+        return source_of("acme", kind="folder", **fields)
+
+    def test_gives_each_file_once_the_oldest_first(self, folder: Path) -> None:
+        self.drop(folder, "b.jsonl", feed(movie(1)), age=timedelta(hours=3))
+        self.drop(folder, "a.jsonl", feed(movie(2)), age=timedelta(hours=2))
+        self.drop(folder, "notes.txt", b"not a feed")
+        source = self.watched(pattern="*.jsonl")
+        runs, source = check(source)
+        assert [run.source_name for run in runs] == ["b.jsonl", "a.jsonl"]
+        assert content(runs[0]) == feed(movie(1))
+        assert check(source)[0] == []
+        self.drop(folder, "a.jsonl", feed(movie(3)), age=timedelta(minutes=5))
+        assert [run.source_name for run in check(source)[0]] == ["a.jsonl"]
+
+    def test_leaves_alone_what_may_still_be_on_its_way(self, folder: Path) -> None:
+        self.drop(folder, "a.jsonl", feed(movie(1)), age=timedelta(seconds=59))
+        source = self.watched()
+        assert check(source)[0] == []
+        assert len(check(source, now=NOW + timedelta(seconds=2))[0]) == 1
+
+    @pytest.mark.parametrize("location", ["../elsewhere", "/etc", "nothing"])
+    def test_outside_or_missing_is_refused(self, folder: Path, location: str) -> None:
+        (folder.parent.parent / "elsewhere").mkdir(exist_ok=True)
+        runs, source = check(source_of(location, kind="folder"))
+        assert (runs, source.failures) == ([], 1)
+        assert "no folder" in source.outcome
+
+    def test_follows_no_link_out_of_it(self, folder: Path) -> None:
+        secret = self.drop(folder.parent, "secret.jsonl", feed(movie(1)))
+        (folder / "a.jsonl").symlink_to(secret)
+        (folder / "sub").symlink_to(folder.parent)
+        assert check(self.watched(pattern="**/*.jsonl"))[0] == []
+
+    def test_that_is_not_configured_says_so(self, settings: Any) -> None:
+        settings.FEED_FOLDER = ""
+        _, source = check(source_of("acme", kind="folder"))
+        assert source.outcome == "FEED_FOLDER is not set: no folder is watched."
+
+    def test_takes_again_what_a_killed_look_had_in_hand(self, folder: Path) -> None:
+        path = self.drop(folder, "a.jsonl", feed(movie(1)))
+        source = self.watched()
+        status = path.stat()
+        TakenFile.objects.create(
+            source=source, name="a.jsonl", size=status.st_size, modified_ns=status.st_mtime_ns, taken_at=NOW
+        )
+        assert check(source)[0] == []
+        assert len(check(source, now=NOW + sources.GIVEN_UP)[0]) == 1
+
+
+class TestOrder:
+    def test_of_a_providers_deliveries_is_kept(self) -> None:
+        provider: Provider = ProviderFactory.create()
+        first, second = (
+            ingestion.open_run(
+                provider=provider, format="jsonl", source_name=name, by="test", now=NOW, content=ContentFile(feed(movie(1)))
+            )
+            for name in ("first", "second")
+        )  # fmt: skip
+
+        def execute(run: IngestRun) -> IngestRun | None:
+            stream = io.BytesIO(content(run))
+            return ingestion.execute(run_id=run.pk, open_delivery=lambda _: stream, clock=lambda: NOW)
+
+        with pytest.raises(ingestion.ProviderBusy, match="older"):
+            execute(second)
+        assert execute(first) is not None
+        assert execute(second) is not None
+
+
+class TestAdmin:
+    def test_adds_a_source_and_says_what_is_wrong_with_one(self, staff: Client) -> None:
+        provider = ProviderFactory.create()
+        address = reverse("admin:catalog_feedsource_add")
+        data = form_of(staff.get(address)) | {
+            "provider": provider.pk, "kind": "address", "location": "nowhere", "format": "jsonl", "every_minutes": "30",
+        }  # fmt: skip
+        answer = staff.post(address, data, follow=True)
+        assert "is no address" in answer.content.decode()
+        assert FeedSource.objects.count() == 0
+        staff.post(address, data | {"location": "https://example.org/feed.jsonl"})
+        source = FeedSource.objects.get()
+        assert (source.location, source.every_minutes) == ("https://example.org/feed.jsonl", 30)
