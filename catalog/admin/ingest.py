@@ -32,6 +32,7 @@ from catalog.admin.lists import LargeList
 from catalog.ingestion.formats import READERS
 from catalog.models import FeedSource, IngestRun, Provider
 from catalog.selectors import ingest as selectors
+from catalog.selectors import offers
 from catalog.services import ingestion, providers, sources
 from catalog.tasks import check_source, run_ingest
 from core import clock
@@ -203,7 +204,12 @@ class IngestRunAdmin(LargeList):
             self.admin_site.admin_view(self.download),
             name="catalog_ingestrun_problems",
         )
-        return [report, *super().get_urls()]
+        answer = path(
+            "<uuid:run_id>/offer-status.xml",
+            self.admin_site.admin_view(self.answer),
+            name="catalog_ingestrun_offer_status",
+        )
+        return [report, answer, *super().get_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Take a file, store it, queue it, and show how it goes.
@@ -276,6 +282,7 @@ class IngestRunAdmin(LargeList):
                 ],
             },
             "problem_count": f"{run.problem_count:,}",
+            "has_answer": run.format in offers.FORMATS and run.state == IngestRun.State.FINISHED,
         }
         return TemplateResponse(request, "catalog/admin/run.html", context)
 
@@ -294,6 +301,19 @@ class IngestRunAdmin(LargeList):
         name = f"problems-{run.pk}.{extension}"
         return StreamingHttpResponse(
             lines, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
+
+    def answer(self, request: HttpRequest, run_id: UUID) -> HttpResponseBase:
+        """Answer how far the provider's offers have come, as a studio's system reads it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run, now = self._run(str(run_id)), clock.now()
+        if run.format not in offers.FORMATS:
+            raise Http404
+        return StreamingHttpResponse(
+            reports.as_offer_status_list(offers.offer_statuses(run, now), now),
+            content_type="application/xml",
+            headers={"Content-Disposition": f'attachment; filename="offer-status-{run.pk}.xml"'},
         )
 
     def _run(self, run_id: str) -> IngestRun:
