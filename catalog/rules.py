@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -111,6 +111,15 @@ def local_dates(country: str, now: datetime) -> tuple[date, date]:
     """
     dates = [now.astimezone(zone).date() for zone in _zones(country)]
     return min(dates), max(dates)
+
+
+def next_midnight(country: str, now: datetime) -> datetime:
+    """Answer the next instant after `now` at which a day begins in any of `country`'s zones."""
+    midnights = []
+    for zone in _zones(country):
+        day = now.astimezone(zone).date() + timedelta(days=1)
+        midnights.append(datetime.combine(day, time(), zone).astimezone(UTC))
+    return min(midnights)
 
 
 class Window(Protocol):

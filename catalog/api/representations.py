@@ -1,6 +1,6 @@
 """What titles and people look like over the API; `serializers` describes the same shapes.
 
-Titles come with everything prefetched by `selectors.titles`: nothing here asks the database.
+Titles come with everything that `selectors.parts` fetches: nothing here asks the database.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from django.core.files.storage import default_storage
 from catalog import rules
 from catalog.models import Artwork, Credit, Genre, Person, Title, TitleText
 from catalog.rules import Viewer
+from catalog.selectors.parts import line_of
 from catalog.selectors.search import Suggestion
 
 _SYNOPSES = ("synopsis_short", "synopsis_medium", "synopsis_long")
@@ -134,16 +135,8 @@ def _text(texts: Mapping[str, TitleText], chain: list[str], field: str) -> str:
     return offered[best] if best else ""
 
 
-def _line(title: Title) -> list[Title]:
-    """Answer a title and what it belongs to, nearest first, as far as that was fetched."""
-    fetched = title._state.fields_cache
-    parent = fetched.get("parent")
-    wholes = (parent, parent._state.fields_cache.get("parent") if parent else None, fetched.get("series"))
-    return [title, *(whole for whole in wholes if whole is not None)]
-
-
 def _minimum_age(title: Title, viewer: Viewer) -> int | None:
-    for level in _line(title):
+    for level in line_of(title):
         ratings = [(rating.country, rating.minimum_age) for rating in level.ratings.all()]
         if (age := rules.viewing_age(ratings, viewer.country)) is not None:
             return age
@@ -152,7 +145,7 @@ def _minimum_age(title: Title, viewer: Viewer) -> int | None:
 
 def available_until(title: Title, viewer: Viewer, now: datetime) -> datetime | None:
     """Answer when a title that is available now will be gone; None when no end is known."""
-    for level in _line(title):
+    for level in line_of(title):
         if windows := list(level.windows.all()):
             return rules.available_until(windows, viewer.country, now)[1]
     return None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
@@ -28,14 +31,15 @@ from catalog.api.serializers import (
 from catalog.api.viewers import viewer_of
 from catalog.models import Title
 from catalog.rules import Viewer
-from catalog.selectors import search, titles
+from catalog.selectors import parts, search, titles
+from catalog.services import kept
 from catalog.services import search as services
 from core.api import etags
 from core.api.filters import FilterBackend
 from core.api.pagination import CursorPagination
 from core.api.problems import raises
 from core.clock import now
-from core.geo import PreviewCountryUnknown, PreviewForbidden
+from core.geo import PREVIEW_PARAMETER, PreviewCountryUnknown, PreviewForbidden
 
 
 class Newest(CursorPagination):
@@ -65,9 +69,15 @@ class TitlesView(generics.GenericAPIView[Title]):
     def get(self, request: Request) -> Response:
         """List titles, newest in the catalogue first."""
         viewer, at = viewer_of(request), now()
-        page = self.paginate_queryset(self.filter_queryset(titles.browse(viewer, at)))
-        cards = [representations.card(title, viewer, at) for title in page or []]
-        return _answer(request, viewer, self.get_paginated_response(cards).data)
+
+        def page() -> Any:
+            found = self.paginate_queryset(self.filter_queryset(titles.browse(viewer, at))) or []
+            parts.fetch(found)
+            return self.get_paginated_response([representations.card(title, viewer, at) for title in found]).data
+
+        # What is no parameter of ours would fill Valkey with the same page under many names.
+        is_kept = set(request.query_params) <= _PARAMETERS
+        return _kept_answer(request, viewer, at, page) if is_kept else _answer(request, viewer, page())
 
 
 class TitleView(APIView):
@@ -79,10 +89,11 @@ class TitleView(APIView):
     def get(self, request: Request, title_id: UUID) -> Response:
         """Answer a title with credits, ratings, artwork, its seasons and its extras."""
         viewer, at = viewer_of(request), now()
-        title = titles.title_for(title_id, viewer, at)
-        seasons = titles.seasons_of(title.pk, viewer, at)
-        extras = titles.extras_of(title.pk, viewer, at)
-        return _answer(request, viewer, representations.page(title, seasons, extras, viewer, at))
+
+        def page() -> Any:
+            return representations.page(*titles.page_for(title_id, viewer, at), viewer, at)
+
+        return _kept_answer(request, viewer, at, page)
 
 
 class EpisodesView(generics.GenericAPIView[Title]):
@@ -104,6 +115,7 @@ class EpisodesView(generics.GenericAPIView[Title]):
         viewer, at = viewer_of(request), now()
         found = titles.episodes_of(title_id, viewer, at, season=wanted.validated_data.get("season"))
         page = self.paginate_queryset(found) or []
+        parts.fetch(page)
         episodes = [representations.episode(title, viewer, at) for title in page]
         return _answer(request, viewer, self.get_paginated_response(episodes).data)
 
@@ -166,6 +178,21 @@ class PersonView(APIView):
         viewer, at = viewer_of(request), now()
         person, appearances = titles.person_for(person_id, viewer, at)
         return _answer(request, viewer, representations.person(person, appearances, viewer, at))
+
+
+_PARAMETERS = {
+    *TitleFilters.base_filters,
+    Newest.cursor_query_param,
+    Newest.page_size_query_param,
+    PREVIEW_PARAMETER,
+}
+
+
+def _kept_answer(request: Request, viewer: Viewer, at: datetime, make: Callable[[], Any]) -> Response:
+    """Answer what `make` makes, or has made for such a viewer since the catalogue last changed."""
+    address = request.build_absolute_uri() if request.query_params else request.build_absolute_uri(request.path)
+    found = kept.answer([etags.API_VERSION, address, viewer.key()], viewer.country, at, make)
+    return etags.answer(request, key=[viewer.key(), found.digest], body=lambda: orjson.Fragment(found.body))
 
 
 def _answer(request: Request, viewer: Viewer, body: Any) -> Response:

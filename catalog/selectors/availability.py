@@ -45,6 +45,17 @@ def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]
     return reasons
 
 
+def next_boundary(country: str, now: datetime) -> datetime:
+    """Answer an instant after `now` until which no licence begins or ends in a country; at the latest its next midnight.
+
+    What is licensed elsewhere alone counts too: to look for the next instant of one country would cost more than it saves.
+    """
+    windows = AvailabilityWindow.objects.all()
+    starts = windows.filter(starts_at__gt=now).order_by("starts_at").values_list("starts_at", flat=True)[:1]
+    ends = windows.filter(ends_at__gt=now).order_by("ends_at").values_list("ends_at", flat=True)[:1]
+    return min([rules.next_midnight(country, now), *(at for at in starts.union(ends, all=True) if at)])
+
+
 def opening_soon(country: str, now: datetime, *, within: timedelta = SOON) -> QuerySet[Title]:
     """Answer what may be shown as coming soon: announced, public, and open within `within`, but not yet."""
     windows = AvailabilityWindow.objects.covering(country).filter(

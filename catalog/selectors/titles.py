@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from catalog.models import Artwork, AvailabilityWindow, Credit, Genre, Person, Title, TitleGenre, TitleKeyword
+from catalog.models import Credit, Genre, Person, Title
 from catalog.models.titles import Kind
 from catalog.rules import Viewer
+from catalog.selectors import parts
 from core.errors import DomainError
 
 MAX_SEASON = 1_000_000
+_EXTRAS = (Kind.EXTRA, Kind.SPECIAL, Kind.TRAILER)
 FILMOGRAPHY = 200
 """At most so many titles of one person."""
 
@@ -33,25 +35,15 @@ class PersonNotFound(DomainError):
     status = 404
 
 
-def with_cards(titles: QuerySet[Title]) -> QuerySet[Title]:
-    """Fetch what a card shows along with the titles, in five queries however many they are."""
-    return titles.prefetch_related(
-        "texts",
-        "ratings",
-        Prefetch("windows", AvailabilityWindow.objects.order_by("pk")),
-        Prefetch("artwork", Artwork.objects.exclude(file="").order_by("position", "pk")),
-        Prefetch("title_genres", TitleGenre.objects.select_related("genre").order_by("position")),
-    )
-
-
 def browse(viewer: Viewer, now: datetime) -> QuerySet[Title]:
-    """Answer films, series and specials that the viewer may watch now, with what their cards show."""
-    return with_cards(Title.objects.browsable_by(viewer, now))
+    """Answer films, series and specials that the viewer may watch now; `parts.fetch` adds what their cards show."""
+    return Title.objects.browsable_by(viewer, now)
 
 
 def in_order(title_ids: Sequence[UUID]) -> list[Title]:
     """Answer the titles of these ids in their order, with cards and what parts inherit; which may be seen was asked before."""
-    found = {title.pk: title for title in _with_inherited(Title.objects.filter(pk__in=title_ids))}
+    found = {title.pk: title for title in _with_wholes(Title.objects.filter(pk__in=title_ids))}
+    parts.fetch(found.values())
     return [found[title_id] for title_id in title_ids if title_id in found]
 
 
@@ -60,53 +52,32 @@ def current_id(title_id: UUID) -> UUID:
     return Title.objects.filter(pk=title_id).values_list("merged_into", flat=True).first() or title_id
 
 
-def title_for(title_id: UUID, viewer: Viewer, now: datetime) -> Title:
-    """Answer a title with all that its page shows, and with the titles it belongs to. Raises TitleNotFound."""
-    visible = Title.objects.visible_to(viewer, now).filter(pk=title_id).select_related("parent__parent", "series")
-    title = (
-        with_cards(visible)
-        .prefetch_related(
-            "alternate_titles",
-            "alternate_numbers",
-            "parent__texts",
-            "parent__ratings",
-            "parent__windows",
-            "parent__parent__ratings",
-            "parent__parent__windows",
-            "series__texts",
-            "series__ratings",
-            "series__windows",
-            Prefetch(
-                "credits",
-                Credit.objects.select_related("person").order_by(F("billing").asc(nulls_last=True), "pk"),
-            ),
-            Prefetch("title_keywords", TitleKeyword.objects.select_related("keyword").order_by("keyword__name")),
-        )
-        .first()
-    )
-    if title is not None:
-        return title
-    if (current := current_id(title_id)) != title_id:
-        return title_for(current, viewer, now)
-    raise TitleNotFound
+def page_for(title_id: UUID, viewer: Viewer, now: datetime) -> tuple[Title, list[Title], list[Title]]:
+    """Answer a title with all that its page shows, its seasons in order, and trailers, extras and specials; two queries.
 
-
-def seasons_of(title_id: UUID, viewer: Viewer, now: datetime) -> list[Title]:
-    """Answer the seasons of a series that the viewer may see, in order, each with its `episode_count`."""
-    episodes = Count("children", filter=Q(children__kind=Kind.EPISODE, children__state="published"))
-    seasons = Title.objects.visible_to(viewer, now).filter(parent=title_id, kind=Kind.SEASON)
-    return list(_with_inherited(seasons).annotate(episode_count=episodes).order_by("number", "pk"))
-
-
-def extras_of(title_id: UUID, viewer: Viewer, now: datetime) -> list[Title]:
-    """Answer trailers, extras and specials that belong to a title and that the viewer may see."""
-    kinds = [Kind.TRAILER, Kind.EXTRA, Kind.SPECIAL]
-    visible = Title.objects.visible_to(viewer, now).filter(parent=title_id, kind__in=kinds)
-    return list(_with_inherited(visible).order_by("kind", "number", "pk"))
+    Each season has its `episode_count`. Raises TitleNotFound.
+    """
+    shown = Q(pk=title_id) | Q(parent=title_id, kind__in=[Kind.SEASON, *_EXTRAS])
+    episodes = Title.objects.published().filter(parent=OuterRef("pk"), kind=Kind.EPISODE).order_by().values("parent")
+    titles = _with_wholes(Title.objects.visible_to(viewer, now).filter(shown))
+    found: list[Title] = [
+        *titles.annotate(
+            episode_count=Coalesce(Subquery(episodes.annotate(number=Count("pk")).values("number")), 0)
+        ).order_by("number", "pk")
+    ]
+    title = next((one for one in found if one.pk == title_id), None)
+    if title is None:
+        if (current := current_id(title_id)) != title_id:
+            return page_for(current, viewer, now)
+        raise TitleNotFound
+    parts.fetch(found, page=title)
+    seasons = [one for one in found if one.kind == Kind.SEASON and one is not title]
+    extras = [one for one in found if one.kind in _EXTRAS and one is not title]
+    return title, seasons, sorted(extras, key=lambda one: one.kind)
 
 
 def episodes_of(title_id: UUID, viewer: Viewer, now: datetime, *, season: int | None = None) -> QuerySet[Title]:
-    """Answer the episodes of a series or season, with cards and a `place` to order them by.
+    """Answer the episodes of a series or season, with a `place` to order them by; `parts.fetch` adds cards.
 
     Raises TitleNotFound when the viewer may not see what they belong to.
     """
@@ -119,15 +90,12 @@ def episodes_of(title_id: UUID, viewer: Viewer, now: datetime, *, season: int | 
         episodes = episodes.filter(parent__kind=Kind.SEASON, parent__number=season)
     # Ordinals are at most 100,000, so season and number fit into one.
     place = Coalesce(F("parent__number"), Value(0)) * Value(MAX_SEASON) + F("number")
-    return _with_inherited(episodes).annotate(place=place)
+    return _with_wholes(episodes).annotate(place=place)
 
 
-def _with_inherited(titles: QuerySet[Title]) -> QuerySet[Title]:
-    """Fetch the cards of parts, with the windows and ratings of what they belong to."""
-    inherited = (
-        f"{whole}__{part}" for whole in ("parent", "parent__parent", "series") for part in ("ratings", "windows")
-    )
-    return with_cards(titles.select_related("parent__parent", "series")).prefetch_related(*inherited)
+def _with_wholes(titles: QuerySet[Title]) -> QuerySet[Title]:
+    """Fetch along what parts belong to, since they inherit its windows and ratings."""
+    return titles.select_related("parent__parent", "series")
 
 
 def genres_for(viewer: Viewer, now: datetime) -> QuerySet[Genre]:
@@ -148,6 +116,7 @@ def person_for(person_id: UUID, viewer: Viewer, now: datetime) -> tuple[Person, 
     titles = list(
         browse(viewer, now).filter(taking_part).order_by(F("release_date").desc(nulls_last=True), "pk")[:FILMOGRAPHY]
     )
+    parts.fetch(titles)
     person = Person.objects.filter(pk=person_id).first() if titles else None
     if person is None:
         raise PersonNotFound

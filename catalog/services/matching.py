@@ -21,7 +21,7 @@ from catalog.models import (
     TitleText,
 )
 from catalog.models.titles import State
-from catalog.services import search, titles
+from catalog.services import kept, search, titles
 from core import outbox
 from core.errors import DomainError
 
@@ -170,6 +170,7 @@ def _locked_pair(kept_id: UUID, merged_id: UUID) -> tuple[Title, Title]:
 
 
 def _touch(title: Title, now: datetime) -> None:
+    kept.changed()
     title.revision += 1
     title.updated_at = now
     title.save(update_fields=["revision", "updated_at", "state", "published_at", "withdrawn_at", "merged_into"])

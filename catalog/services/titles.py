@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import F, Q
 
 from catalog.models import Title
+from catalog.services import kept
 from core.errors import DomainError
 
 
@@ -28,5 +29,6 @@ def locked(title_id: UUID) -> Title:
 
 def touch_wholes(title: Title, *, now: datetime) -> None:
     """Raise the revision of what a locked title belongs to, since its answers contain this one."""
+    kept.changed()
     wholes = Title.objects.filter(Q(pk=title.parent_id) | Q(pk=title.series_id))
     wholes.update(revision=F("revision") + 1, updated_at=now)

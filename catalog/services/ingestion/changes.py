@@ -11,6 +11,7 @@ from django.db import connection
 
 from catalog.models import Artwork, AvailabilityWindow, IngestRun, Provider, PublicationEntry
 from catalog.models.titles import State
+from catalog.services import kept
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import rows, runs
 from catalog.services.ingestion.finding import Outcome
@@ -41,6 +42,7 @@ def log_publication(
 
 def report(run: IngestRun, outcome: Outcome, now: datetime) -> None:
     """Add what a batch has come to, to the run's counts and problems."""
+    kept.changed()
     write_problems(run, outcome.problems)
     runs.beat(run, now=now, problem_count=len(outcome.problems), **outcome.counts)
 
@@ -81,6 +83,7 @@ def arrived(title_ids: set[UUID]) -> dict[tuple[UUID, str], tuple[str, int | Non
 
 def withdraw(title_ids: list[UUID], *, now: datetime) -> None:
     """Take locked titles back; the caller keeps the log."""
+    kept.changed()
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE catalog_title SET state = %s, withdrawn_at = %s, revision = revision + 1, updated_at = %s WHERE id = ANY(%s)",

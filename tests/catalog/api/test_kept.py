@@ -1,0 +1,168 @@
+"""Answers that are kept in Valkey are right all the same: to the second, and for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import transaction
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from catalog.models import Provider, Title
+from catalog.services import editing, kept, matching, publication
+from core import revocable
+from tests.factories import catalog as make
+from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def in_germany(settings: Any) -> None:
+    settings.DEFAULT_COUNTRY = "DE"
+    kept._forget()
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
+
+
+def viewer(factory: Any = ProfileFactory, **values: Any) -> Client:
+    account = AccountFactory.create()
+    token = sign_in(account, profile=factory.create(account=account, **values))
+    return Client(headers={"X-Session-Token": token})
+
+
+def names(client: Client) -> list[str]:
+    answer = client.get("/api/v1/titles")
+    assert answer.status_code == 200
+    return [title["name"] for title in answer.json()["results"]]
+
+
+def status(client: Client, title: Title) -> int:
+    return client.get(f"/api/v1/titles/{title.pk}").status_code
+
+
+class TestKeptAnswers:
+    def test_cost_no_query_and_three_when_they_are_made(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        title = make.TitleFactory.create()
+        make.CreditFactory.create(title=title)
+        client = viewer()
+        client.get("/api/v1/genres")  # who asks is known from now on
+        for address in (f"/api/v1/titles/{title.pk}", "/api/v1/titles"):
+            with django_assert_num_queries(3):
+                made = client.get(address)
+            with django_assert_num_queries(0):
+                again = client.get(address)
+            assert (again.content, again["ETag"]) == (made.content, made["ETag"])
+            assert again["Cache-Control"] == "private, no-cache"
+            assert {"Accept-Language", "Cookie", "X-Session-Token"} <= set(again["Vary"].split(", "))
+            assert client.get(address, headers={"If-None-Match": made["ETag"]}).status_code == 304
+
+    def test_end_at_the_second_at_which_a_licence_begins(self, clock: time_machine.Traveller) -> None:
+        title = make.TitleFactory.create(name="Pier", window={"starts_at": NOON + timedelta(seconds=30)})
+        client = viewer()
+        assert (names(client), status(client, title)) == ([], 404)
+        clock.move_to(NOON + timedelta(seconds=29, milliseconds=999))
+        assert (names(client), status(client, title)) == ([], 404)
+        clock.move_to(NOON + timedelta(seconds=30))
+        assert (names(client), status(client, title)) == (["Pier"], 200)
+
+    def test_end_at_the_second_at_which_a_licence_ends(self, clock: time_machine.Traveller) -> None:
+        title = make.TitleFactory.create(name="Pier", window={"ends_at": NOON + timedelta(seconds=30)})
+        client = viewer()
+        clock.move_to(NOON + timedelta(seconds=29, milliseconds=999))
+        assert (names(client), status(client, title)) == (["Pier"], 200)
+        clock.move_to(NOON + timedelta(seconds=30))
+        assert (names(client), status(client, title)) == ([], 404)
+
+    def test_end_at_midnight_of_the_country(self, clock: time_machine.Traveller) -> None:
+        before = datetime(2026, 3, 4, 22, 59, 59, tzinfo=UTC)  # Berlin is an hour ahead
+        clock.move_to(before)
+        make.TitleFactory.create(name="Pier", window={"starts_on": before.date() + timedelta(days=1)})
+        client = viewer()
+        assert names(client) == []
+        clock.move_to(before + timedelta(seconds=1))
+        assert names(client) == ["Pier"]
+
+    @pytest.mark.parametrize("act", ["withdraw", "edit", "merge", "deliver", "retire"])
+    def test_end_with_each_change(self, act: str) -> None:
+        provider = make.ProviderFactory.create()
+        make.ingest(make.feed(make.movie(1), make.movie(2)), provider)
+        client = viewer()
+        assert names(client) == ["Film 2", "Film 1"]
+        first, second = Title.objects.order_by("pk")
+        assert status(client, first) == status(client, second) == 200
+        acts: dict[str, Callable[[], Any]] = {
+            "withdraw": lambda: publication.withdraw(title_id=first.pk, by="user:1", now=NOON),
+            "edit": lambda: editing.edit(
+                title_id=first.pk,
+                fields={},
+                parts={"texts": [{"language": "en", "name": "Pier"}]},
+                by="user:1",
+                now=NOON,
+            ),
+            "merge": lambda: matching.merge(kept_id=second.pk, merged_id=first.pk, by="user:1", now=NOON),
+            "deliver": lambda: make.ingest(make.feed(make.movie(1, titles={"en": "Pier"}), make.movie(2)), provider),
+            "retire": lambda: make.ingest(
+                make.feed(make.header("full"), make.movie(2)), Provider.objects.get(pk=provider.pk)
+            ),
+        }
+        if act == "retire":
+            Provider.objects.update(max_retired_percent=100)
+        acts[act]()
+        expected = {"edit": ["Film 2", "Pier"], "deliver": ["Film 2", "Pier"]}
+        assert names(client) == expected.get(act, ["Film 2"])
+        assert status(client, first) == (404 if act in {"withdraw", "retire"} else 200)
+
+    def test_are_not_anothers(self) -> None:
+        mild, strict = make.TitleFactory.create(name="Mild"), make.TitleFactory.create(name="Strict")
+        for title, age in ((mild, 6), (strict, 16)):
+            make.RatingFactory.create(title=title, country="DE", system="FSK", value=str(age), minimum_age=age)
+        adult, child = viewer(highest_age=18), viewer(KidsProfileFactory, highest_age=6)
+        tag = adult.get("/api/v1/titles")["ETag"]
+        assert names(adult) == ["Strict", "Mild"]
+        assert names(child) == ["Mild"]
+        assert (status(adult, strict), status(child, strict)) == (200, 404)
+        # One cache for both on one device: what the adult saw is not taken for the child's.
+        assert child.get("/api/v1/titles", headers={"If-None-Match": tag}).status_code == 200
+        assert child.get(f"/api/v1/titles/{strict.pk}", headers={"If-None-Match": "*"}).status_code == 404
+
+    def test_are_not_kept_when_the_catalogue_changes_while_they_are_made(self) -> None:
+        title = make.TitleFactory.create(name="Pier")
+        names(viewer())
+
+        def read_then_lose() -> list[str]:
+            seen = list(title.texts.values_list("name", flat=True))
+            publication.withdraw(title_id=title.pk, by="user:1", now=NOON)
+            return seen
+
+        kept.answer(["list"], "DE", NOON, read_then_lose)
+        assert kept.answer(["list"], "DE", NOON, lambda: ["anew"]).body == b'["anew"]'
+
+    def test_are_left_alone_by_what_is_rolled_back(self) -> None:
+        kept.answer(["list"], "DE", NOON, lambda: 1)
+        with transaction.atomic():
+            kept.changed()
+            transaction.set_rollback(True)
+        assert kept.answer(["list"], "DE", NOON, lambda: 2).body == b"1"
+
+    def test_are_made_when_valkey_is_away(self, settings: Any) -> None:
+        make.TitleFactory.create(name="Pier")
+        client = viewer()
+        assert names(client) == ["Pier"]
+        settings.REDIS_URL = "redis://127.0.0.1:9/0"
+        revocable._connections.cache_clear()
+        assert kept.answer(["list"], "DE", NOON, lambda: "made").body == b'"made"'
+        publication.withdraw(title_id=Title.objects.get().pk, by="user:1", now=NOON)
+        assert kept.answer(["list"], "DE", NOON, lambda: "made anew").body == b'"made anew"'
