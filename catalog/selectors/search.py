@@ -7,7 +7,7 @@ out inside each query, before anything is cut off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise, product
@@ -28,11 +28,13 @@ WALKED = 30_000
 """So many titles are looked through in that order."""
 CANDIDATES = 40
 """Words of the vocabulary that a mistyped word is compared with."""
+RARE = 50
+"""A word of at most so many titles may be a slip for another, when nothing matches."""
 OPTIONS = 3
 """So many words may be meant by one."""
 COMBINATIONS = 6
 """So many mended queries are tried."""
-SHARED_TRIGRAMS = (0.5, 0.35, 0.2)
+SHARED_TRIGRAMS = (0.4, 0.25)
 """Shares of trigrams in common with what was meant, tried in turn; two swapped letters cost most of six."""
 
 
@@ -201,48 +203,67 @@ def _expected(words: Sequence[str]) -> float:
 # ---------------------------------------------------------------- mending
 
 
-def _mended(words: list[str], languages: Sequence[str]) -> Iterator[list[str]]:
-    """Yield other queries that may have been meant, likeliest first.
+def _mended(words: list[str], languages: Sequence[str]) -> list[list[str]]:
+    """Answer other queries that may have been meant and that some title has, likeliest first.
 
     Neighbours joined; mistyped words mended, each by what is nearest; what nobody knows left out.
     """
     known = _known({*words, *(one + other for one, other in pairwise(words))}, words[-1])
     joined = _joined(words, known)
-    if joined != words:
-        yield joined
-    options = [_options(word, known, languages, in_company=len(joined) > 1) for word in joined]
+    # When all are words, the rarest may be a slip for another.
+    doubted = {word for word in joined if word not in known} or {
+        word for word in joined if len(joined) > 1 and known[word] <= RARE
+    }
+    options = [_options(word, known, languages, is_doubted=word in doubted) for word in joined]
     likeliest = sorted(product(*options), key=lambda choice: sum(mistakes for mistakes, _ in choice))
-    for choice in likeliest[:COMBINATIONS]:
-        if (mended := [word for _, word in choice]) != joined:
-            yield mended
     kept = [ranked[0][1] for word, ranked in zip(joined, options, strict=True) if word in known or ranked[0][0]]
-    if kept and len(kept) < len(joined):
-        yield kept
+    tried = [joined, *([word for _, word in choice] for choice in likeliest[:COMBINATIONS]), kept]
+    tried = [other for place, other in enumerate(tried) if other and other != words and other not in tried[:place]]
+    return _somewhere(tried, languages)
 
 
-def _options(word: str, known: set[str], languages: Sequence[str], *, in_company: bool) -> list[tuple[float, str]]:
-    """Answer what may be meant by a word, with the mistakes that would be made; a known word by itself is meant."""
-    if word in known and not in_company:
+def _options(
+    word: str, known: Mapping[str, int], languages: Sequence[str], *, is_doubted: bool
+) -> list[tuple[float, str]]:
+    """Answer what may be meant by a word, with the mistakes that would be made."""
+    if not is_doubted:
         return [(0.0, word)]
     near = [(mistakes, other) for mistakes, other in _near(word, languages) if other != word][:OPTIONS]
     if word in known:
-        # It is right in itself: only a slip makes it another.
         return [(0.0, word), *((mistakes + 1, other) for mistakes, other in near if mistakes <= 1)]
     return near or [(0.0, word)]
 
 
-def _known(words: set[str], unfinished: str) -> set[str]:
-    """Answer which words the vocabulary has; of the unfinished one, whether any begins so."""
+def _somewhere(queries: list[list[str]], languages: Sequence[str]) -> list[list[str]]:
+    """Answer those queries that any title matches, whoever may see it; one round for all."""
+    if not queries:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT word FROM catalog_searchword WHERE word = ANY(%s)"
-            " UNION ALL SELECT %s WHERE EXISTS (SELECT FROM catalog_searchword WHERE word LIKE %s)",
-            [list(words), unfinished, f"{unfinished}%"],
+            "SELECT place FROM unnest(%s::tsquery[]) WITH ORDINALITY AS tried (words, place)"
+            " WHERE EXISTS (SELECT FROM catalog_searchdocument AS document WHERE document.words @@ tried.words)"
+            " ORDER BY place",
+            [[lexemes.tsquery(words, languages) for words in queries]],
         )
-        return {row[0] for row in cursor.fetchall()}
+        return [queries[place - 1] for (place,) in cursor.fetchall()]
 
 
-def _joined(words: list[str], known: set[str]) -> list[str]:
+def _known(words: set[str], unfinished: str) -> dict[str, int]:
+    """Answer which words the vocabulary has, and in how many documents; of the unfinished one, whether any begins so."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "(SELECT word, documents FROM catalog_searchword WHERE word LIKE %s LIMIT 100)"
+            " UNION ALL SELECT word, documents FROM catalog_searchword WHERE word = ANY(%s)",
+            [f"{unfinished}%", list(words)],
+        )
+        found: dict[str, int] = {}
+        for word, documents in cursor.fetchall():
+            for meant in {word, unfinished} & words if word.startswith(unfinished) else {word}:
+                found[meant] = max(documents, found.get(meant, 0))
+        return found
+
+
+def _joined(words: list[str], known: Mapping[str, int]) -> list[str]:
     """Join neighbours that are one word in the vocabulary: "spider man" for Spiderman."""
     joined: list[str] = []
     for word in words:

@@ -38,8 +38,8 @@ def main() -> None:
     kept: list[tuple[str, list[str]]] = []
 
     def keep() -> object:
-        for number, one in enumerate(titles.names(TITLES)):
-            if number % (TITLES // 1000 or 1) == 0:
+        for one in titles.names(TITLES):
+            if chance.random() < 1000 / TITLES:
                 kept.append(one)
             yield one
 
