@@ -56,7 +56,7 @@ def rows_for(viewer: Viewer, now: datetime, *, is_kids: bool) -> list[Row]:
     collections = list({row.collection_id: row.collection for row in placed[:ROWS]}.values())
     members = {collection.pk: title_ids[:CARDS] for collection, title_ids in _members(collections, viewer, now, CARDS)}
     wanted = {title_id for title_ids in members.values() for title_id in title_ids}
-    cards = {title.pk: title for title in title_selectors.with_cards(Title.objects.filter(pk__in=wanted))}
+    cards = {title.pk: title for title in title_selectors.in_order(list(wanted))}
     rows = [Row(collection, [cards[pk] for pk in members[collection.pk] if pk in cards]) for collection in collections]
     return [row for row in rows if row.titles]
 
@@ -67,8 +67,7 @@ def collection_for(slug: str, viewer: Viewer, now: datetime) -> Row:
     if collection is None:
         raise CollectionNotFound
     [(_, title_ids)] = _members([collection], viewer, now, collection.most)
-    cards = {title.pk: title for title in title_selectors.with_cards(Title.objects.filter(pk__in=title_ids))}
-    found = [cards[title_id] for title_id in title_ids if title_id in cards]
+    found = title_selectors.in_order(title_ids)
     if not found:
         raise CollectionNotFound
     return Row(collection, found)

@@ -1,20 +1,20 @@
-"""How many titles are ingested in a second, beside what COPY alone would allow.
+"""How many titles are ingested in a second, beside what COPY alone would allow, and beside django-import-export.
 
 Titles are generated, each with 8 credits and 3 genres, in our own feed format. Afterwards every one of
 them can be found by the search. The floor is the raw COPY of exactly the rows that the ingest wrote,
 search documents included, into the same tables with the same indexes and foreign keys, emptied before.
-Durability is off in both, so this measures the work and not the disk. TITLES says how many (50000). The
-last line is one JSON object.
+Durability is off in both, so this measures the work and not the disk. TITLES says how many (50000), IMPORTED how many of
+the same records django-import-export gets (5000). The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import resource
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -22,21 +22,7 @@ import orjson
 from local.throwaway import servers
 
 TITLES = int(os.environ.get("TITLES", "50000"))
-PEOPLE_PER_TITLE = 8
-WORDS = (
-    "tide",
-    "harbour",
-    "winter",
-    "lantern",
-    "glass",
-    "orchard",
-    "signal",
-    "copper",
-    "meadow",
-    "north",
-    "salt",
-    "paper",
-)
+IMPORTED = int(os.environ.get("IMPORTED", "5000"))
 
 
 def main() -> None:
@@ -46,6 +32,7 @@ def main() -> None:
     django.setup()
     from django.core.management import call_command
 
+    from tests.benchmarks import titles
     from tests.factories.catalog import ProviderFactory
 
     call_command("migrate", verbosity=0)
@@ -53,11 +40,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         feed = Path(folder) / "feed.jsonl"
         print(f"Writing a feed of {TITLES:,} titles ...")
-        write_feed(feed)
+        titles.write_feed(feed, TITLES)
         first = _ingest(feed, provider)
         second = _ingest(feed, provider)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         floor = _copy_floor(Path(folder))
+        imported = _import_export(feed, provider) if IMPORTED else None
     figures = {
         "per_second": round(TITLES / first),
         "copy_floor_per_second": round(TITLES / floor),
@@ -65,47 +53,10 @@ def main() -> None:
         "unchanged_per_second": round(TITLES / second),
         "peak_rss_mb": round(peak),
     }
+    if imported:
+        figures["import_export_per_second"] = round(imported)
+        figures["import_export_ratio"] = round(TITLES / first / imported, 1)
     print(json.dumps(figures))
-
-
-def write_feed(path: Path) -> None:
-    """Write TITLES films; one person comes up again in every twentieth credit or so."""
-    chance = random.Random(4)
-    with path.open("wb") as file:
-        for number in range(TITLES):
-            file.write(orjson.dumps(_film(number, chance)) + b"\n")
-
-
-def _film(number: int, chance: random.Random) -> dict[str, object]:
-    words = chance.choices(WORDS, k=3)
-    people = [
-        {
-            "name": f"{chance.choice(WORDS).title()} {_name(chance.randrange(TITLES // 3 + 1))}",
-            "job": "actor" if place else "director",
-            "billing": place or 1,
-        }
-        for place in range(PEOPLE_PER_TITLE)
-    ]
-    return {
-        "id": f"film-{number}",
-        "kind": "movie",
-        "titles": {"en": f"The {' '.join(words).title()} {_name(number)}"},
-        "original_language": "en",
-        "synopses": {"en": {"short": f"{' '.join(chance.choices(WORDS, k=14))}."}},
-        "release_date": str(1950 + number % 75),
-        "runtime_seconds": 5400 + number % 3600,
-        "genres": chance.sample(["Drama", "Comedy", "Western", "Horror", "Crime", "Music", "War", "Short"], 3),
-        "countries": ["DE"],
-        "people": people,
-        "ratings": [{"country": "US", "system": "MPAA", "value": "PG-13"}],
-        "availability": [{"start": "2024-01-01", "license_type": "SVOD"}],
-    }
-
-
-def _name(number: int) -> str:
-    """Spell a number as a word, so that names are as many and as alike as names are."""
-    syllables = ("ka", "le", "mi", "no", "ru", "sa", "te", "vi", "wo", "zu")
-    return "".join(syllables[int(digit)] for digit in str(number)).title()
 
 
 def _ingest(path: Path, provider: object) -> float:
@@ -124,6 +75,19 @@ def _ingest(path: Path, provider: object) -> float:
     return seconds
 
 
+def _import_export(feed: Path, provider: object) -> float:
+    """Answer how many titles a second django-import-export makes of the same records."""
+    from catalog.models import IngestRun
+    from tests.benchmarks.import_export_films import import_films
+
+    with feed.open("rb") as file:
+        films = [orjson.loads(line) for line in islice(file, IMPORTED)]
+    run_id = IngestRun.objects.values_list("pk", flat=True)[0]
+    began = time.perf_counter()
+    assert import_films(films, provider_id=provider.pk, run_id=run_id) == len(films)  # type: ignore[attr-defined]  # a provider
+    return len(films) / (time.perf_counter() - began)
+
+
 def _copy_floor(folder: Path) -> float:
     from django.apps import apps
     from django.db import connection, transaction
@@ -131,6 +95,7 @@ def _copy_floor(folder: Path) -> float:
     wholes_first = (
         "Genre", "Person", "Title", "PersonSource", "TitleText", "TitleGenre", "Credit", "ContentRating",
         "AvailabilityWindow", "SourceRecord", "PublicationEntry", "SearchDocument", "SearchWord",
+        "SearchCompletion",
     )  # fmt: skip
     tables = [apps.get_model("catalog", name)._meta.db_table for name in wholes_first]
     with connection.cursor() as cursor:

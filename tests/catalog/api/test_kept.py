@@ -14,7 +14,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Provider, Title
 from catalog.services import editing, kept, matching, publication
-from core import revocable
 from tests.factories import catalog as make
 from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
 
@@ -162,7 +161,6 @@ class TestKeptAnswers:
         client = viewer()
         assert names(client) == ["Pier"]
         settings.REDIS_URL = "redis://127.0.0.1:9/0"
-        revocable._connections.cache_clear()
         assert kept.answer(["list"], "DE", NOON, lambda: "made").body == b'"made"'
         publication.withdraw(title_id=Title.objects.get().pk, by="user:1", now=NOON)
         assert kept.answer(["list"], "DE", NOON, lambda: "made anew").body == b'"made anew"'
