@@ -22,9 +22,18 @@ from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, Us
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import rules
-from accounts.models import AuditEntry, OutgoingEmail, Profile, User
+from accounts.models import (
+    AccountDeletion,
+    AuditEntry,
+    OutgoingEmail,
+    PolicyDocument,
+    Profile,
+    Recovery,
+    SuppressedAddress,
+    User,
+)
 from accounts.origins import origin_of
-from accounts.services import accounts, audit, sessions
+from accounts.services import accounts, audit, sessions, suppressions
 from core import clock
 from core.errors import DomainError
 
@@ -220,6 +229,83 @@ class OutgoingEmailAdmin(ModelAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Refuse filters on what a mail says: a code could be guessed letter by letter."""
         return not lookup.startswith("context") and super().lookup_allowed(lookup, value, request)
+
+
+@admin.register(PolicyDocument)
+class PolicyDocumentAdmin(ModelAdmin):
+    """Versions of what people agree to. One that somebody agreed to is never changed; a new text is a new version."""
+
+    list_display = ["kind", "version", "effective_at", "url"]
+    list_filter = ["kind"]
+    ordering = ["kind", "-effective_at"]
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """Note when it was made."""
+        if isinstance(obj, PolicyDocument) and not change:
+            obj.created_at = clock.now()
+        super().save_model(request, obj, form, change)
+
+    def has_change_permission(self, request: HttpRequest, obj: PolicyDocument | None = None) -> bool:
+        """Allow it while nobody agreed to it."""
+        is_agreed_to = obj is not None and obj.consents.exists()
+        return not is_agreed_to and super().has_change_permission(request, obj)
+
+    has_delete_permission = has_change_permission
+
+
+@admin.register(SuppressedAddress)
+class SuppressedAddressAdmin(ModelAdmin):
+    """Addresses that get no mail, as digests; search by the whole address. Taking one off the list lets mail go again."""
+
+    list_display = ["address_hash", "reason", "detail", "at"]
+    list_filter = ["reason"]
+    search_fields = ["address_hash"]
+    search_help_text = "A whole address"
+    show_full_result_count = False
+    ordering = ["-at"]
+    has_add_permission = has_change_permission = _never
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Look for the digest of what was typed."""
+        digest = suppressions.hash_of(search_term) if search_term else ""
+        return super().get_search_results(request, queryset, digest)
+
+
+@admin.register(AccountDeletion)
+class AccountDeletionAdmin(ModelAdmin):
+    """Who is leaving, what an erasure waits for, and what was erased. Nobody changes it."""
+
+    list_display = ["account_id", "requested_at", "erase_at", "waits_for", "cancelled_at", "started_at", "erased_at"]
+    list_filter = ["waits_for"]
+    search_fields = ["account__id"]
+    show_full_result_count = False
+    ordering = ["-requested_at"]
+    exclude = ["farewell_to", "farewell_language"]
+    readonly_fields = ["what_was_erased"]
+    has_add_permission = has_change_permission = has_delete_permission = _never
+
+    @admin.display(description="What was erased")
+    def what_was_erased(self, deletion: AccountDeletion) -> str:
+        """Answer each app's counts."""
+        steps = deletion.steps.order_by("pk")
+        return "; ".join(
+            f"{step.contributor}: " + ", ".join(f"{rows} {model}" for model, rows in sorted(step.rows.items()))
+            for step in steps
+        )
+
+
+@admin.register(Recovery)
+class RecoveryAdmin(ModelAdmin):
+    """Who says that a second factor is lost. Staff see it, and can neither hurry nor complete it."""
+
+    list_display = ["account", "requested_at", "effective_at", "outcome", "ended_at"]
+    list_filter = ["outcome"]
+    list_select_related = ["account"]
+    search_fields = ["account__email__startswith"]
+    show_full_result_count = False
+    ordering = ["-requested_at"]
+    exclude = ["cancel_hash", "code_hash"]
+    has_add_permission = has_change_permission = has_delete_permission = _never
 
 
 @admin.register(AuditEntry)

@@ -14,11 +14,13 @@ from accounts.models import (
     AccountDeletion,
     AuditEntry,
     CodeTries,
+    Consent,
     DataExport,
     Device,
     DeviceAuthorization,
     DeviceRegistration,
     ErasureStep,
+    MailPreference,
     OutgoingEmail,
     Profile,
     Recovery,
@@ -87,6 +89,16 @@ def export(*, account_id: UUID) -> Iterable[Stream]:
         ),
     )
     yield Stream(
+        "consents",
+        Consent.objects.filter(account=account_id)
+        .order_by("given_at")
+        .values("document__kind", "document__version", "given_at", "address", "place", "user_agent", "withdrawn_at"),
+    )
+    yield Stream(
+        "mail_preferences",
+        MailPreference.objects.filter(account=account_id).order_by("topic").values("topic", "wanted", "changed_at"),
+    )
+    yield Stream(
         "deletions",
         AccountDeletion.objects.filter(account=account_id)
         .order_by("requested_at")
@@ -134,6 +146,8 @@ CONTRIBUTOR = Contributor(
             Recovery,
             SocialAccount,
             SocialToken,
+            Consent,
+            MailPreference,
         )
     )
     | {"account.EmailConfirmation"},

@@ -170,3 +170,9 @@ def shown_code(code: str) -> str:
 def read_code(typed: str) -> str:
     """Answer the code that a person typed, in whatever case and with whatever between the letters."""
     return "".join(letter for letter in typed.upper() if letter in CODE_ALPHABET)
+
+
+# ------------------------------------------------ mail
+
+MAIL_TOPICS = ("news", "recommendations", "offers")
+"""What optional mail may be about; each can be left by itself."""

@@ -10,10 +10,12 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from accounts.models import (
     AccountDeletion,
     AuditEntry,
+    Consent,
     DataExport,
     Device,
     DeviceRegistration,
     OutgoingEmail,
+    PolicyDocument,
     Profile,
     Recovery,
 )
@@ -75,3 +77,14 @@ def recovery_of(account_id: UUID) -> Recovery | None:
 def recoveries_awaiting_code(*, now: datetime, limit: int) -> list[UUID]:
     """Answer recoveries whose delay is over and whose code is to be mailed."""
     return list(Recovery.objects.awaiting_code(now).order_by("effective_at").values_list("pk", flat=True)[:limit])
+
+
+def current_documents(*, now: datetime) -> QuerySet[PolicyDocument]:
+    """Answer the version of each policy that holds now, by kind."""
+    return PolicyDocument.objects.current(now)
+
+
+def documents_for(account_id: UUID, *, now: datetime) -> QuerySet[PolicyDocument]:
+    """Answer the documents that hold now, each with `given_at`: when the account agreed to that version, or None."""
+    given = Consent.objects.filter(account=account_id, document=OuterRef("pk"), withdrawn_at__isnull=True)
+    return current_documents(now=now).annotate(given_at=Subquery(given.values("given_at")))

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.origins import origin_of
-from accounts.services import audit
+from accounts.services import audit, suppressions
 from accounts.services.audit import Act
 from core.clock import now
 
@@ -62,6 +62,7 @@ def _recorder(act: Act) -> Any:
 
 def _record_confirmed_address(request: HttpRequest, email_address: EmailAddress, **_: Any) -> None:
     account = email_address.user
+    suppressions.lift(address=email_address.email)
     audit.record(Act.EMAIL_CONFIRMED, account_id=account.pk, by=account, origin=origin_of(request), now=now())
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.api import activity, deletions, devices, exports, recoveries, televisions, views
+from accounts.api import activity, consents, deletions, devices, exports, recoveries, televisions, views
 
 urlpatterns = [
     path("devices", devices.DevicesView.as_view(), name="devices"),
@@ -10,6 +10,10 @@ urlpatterns = [
     path("devices/sign-out-others", devices.SignOutOthersView.as_view(), name="devices-sign-out-others"),
     path("devices/<uuid:device_id>", devices.DeviceView.as_view(), name="device"),
     path("account/activity", activity.ActivityView.as_view(), name="account-activity"),
+    path("policies", consents.DocumentsView.as_view(), name="policies"),
+    path("account/consents", consents.ConsentsView.as_view(), name="account-consents"),
+    path("account/consents/<uuid:document_id>", consents.ConsentView.as_view(), name="account-consent"),
+    path("account/notifications", consents.PreferencesView.as_view(), name="account-notifications"),
     path("account/deletion", deletions.DeletionView.as_view(), name="account-deletion"),
     path("account/exports", exports.ExportsView.as_view(), name="account-exports"),
     path("account/exports/<uuid:export_id>", exports.ExportView.as_view(), name="account-export"),

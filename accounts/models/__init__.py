@@ -6,6 +6,7 @@ apps above.
 """
 
 from accounts.models.audit import AuditEntry
+from accounts.models.consents import Consent, MailPreference, PolicyDocument, SuppressedAddress
 from accounts.models.deletions import AccountDeletion, ErasureStep
 from accounts.models.devices import Device, DeviceRegistration
 from accounts.models.exports import DataExport
@@ -19,14 +20,18 @@ __all__ = [
     "AccountDeletion",
     "AuditEntry",
     "CodeTries",
+    "Consent",
     "DataExport",
     "Device",
     "DeviceAuthorization",
     "DeviceRegistration",
     "ErasureStep",
+    "MailPreference",
     "OutgoingEmail",
+    "PolicyDocument",
     "Profile",
     "Recovery",
     "SessionProfile",
+    "SuppressedAddress",
     "User",
 ]

@@ -8,6 +8,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from accounts.models.users import User
 from core.ids import new_id
 
 
@@ -32,6 +33,10 @@ class OutgoingEmail(models.Model):
     address = models.EmailField(db_index=True, blank=True)
     language = models.CharField(max_length=12)
     context = models.JSONField(default=dict)
+    topic = models.CharField(max_length=20, blank=True, default="", db_default="")
+    """What optional mail is about, see `rules.MAIL_TOPICS`; empty for what is not optional."""
+    account = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    """Whose wish decides about optional mail."""
     forgets_address = models.BooleanField(default=False, db_default=False)
     """Whether the address goes too, once the mail is sent or given up: the last one to somebody who left."""
     created_at = models.DateTimeField()
@@ -48,6 +53,10 @@ class OutgoingEmail(models.Model):
 
     class Meta:
         constraints = [
+            # Optional mail is somebody's, who may leave it.
+            models.CheckConstraint(
+                condition=Q(topic="") | Q(account__isnull=False), name="outgoing_email_optional_is_somebodys"
+            ),
             # A mail is sent or given up, not both, and then keeps no code.
             models.CheckConstraint(
                 condition=Q(sent_at__isnull=True, given_up_at__isnull=True)

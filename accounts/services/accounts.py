@@ -14,13 +14,16 @@ from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import (
     CodeTries,
+    Consent,
     DataExport,
     Device,
     DeviceAuthorization,
     DeviceRegistration,
+    MailPreference,
     OutgoingEmail,
     Profile,
     Recovery,
@@ -120,12 +123,14 @@ def erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
         account = User.objects.locked().filter(pk=account_id).first()
         if account is None:
             return
-        mine = OutgoingEmail.objects.filter(address__in=addresses_of(account_id))
+        mine = OutgoingEmail.objects.filter(Q(address__in=addresses_of(account_id)) | Q(account=account))
         tally("accounts.OutgoingEmail", mine.delete()[0])
         tally("usersessions.UserSession", sessions.end(account_id=account_id, now=now))
         for rows in (
             DataExport.objects.filter(account=account),
             Recovery.objects.filter(account=account),
+            Consent.objects.filter(account=account),
+            MailPreference.objects.filter(account=account),
             DeviceAuthorization.objects.filter(account=account),
             CodeTries.objects.filter(account=account),
             DeviceRegistration.objects.filter(account=account),

@@ -22,6 +22,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from accounts.models import OutgoingEmail
+from accounts.services import preferences, suppressions
 
 LEASE = timedelta(minutes=2)
 """How long one sender has a mail to itself; longer than EMAIL_TIMEOUT lets a send take."""
@@ -40,6 +41,8 @@ def enqueue(
     useful_for: timedelta,
     now: datetime,
     forgets_address: bool = False,
+    topic: str = "",
+    account_id: UUID | None = None,
 ) -> UUID:
     """Record that a mail is to be sent; the caller hands its id to `tasks.deliver_mail`, or leaves it to the sweep."""
     mail = OutgoingEmail.objects.create(
@@ -51,6 +54,8 @@ def enqueue(
         next_attempt_at=now,
         useful_until=now + useful_for,
         forgets_address=forgets_address,
+        topic=topic,
+        account_id=account_id,
     )
     return mail.pk
 
@@ -72,9 +77,14 @@ def deliver(*, mail_id: UUID, now: datetime) -> bool:
     if mail.useful_until <= now:
         _end(mail, given_up_at=now, last_error=mail.last_error or "not sent while it was of use")
         return False
+    refusal = _no_longer_wanted(mail) or suppressions.refusal(mail)
+    if refusal:
+        _end(mail, given_up_at=now, last_error=refusal)
+        return False
     try:
         render(mail).send()
     except (smtplib.SMTPException, OSError) as error:
+        _note_bounce(mail, error, now)
         _record_failure(mail, error, now)
         return False
     _end(mail, sent_at=now, last_error="")
@@ -99,6 +109,10 @@ def render(mail: OutgoingEmail) -> EmailMultiAlternatives:
         "site_name": settings.SITE_NAME,
         "site_url": settings.PUBLIC_URL,
     }
+    headers = {}
+    if mail.topic and mail.account_id:
+        context["unsubscribe_url"] = url = preferences.unsubscribe_url(account_id=mail.account_id, topic=mail.topic)
+        headers = {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     if "timestamp" in context:
         context["timestamp"] = datetime.fromisoformat(context["timestamp"])
     with translation.override(mail.language):
@@ -115,10 +129,29 @@ def render(mail: OutgoingEmail) -> EmailMultiAlternatives:
             "Content-Language": mail.language,
             # No automatic replies, out-of-office notes for one (RFC 3834).
             "Auto-Submitted": "auto-generated",
+            **headers,
         },
     )
     message.attach_alternative(page, "text/html")
     return message
+
+
+def _no_longer_wanted(mail: OutgoingEmail) -> str:
+    """Answer why optional mail is not sent after all; its topic may have been left since it was queued."""
+    if not mail.topic or mail.account_id is None or preferences.topics_of(mail.account_id)[mail.topic]:
+        return ""
+    return "not sent: no longer wanted"
+
+
+def _note_bounce(mail: OutgoingEmail, error: Exception, now: datetime) -> None:
+    """Stop mail to an address of which its own server says at once that there is no such mailbox (RFC 3463, 5.1.x)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        for code, reply in error.recipients.values():
+            said = reply.decode(errors="replace")
+            if code >= 500 and said.startswith("5.1."):
+                suppressions.suppress(
+                    address=mail.address, reason=suppressions.Reason.BOUNCE, detail=f"{code} {said}", now=now
+                )
 
 
 def _record_failure(mail: OutgoingEmail, error: Exception, now: datetime) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from allauth.account.models import EmailAddress
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry, Consent, MailPreference, User
 from accounts.services import mails
 from accounts.services.audit import Origin
 
@@ -36,6 +36,32 @@ def tell(
             now=now,
             forgets_address=forgets_address,
         )
+
+
+def tell_all(*, topic: str, title: str, text: str, language: str, now: datetime) -> int:
+    """Queue optional mail to every account that reads this language and wants the topic; answers how many."""
+    chosen = MailPreference.objects.filter(account=OuterRef("pk"), topic=topic)
+    agreed = Consent.objects.filter(account=OuterRef("pk"), document__kind="marketing", withdrawn_at=None)
+    wanting = (
+        User.objects.filter(is_active=True, language=language)
+        .annotate(chosen=Subquery(chosen.values("wanted")[:1]))
+        .filter(Q(chosen=True) | (Q(chosen=None) & Exists(agreed)))
+        .order_by("pk")
+    )
+    queued = 0
+    for account in wanting.iterator(chunk_size=1_000):
+        mails.enqueue(
+            template="account/email/news",
+            address=account.email,
+            language=language,
+            context={"title": title, "text": text},
+            useful_for=USEFUL_FOR,
+            now=now,
+            topic=topic,
+            account_id=account.pk,
+        )
+        queued += 1
+    return queued
 
 
 def tell_of_new_device(account: User, *, origin: Origin, now: datetime) -> None:

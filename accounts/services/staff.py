@@ -27,6 +27,9 @@ READ_ACCOUNTS = {
     ("accounts", "view_profile"),
     ("accounts", "view_outgoingemail"),
     ("accounts", "view_auditentry"),
+    ("accounts", "view_accountdeletion"),
+    ("accounts", "view_recovery"),
+    ("accounts", "view_suppressedaddress"),
     ("account", "view_emailaddress"),
     ("usersessions", "view_usersession"),
 }

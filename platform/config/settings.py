@@ -243,6 +243,13 @@ MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1  # clocks of phones differ
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 
+SIGNUP_BOT_CHECK = env.str("SIGNUP_BOT_CHECK", "")
+"""The class that tells people from programs at sign-up, see accounts.bot_checks; empty: none."""
+BOT_CHECK_URL = env.str("BOT_CHECK_URL", "")
+BOT_CHECK_SECRET = env.str("BOT_CHECK_SECRET", "")
+if SIGNUP_BOT_CHECK and not (BOT_CHECK_URL and BOT_CHECK_SECRET):
+    raise ImproperlyConfigured("SIGNUP_BOT_CHECK is set; set BOT_CHECK_URL and BOT_CHECK_SECRET, too.")
+
 # Sign-in by any number of OpenID providers: OIDC_PROVIDERS lists short names, and OIDC_<NAME>_... says the rest.
 SOCIALACCOUNT_ADAPTER = "allauth.socialaccount.adapter.DefaultSocialAccountAdapter"
 SOCIALACCOUNT_AUTO_SIGNUP = False  # a new account says its country first
@@ -467,6 +474,12 @@ production_refuses(
     not _email["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"),
     "EMAIL_URL delivers no mail; name your server, smtp+tls://user:password@host:587.",
 )
+MAIL_EVENTS_TOKEN = env.str("MAIL_EVENTS_TOKEN", "")
+"""What the mail service proves itself with when it tells of bounces and complaints; empty: it tells nothing."""
+production_refuses(
+    bool(MAIL_EVENTS_TOKEN) and len(MAIL_EVENTS_TOKEN) < 32,
+    "MAIL_EVENTS_TOKEN is too short: anybody could guess it and stop mail to your customers.",
+)
 INBOX_URL = env.str("INBOX_URL", "")
 """Where the local platform shows received mail; empty elsewhere."""
 
@@ -587,6 +600,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     # Fields of one name with other choices.
     "ENUM_NAME_OVERRIDES": {
+        "PolicyKindEnum": "accounts.models.consents.PolicyDocument.Kind",
         "DeviceKindEnum": "accounts.models.devices.Device.Kind",
         "DeviceKindRequestEnum": "accounts.rules.DEVICE_KINDS",
         "TitleKindEnum": "catalog.models.titles.Kind",

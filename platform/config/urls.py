@@ -6,7 +6,7 @@ from django.urls import include, path
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from accounts.api import recoveries, televisions
+from accounts.api import mail, recoveries, televisions
 from billing.api.pages import GiftPage, PayPage
 from billing.api.views import StripeWebhookView
 from config import views
@@ -28,6 +28,8 @@ urlpatterns = [
     path("gift/<str:token>", GiftPage.as_view(), name="gift"),
     path("oauth/device_authorization", televisions.DeviceAuthorizationView.as_view(), name="device-authorization"),
     path("oauth/token", televisions.TokenView.as_view(), name="oauth-token"),
+    path("unsubscribe", mail.unsubscribe_page, name="unsubscribe"),
+    path("webhooks/mail-events", mail.MailEventsView.as_view(), name="mail-events"),
     path("recovery/stop", recoveries.stop_page, name="stop-recovery"),
     path("tv", televisions.page, name="tv"),
     path("webhooks/stripe", StripeWebhookView.as_view(), name="stripe-webhook"),

@@ -24,7 +24,7 @@ from django.template.loader import get_template
 from django.utils import translation
 
 from accounts import selectors, tasks
-from accounts.models import OutgoingEmail
+from accounts.models import OutgoingEmail, SuppressedAddress
 from accounts.services import mails
 from local.messages import extract_template
 from local.throwaway import free_port
@@ -47,6 +47,15 @@ class Postbox:
     def __init__(self) -> None:
         self.received: list[EmailMessage] = []
         self.replies: list[str] = []
+        self.unknown: set[str] = set()
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.unknown:
+            return "550 5.1.1 No such user here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.replies:
@@ -89,7 +98,7 @@ class TestRender:
     CONTEXT = {
         "code": "ABCD-EFGH", "timestamp": "2026-03-01T12:00:00+00:00", "ip": "192.0.2.1", "user_agent": "Phone <1>",
         "from_email": "old@example.com", "to_email": "new@example.com", "deleted_email": "old@example.com",
-        "place": "Bonn, DE", "device": "Phone <1>", "action_url": "https://tv.example/recovery/stop?token=x",
+        "place": "Bonn, DE", "title": "Spring", "text": "It is here.", "device": "Phone <1>", "action_url": "https://tv.example/recovery/stop?token=x",
     }  # fmt: skip
 
     @pytest.mark.parametrize("language", ["en", "de"])
@@ -260,3 +269,18 @@ class TestTranslations:
     def test_are_used(self) -> None:
         with translation.override("de"):
             assert translation.gettext("Your sign-in code") == "Ihr Anmeldecode"
+
+
+class TestBounceAtOnce:
+    def test_stops_mail_to_a_mailbox_that_does_not_exist(self, postbox: Postbox) -> None:
+        postbox.unknown.add("ada@example.com")
+        mail = queue()
+        assert not mails.deliver(mail_id=mail.pk, now=NOW)
+        mail.refresh_from_db()
+        assert mail.given_up_at == NOW
+        kept = SuppressedAddress.objects.get()
+        assert (kept.reason, kept.detail) == ("bounce", "550 5.1.1 no such user here")
+        notice = queue("account/email/password_changed", timestamp=NOW.isoformat())
+        assert not mails.deliver(mail_id=notice.pk, now=NOW)
+        notice.refresh_from_db()
+        assert notice.last_error == "not sent: mail comes back"

@@ -285,3 +285,32 @@ class TestAdmin:
             page = client.get(address)
             assert page.status_code == 200
             assert mail.context["code"] not in page.content.decode()
+
+
+class TestRights:
+    """Each group's rights over people, written out: a new table gives nobody a right unnoticed."""
+
+    ACCOUNTS = {
+        "support": {
+            "account.view_emailaddress", "accounts.suspend_user", "accounts.view_accountdeletion",
+            "accounts.view_auditentry", "accounts.view_outgoingemail", "accounts.view_profile",
+            "accounts.view_recovery", "accounts.view_suppressedaddress", "accounts.view_user",
+            "usersessions.view_usersession",
+        },
+        "content": set(),
+        "billing": {"accounts.view_outgoingemail", "accounts.view_user"},
+    }  # fmt: skip
+
+    @pytest.mark.parametrize("name", ["support", "content", "billing"])
+    def test_over_people_are_these_and_no_others(self, name: str) -> None:
+        labels = {"account", "accounts", "admin", "auth", "mfa", "sessions", "socialaccount", "usersessions"}
+        held = {f"{label}.{codename}" for label, codename in rights(name) if label in labels}
+        assert held == self.ACCOUNTS[name]
+
+    @pytest.mark.parametrize("name", ["support", "content", "billing", "administrator"])
+    def test_never_reach_second_factors_sessions_or_linked_sign_ins(self, name: str) -> None:
+        assert not {right for right in rights(name) if right[0] in {"mfa", "sessions", "socialaccount"}}
+
+    def test_of_support_over_money_and_titles_are_to_look(self) -> None:
+        over = {codename.split("_")[0] for label, codename in rights("support") if label in {"billing", "catalog"}}
+        assert over == {"view"}
