@@ -21,6 +21,9 @@ from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 IN_FLIGHT = 64
 """Threads: enough for 100 calls a second that take 600 ms, or 25 that take 2.5 s."""
 
+AT_FIRST, QUICK = 4, 0.05
+"""So many threads do where calls take no time; there are more once calls have waited for so many seconds."""
+
 PATIENCE = 20.0
 """Seconds in which a call must have begun: a later one would outlive its lease and meet the sweeper's."""
 
@@ -76,10 +79,7 @@ class Calls:
             for call in calls:
                 self._waiting.append((call, until))
                 self._under_way += 1
-            for _ in range(min(len(self._waiting) - self._idle, IN_FLIGHT - len(self._threads))):
-                thread = threading.Thread(target=self._call_all, name="charge", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            self._grow(AT_FIRST)
             self._work.notify_all()
 
     def collect(self, *, count: int, when_waiting: int, seconds: float) -> Outcomes:
@@ -96,7 +96,10 @@ class Calls:
 
         with self._news:
             self._is_time = is_time
-            is_news = self._news.wait_for(is_time, seconds)
+            is_news = self._news.wait_for(is_time, min(seconds, QUICK))
+            if not is_news:
+                self._grow(IN_FLIGHT)
+                is_news = self._news.wait_for(is_time, seconds)
             if self._failure is not None:
                 raise self._failure
             if is_news and not is_enough():
@@ -104,6 +107,13 @@ class Calls:
             answered, self._answered = self._answered, {}
             self._under_way -= len(answered)
             return answered
+
+    def _grow(self, most: int) -> None:
+        """Have a thread for each call that waits, up to `most`."""
+        for _ in range(min(len(self._waiting) - self._idle, most - len(self._threads))):
+            thread = threading.Thread(target=self._call_all, name="charge", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def end(self) -> None:
         """Let the threads go."""

@@ -80,7 +80,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
         [
             Period(
                 id=key,
-                subscription=charge.subscription,
+                subscription_id=charge.subscription.pk,
                 cycle=charge.subscription.cycle,
                 index=charge.subscription.period_index,
                 start=charge.start,
@@ -110,7 +110,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
                 total=line.taxed.gross,
                 credit_applied=reservation.tender.applied,
                 line_count=1,
-                series=series,
+                series_id=series.pk,
                 sequence=sequence,
                 number=number_of(series, sequence),
                 created_at=now,
@@ -148,9 +148,9 @@ def new_attempt(
     attempt_id = new_id()
     return PaymentAttempt(
         id=attempt_id,
-        invoice=invoice,
+        invoice_id=invoice.pk,
         n=n,
-        payment_method=card,
+        payment_method_id=card.pk,
         idempotency_key=f"att_{attempt_id}",
         params=stripe_gateway.charge_params(
             amount=invoice.due,
@@ -272,10 +272,10 @@ class Rates:
 
 def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine:
     return InvoiceLine(
-        invoice=invoice,
+        invoice_id=invoice.pk,
         position=1,
         kind=InvoiceLine.Kind.PLAN,
-        price=charge.price,
+        price_id=charge.price.pk,
         description=f"{charge.price.plan.name}, {priced.first_day} to {priced.after}",
         amount=priced.taxed.gross,
         discount=priced.discount,
