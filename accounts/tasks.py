@@ -61,9 +61,11 @@ def erase_due_accounts(**_: Any) -> None:
 @shared_task
 def mail_recovery_codes(**_: Any) -> None:
     """Mail the codes of recoveries whose delay is over."""
-    for recovery_id in selectors.recoveries_awaiting_code(now=now(), limit=SWEEP):
+    due = selectors.recoveries_awaiting_code(now=now(), limit=SWEEP)
+    for recovery_id in due:
         recoveries.mail_code(recovery_id=recovery_id, now=now())
-    deliver_due_mail.delay()
+    if due:
+        deliver_due_mail.delay()
 
 
 @shared_task

@@ -117,12 +117,22 @@ class PreferencesSerializer(serializers.Serializer[Any]):
     offers = serializers.BooleanField()
 
 
+class YesOrNoField(serializers.BooleanField):
+    """True or false: DRF's field takes 0 and "no" too, which the description does not say."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Refuse what is neither."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class PreferencesChangeSerializer(InputSerializer):
     """What to change; every member is optional."""
 
-    news = serializers.BooleanField(required=False)
-    recommendations = serializers.BooleanField(required=False)
-    offers = serializers.BooleanField(required=False)
+    news = YesOrNoField(required=False)
+    recommendations = YesOrNoField(required=False)
+    offers = YesOrNoField(required=False)
 
 
 assert tuple(PreferencesSerializer().fields) == rules.MAIL_TOPICS

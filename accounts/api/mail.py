@@ -28,17 +28,16 @@ from core.clock import now
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe_page(request: HttpRequest) -> HttpResponse:
     """End mail about a topic by POST, at once; by GET show a button, since programs follow links, too."""
-    token = request.GET.get("token", "")
+    token, status_code = request.GET.get("token", ""), 200
+    context = {"site_name": settings.SITE_NAME, "topic": "", "state": "ask"}
     try:
         if request.method == "POST":
-            context = {"topic": preferences.unsubscribe(token=token, now=now()), "state": "done"}
+            context |= {"topic": preferences.unsubscribe(token=token, now=now()), "state": "done"}
         else:
-            context = {"topic": preferences.topic_of(token), "state": "ask"}
+            context["topic"] = preferences.topic_of(token)
     except preferences.UnsubscribeLinkInvalid as error:
-        context = {"topic": "", "state": "invalid"}
-        response = render(request, "site/unsubscribe.html", context, status=error.status)
-    else:
-        response = render(request, "site/unsubscribe.html", context)
+        context["state"], status_code = "invalid", error.status
+    response = render(request, "site/unsubscribe.html", context, status=status_code)
     response["Cache-Control"] = "no-store"
     return response
 

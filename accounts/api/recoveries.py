@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from allauth.account.adapter import get_adapter
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -121,7 +122,9 @@ def stop_page(request: HttpRequest) -> HttpResponse:
             state = "stopped"
         except recoveries.RecoveryNotFound:
             state = "unknown"
-    response = render(request, "site/stop_recovery.html", {"token": token[:100], "state": state})
+    response = render(
+        request, "site/stop_recovery.html", {"site_name": settings.SITE_NAME, "token": token[:100], "state": state}
+    )
     response["Cache-Control"] = "no-store"
     return response
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -17,8 +17,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import OutgoingEmail, User
-from accounts.services import accounts, staff
+from accounts.models import OutgoingEmail, Recovery, User
+from accounts.services import accounts, deletions, staff, suppressions
+from accounts.services.audit import NOWHERE
 from tests.accounts.conftest import App
 from tests.factories.accounts import PASSWORD, AccountFactory, ProfileFactory, StaffFactory, sign_in
 
@@ -314,3 +315,37 @@ class TestRights:
     def test_of_support_over_money_and_titles_are_to_look(self) -> None:
         over = {codename.split("_")[0] for label, codename in rights("support") if label in {"billing", "catalog"}}
         assert over == {"view"}
+
+
+class TestRecordsOfPeople:
+    @pytest.fixture
+    def pages(self) -> dict[str, str]:
+        """The lists of what concerns people who leave or lost something, with one entry each."""
+        account = AccountFactory.create()
+        deletion = deletions.request(account_id=account.pk, by=account, now=NOW, origin=NOWHERE)
+        assert deletions.carry_out(deletion_id=deletion.pk, now=deletion.erase_at)
+        other = AccountFactory.create()
+        Recovery.objects.create(
+            account=other, requested_at=NOW, effective_at=NOW + timedelta(hours=1), expires_at=NOW + timedelta(days=1),
+            cancel_hash="secret of the link", code_hash="secret of the code",
+        )  # fmt: skip
+        suppressions.suppress(address="ada@example.com", reason=suppressions.Reason.BOUNCE, detail="", now=NOW)
+        entries = {"accountdeletion": deletion.pk, "recovery": Recovery.objects.get().pk}
+        return {name: reverse(f"admin:accounts_{name}_change", args=[key]) for name, key in entries.items()}
+
+    def test_are_read_by_support_without_a_secret_and_changed_by_nobody(self, pages: dict[str, str]) -> None:
+        client = Client()
+        client.force_login(in_group("support"))
+        for page in pages.values():
+            shown = client.get(page)
+            assert shown.status_code == 200
+            assert "secret of the" not in shown.content.decode()
+            assert client.post(page, {}).status_code == 403
+        assert "1 accounts.User" in client.get(pages["accountdeletion"]).content.decode()
+
+    def test_find_a_suppressed_address_by_the_whole_of_it(self, pages: dict[str, str]) -> None:
+        client = Client()
+        client.force_login(in_group("support"))
+        for address, found in (("Ada@example.com", 1), ("ada", 0)):
+            listed = client.get(reverse("admin:accounts_suppressedaddress_changelist"), {"q": address})
+            assert listed.context["cl"].result_count == found
