@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
@@ -9,10 +10,12 @@ from celery import shared_task
 from django.core.files.storage import storages
 
 from catalog.models import IngestRun
-from catalog.services import ingestion, media, scheduling, search, sources
+from catalog.services import artwork, ingestion, media, scheduling, search, sources
 from core import clock
 
 SENT_AT_ONCE = 4
+ARTWORK_AT_ONCE = 16
+ARTWORK_SECONDS = 50
 
 
 @shared_task
@@ -29,6 +32,20 @@ def run_queued_ingests(**_: Any) -> None:
     """Start what waits: runs whose process was killed, whose message was lost, whose provider was busy."""
     for run_id in ingestion.release_abandoned(now=clock.now()):
         run_ingest.delay(run_id=str(run_id))
+
+
+@shared_task
+def work_on_artwork(**_: Any) -> None:
+    """Fetch the images that feeds announced, and draw each in its sizes."""
+    until = time.monotonic() + ARTWORK_SECONDS
+    while artwork.work(now=clock.now(), limit=ARTWORK_AT_ONCE) and time.monotonic() < until:
+        pass
+
+
+@shared_task
+def purge_artwork(**_: Any) -> None:
+    """Delete the files of images that no title has any more."""
+    artwork.purge_orphans(now=clock.now())
 
 
 @shared_task

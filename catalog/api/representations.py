@@ -121,7 +121,7 @@ def person(item: Person, titles: Iterable[tuple[Title, list[Credit]]], viewer: V
 
 def artwork_url(image: Artwork) -> str:
     """Answer the image's full address."""
-    return urljoin(f"{settings.PUBLIC_URL}/", default_storage.url(image.file.name))
+    return _file_url(str(image.file.name))
 
 
 def _name(title: Title, texts: Mapping[str, TitleText], chain: list[str]) -> str:
@@ -162,14 +162,34 @@ def _artwork(images: Iterable[Artwork], chain: list[str]) -> dict[str, Any]:
         wanted = spoken is not None and any(spoken.lower().startswith(language) for language in chain)
         image = offered[spoken] if spoken and (wanted or "" not in offered) else offered[""]
         best[kind] = {
-            "url": artwork_url(image),
-            "width": image.width,
-            "height": image.height,
+            **_largest(image),
+            "sources": [
+                {"type": f"image/{form}", "srcset": _srcset(image, form)}
+                for form in ("avif", "webp")
+                if image.renditions
+            ],
+            "placeholder": image.placeholder,
             "focal_x": image.focal_x,
             "focal_y": image.focal_y,
             "language": image.language,
         }
     return best
+
+
+def _largest(image: Artwork) -> dict[str, Any]:
+    """Answer the image for clients that know no sets: its largest size, or what came, until there are sizes."""
+    if not image.renditions:
+        return {"url": artwork_url(image), "width": image.width, "height": image.height}
+    size = image.renditions[-1]
+    return {"url": _file_url(size["webp"]), "width": size["width"], "height": size["height"]}
+
+
+def _srcset(image: Artwork, form: str) -> str:
+    return ", ".join(f"{_file_url(size[form])} {size['width']}w" for size in image.renditions)
+
+
+def _file_url(name: str) -> str:
+    return urljoin(f"{settings.PUBLIC_URL}/", default_storage.url(name))
 
 
 def _credit(credit: Credit, *, with_person: bool = False) -> dict[str, Any]:

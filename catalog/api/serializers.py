@@ -16,8 +16,19 @@ class GenreSerializer(serializers.Serializer[Title]):
     name = serializers.CharField()
 
 
+class ImageSourceSerializer(serializers.Serializer[Title]):
+    type = serializers.CharField(help_text="image/avif or image/webp.")
+    srcset = serializers.CharField(help_text="As HTML's `srcset`: addresses with widths, smallest first.")
+
+
 class ImageSerializer(serializers.Serializer[Title]):
-    url = serializers.URLField()
+    url = serializers.URLField(help_text="The largest size.")
+    sources = ImageSourceSerializer(
+        many=True, help_text="Best first, as in HTML's `picture`; empty while they are made."
+    )
+    placeholder = serializers.CharField(
+        allow_blank=True, help_text="A tiny picture to show meanwhile, stretched: a data URI."
+    )
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
     focal_x = serializers.FloatField(help_text="What must stay in view when cropped: share of the width.")

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Self
+
 from django.contrib.postgres.indexes import HashIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
 
 from catalog.models.titles import Title
+
+MAX_ATTEMPTS = 5
+TO_FETCH = Q(file="", source__startswith="http")
+TO_RESIZE = ~Q(file="") & Q(renditions=[])
+TO_DO = (TO_FETCH | TO_RESIZE) & Q(attempts__lt=MAX_ATTEMPTS)
+
+
+class ArtworkQuerySet(models.QuerySet["Artwork"]):
+    def due(self, now: datetime) -> Self:
+        """What is to be fetched or resized by `now`, in the order in which it fell due."""
+        waited = self.filter(TO_DO).filter(Q(due_at__isnull=True) | Q(due_at__lte=now))
+        return waited.order_by(F("due_at").asc(nulls_first=True), "pk")
 
 
 class Artwork(models.Model):
@@ -34,6 +49,27 @@ class Artwork(models.Model):
     height = models.PositiveIntegerField(null=True, blank=True, editable=False)
     focal_x = models.FloatField(default=0.5)
     focal_y = models.FloatField(default=0.5)
+    placeholder = models.TextField(
+        db_default="", default="", blank=True, editable=False, help_text="A tiny picture to show meanwhile: a data URI."
+    )
+    renditions = models.JSONField(
+        db_default=Value([], models.JSONField()),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text='Sizes, smallest first: [{"width": ..., "height": ..., "avif": name, "webp": name}].',
+    )
+    attempts = models.PositiveSmallIntegerField(
+        db_default=0, default=0, editable=False, help_text="How often it was fetched or resized in vain."
+    )
+    due_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Of the next attempt; empty: at once."
+    )
+    problem = models.CharField(
+        max_length=500, db_default="", default="", blank=True, editable=False, help_text="Why the last attempt failed."
+    )
+
+    objects = ArtworkQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -48,6 +84,8 @@ class Artwork(models.Model):
         indexes = [
             # What has been announced and has not arrived; hashed, since addresses may be longer than an index entry.
             HashIndex("source", name="artwork_awaited", condition=Q(file="")),
+            # What is to be fetched or resized next.
+            models.Index("due_at", "id", name="artwork_to_do", condition=TO_DO),
         ]
 
     def __str__(self) -> str:

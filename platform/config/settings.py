@@ -324,6 +324,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "carry-out-plans": {"task": "catalog.tasks.carry_out_plans", "schedule": 60},
     "purge-deliveries": {"task": "catalog.tasks.purge_deliveries", "schedule": 24 * 3600},
     "package-queued-media": {"task": "catalog.tasks.package_queued_media", "schedule": 60},
+    "work-on-artwork": {"task": "catalog.tasks.work_on_artwork", "schedule": 60},
+    "purge-artwork": {"task": "catalog.tasks.purge_artwork", "schedule": 7 * 24 * 3600},
     "purge-media": {"task": "catalog.tasks.purge_media", "schedule": 24 * 3600},
     "refresh-search-vocabulary": {"task": "catalog.tasks.refresh_vocabulary", "schedule": 24 * 3600},
 }
@@ -333,6 +335,7 @@ CELERY_TASK_ROUTES = {
     "billing.tasks.*": {"queue": "billing"},
     # Work of hours and of all cores: workers of its own.
     "catalog.tasks.package_media": {"queue": "media"},
+    "catalog.tasks.work_on_artwork": {"queue": "artwork"},
     "catalog.tasks.*": {"queue": "ingest"},
 }
 

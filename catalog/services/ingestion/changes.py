@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 
 from catalog.models import Artwork, AvailabilityWindow, IngestRun, Provider, PublicationEntry
@@ -68,7 +69,7 @@ def update_titles(cursor: Any, updated: list[_Row]) -> None:
     cursor.execute("DROP TABLE incoming_title")
 
 
-def arrived(title_ids: set[UUID]) -> dict[tuple[UUID, str], tuple[str, int | None, int | None]]:
+def arrived(title_ids: set[UUID]) -> dict[tuple[UUID, str], rows.Arrived]:
     """Answer the files of images that have arrived, by title and source."""
     found = (
         Artwork.objects.filter(title_id__in=title_ids).exclude(source="").exclude(file="")
@@ -76,8 +77,10 @@ def arrived(title_ids: set[UUID]) -> dict[tuple[UUID, str], tuple[str, int | Non
         else Artwork.objects.none()
     )
     return {
-        (title_id, source): (file, width, height)
-        for title_id, source, file, width, height in found.values_list("title_id", "source", "file", "width", "height")
+        (title_id, source): (file, width, height, placeholder, orjson.dumps(renditions).decode())
+        for title_id, source, file, width, height, placeholder, renditions in found.values_list(
+            "title_id", "source", "file", "width", "height", "placeholder", "renditions"
+        )
     }
 
 

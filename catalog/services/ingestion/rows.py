@@ -53,7 +53,7 @@ PARTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     ),
     "artwork": (
         Artwork,
-        ("title_id", "kind", "language", "position", "source", "file", "width", "height", "focal_x", "focal_y"),
+        ("title_id", "kind", "language", "position", "source", "file", "width", "height", "placeholder", "renditions", "focal_x", "focal_y"),
     ),
 }  # fmt: skip
 """The tables that hang on a title, by the name under which editors' changes are remembered."""
@@ -187,15 +187,20 @@ def _narrower(day: date | None, instant: datetime | None, *, later: bool) -> dat
     return instant if (instant.date() >= day if later else instant.date() < day) else day
 
 
+Arrived = tuple[str, int | None, int | None, str, str]
+"""Of an image that has arrived: file, width, height, placeholder, and renditions as JSON."""
+NOT_ARRIVED: Arrived = ("", None, None, "", "[]")
+
+
 def artwork(
-    title_id: UUID, record: TitleRecord, arrived: Mapping[tuple[UUID, str], tuple[str, int | None, int | None]]
+    title_id: UUID, record: TitleRecord, arrived: Mapping[tuple[UUID, str], Arrived]
 ) -> Iterable[tuple[Any, ...]]:
     """Answer the announced images; those that have `arrived`, by title and source, keep their files."""
     places: dict[tuple[str, str], int] = {}
     for image in record.artwork:
         position = places.get((image.kind, image.language), 0)
         places[image.kind, image.language] = position + 1
-        file = arrived.get((title_id, image.source), ("", None, None))
+        file = arrived.get((title_id, image.source), NOT_ARRIVED)
         yield (title_id, image.kind, image.language, position, image.source, *file, image.focal_x, image.focal_y)
 
 

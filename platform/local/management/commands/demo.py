@@ -13,8 +13,9 @@ from django.core.management.base import BaseCommand
 
 from billing import stripe_gateway
 from catalog.models import Artwork
+from catalog.tasks import package_media
 from core.clock import now
-from local.demo import households, offers, people, titles
+from local.demo import film, households, offers, people, titles
 
 
 class Command(BaseCommand):
@@ -44,6 +45,9 @@ class Command(BaseCommand):
             self._say(f"Seeding: {run.created} titles, seasons and episodes ingested.")
         if Artwork.objects.filter(file="").exists():
             titles.draw(now=at, progress=self._progress)
+        if not film.is_attached() and (job := film.attach(now=now())):
+            package_media.delay(package_id=str(job.pk))
+            self._say("Seeding: a film is being packaged.")
         if stripe_gateway.is_standin():
             for viewer in people.VIEWERS:
                 households.subscribe(viewer, now=at)

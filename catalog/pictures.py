@@ -1,0 +1,135 @@
+"""Images decoded within bounds, made upright and plain, and drawn in the sizes that screens ask for. Bytes in, bytes out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+MAX_BYTES = 20 * 1024 * 1024
+MAX_PIXELS = 40_000_000
+"""7680 by 5120, more than any screen shows; decoded it takes 160 MB."""
+SMALLEST_SIDE = 8
+FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif"}
+WIDTHS = {
+    "poster": (160, 320, 640, 960),
+    "backdrop": (480, 960, 1920, 3840),
+    "logo": (240, 480, 960),
+    "still": (240, 480, 960),
+}
+"""By kind of artwork: for lists and pages, on plain and dense screens."""
+PLACEHOLDER_SIDE = 16
+WEBP = {"quality": 80, "method": 4}
+AVIF = {"quality": 60, "speed": 8}
+
+
+class Unusable(Exception):
+    """This is no image that we can show; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """An image as it is shown, upright; `extension` is that of its format."""
+
+    width: int
+    height: int
+    extension: str
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """One size, in both formats."""
+
+    width: int
+    height: int
+    avif: bytes
+    webp: bytes
+
+
+def inspect(data: bytes) -> Facts:
+    """Decode an image to be sure that it is one. Raises Unusable."""
+    with _opened(data) as image:
+        image.load()
+        turned = image.getexif().get(0x0112, 1) in {5, 6, 7, 8}
+        width, height = (image.height, image.width) if turned else (image.width, image.height)
+        return Facts(width, height, FORMATS[image.format or ""])
+
+
+def render(data: bytes, kind: str) -> tuple[list[Rendition], str]:
+    """Answer an image's sizes, smallest first and none larger than itself, and its placeholder. Raises Unusable."""
+    with _opened(data) as image:
+        plain = _plain(image)
+    widest = max(WIDTHS[kind])
+    own = min(plain.width, widest)
+    widths = [width for width in WIDTHS[kind] if width < 0.9 * own] + [own]
+    return [_rendition(plain, width) for width in widths], _placeholder(plain)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """Yield an image that is neither too large nor moving; what its decoder says is told in words for editors."""
+    if len(data) > MAX_BYTES:
+        raise Unusable(f"The image has {len(data):,} bytes; {MAX_BYTES:,} are the most. Make it smaller.")
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:5].lower() in {b"<svg ", b"<?xml", b"<svg>", b"<svg/"}:
+        raise Unusable("SVG is a program, not a picture: it is not taken. Save it as PNG.")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large images; our own bound below refuses them.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                if min(image.size) < SMALLEST_SIDE:
+                    raise Unusable(f"The image is {image.width} by {image.height}: too small to show.")
+                if getattr(image, "n_frames", 1) > 1:
+                    raise Unusable("The image moves; artwork stands still. Save its best frame.")
+                yield image
+    except Image.DecompressionBombError as error:
+        raise Unusable(f"The image has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+        raise Unusable("This is no JPEG, PNG, WebP or AVIF image, or it is damaged. Save it anew.") from error
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Answer the image upright, in sRGB, without anything that is not picture: no place, no camera, no profile."""
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    has_alpha = "A" in upright.getbands() or "transparency" in upright.info
+    mode = "RGBA" if has_alpha else "RGB"
+    profile = upright.info.get("icc_profile")
+    if profile and upright.mode in {"RGB", "CMYK", "L"}:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(upright, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError):
+            # A broken profile is no reason to lose the picture.
+            converted = None
+        if converted is not None:
+            upright = converted
+    plain = upright.convert(mode)
+    plain.info.clear()
+    return plain
+
+
+def _rendition(image: Image.Image, width: int) -> Rendition:
+    height = max(1, round(image.height * width / image.width))
+    sized = image if width == image.width else image.resize((width, height), Image.Resampling.LANCZOS)
+    return Rendition(width, height, _saved(sized, "AVIF", AVIF), _saved(sized, "WEBP", WEBP))
+
+
+def _placeholder(image: Image.Image) -> str:
+    tiny = image.copy()
+    tiny.thumbnail((PLACEHOLDER_SIDE, PLACEHOLDER_SIDE), Image.Resampling.BOX)
+    data = _saved(tiny, "WEBP", {"quality": 40, "method": 6})
+    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+
+
+def _saved(image: Image.Image, name: str, options: dict[str, int]) -> bytes:
+    file = io.BytesIO()
+    image.save(file, name, **options)
+    return file.getvalue()
