@@ -19,7 +19,7 @@ import msgspec
 from django.db import connection, transaction
 
 from billing import rules
-from billing.models import Plan, Subscription
+from billing.models import AccessGrant, Plan, Subscription
 from core.revocable import LIFETIME, RevocableCache
 
 _accounts = RevocableCache("entitlement")
@@ -101,7 +101,17 @@ def _of_subscription(account_id: UUID, now: datetime) -> list[Entitlement]:
     return [Entitlement(access, subscription.price.plan if until else None, until)]
 
 
-SOURCES: tuple[Source, ...] = (_of_subscription,)
+def _of_grants(account_id: UUID, now: datetime) -> list[Entitlement]:
+    grants = AccessGrant.objects.ahead(now).filter(account=account_id).select_related("plan").order_by("pk")
+    return [
+        Entitlement(rules.Access.GRANTED, grant.plan, grant.ends_at)
+        if grant.starts_at <= now
+        else Entitlement(rules.Access.NONE, None, grant.starts_at)
+        for grant in grants
+    ]
+
+
+SOURCES: tuple[Source, ...] = (_of_subscription, _of_grants)
 
 
 def _read(account_id: UUID, now: datetime) -> Entitlement:

@@ -77,6 +77,7 @@ class Card:
     exp_year: int
     country: str
     fingerprint: str
+    wallet: str = ""
 
 
 class RefundKind(StrEnum):
@@ -147,6 +148,8 @@ class Gateway(Protocol):
     def setup_intent(self, setup_intent_id: str) -> SetupIntent | None: ...
 
     def card(self, payment_method_id: str) -> Card: ...  # refused with NOT_A_CARD if it is none
+
+    def detach(self, payment_method_id: str) -> None: ...
 
     def charge(self, *, params: Mapping[str, Any], idempotency_key: str) -> ChargeOutcome: ...
 

@@ -157,6 +157,7 @@ CONTRIBUTOR = Contributor(
             "billing.RevenueSchedule": FISCAL,
             "billing.Quote": FISCAL,
             "billing.CouponRedemption": "A coupon is redeemed once a person, and the invoices that it made cheaper stay.",
+            "billing.AccessGrant": "Who was given access without payment, by whom and why, is what staff answer for.",
             "billing.CreditGrant": FISCAL,
             "billing.CreditUse": FISCAL,
             "billing.Refund": FISCAL,

@@ -177,6 +177,11 @@ def card_exhausted(*, brand: str, declined_at: Iterable[datetime], now: datetime
     )
 
 
+def turn_of_backup(*, tries: int) -> bool:
+    """Answer whether the next of an invoice's tries is the backup card's: the second, the fourth and so on."""
+    return tries % 2 == 1
+
+
 class Step(StrEnum):
     """What the scheduler does with a subscription when its time comes."""
 
@@ -366,6 +371,7 @@ class Access(StrEnum):
 
     SUBSCRIBED = "subscribed"
     RENEWAL_PENDING = "renewal_pending"  # our charge is late; the viewer is not locked out for it
+    GRANTED = "granted"  # given by staff, without payment
     GRACE = "grace"
     ON_HOLD = "on_hold"
     NONE = "none"

@@ -203,7 +203,11 @@ class StripeGateway:
             exp_year=card["exp_year"],
             country=card.get("country") or "",
             fingerprint=card.get("fingerprint") or "",
+            wallet=(card.get("wallet") or {}).get("type") or "",
         )
+
+    def detach(self, payment_method_id: str) -> None:
+        self._ask(lambda: self._stripe.v1.payment_methods.detach(payment_method_id))
 
     def balance_movements(self, *, since: datetime, until: datetime) -> Iterator[BalanceMovement]:
         """List what moved our balance from `since` up to, and without, `until`; newest first."""

@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
-from billing.services import gifts, notices, payments, recognition, refunds, renewals, webhooks
+from billing.services import card_care, gifts, notices, payments, recognition, refunds, renewals, webhooks
 from billing.services import tie_out as tying
 from core import clock
 
@@ -77,6 +77,12 @@ def remind(**_: Any) -> None:
     reminded = notices.remind(now=clock.now(), limit=NOTICES_A_RUN)
     if reminded:
         logger.info("Subscribers were reminded of charges.", extra={"count": reminded})
+
+
+@shared_task
+def warn_of_expiring_cards(**_: Any) -> None:
+    """Tell subscribers of cards that end."""
+    card_care.warn_of_expiry(now=clock.now())
 
 
 @shared_task

@@ -41,7 +41,17 @@ class PaymentAttemptAdmin(ReadOnly):
 class PaymentMethodAdmin(ReadOnly):
     """Saved cards, as much of them as may be shown."""
 
-    list_display = ("account", "brand", "last4", "exp_month", "exp_year", "is_default", "removed_at")
+    list_display = (
+        "account",
+        "brand",
+        "last4",
+        "exp_month",
+        "exp_year",
+        "wallet",
+        "is_default",
+        "is_backup",
+        "removed_at",
+    )
     list_select_related = ("account",)
     search_fields = ("=account__email", "=gateway_id")
     search_help_text = "A whole e-mail address or payment method id."

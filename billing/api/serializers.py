@@ -94,7 +94,18 @@ class PaymentMethodSerializer(serializers.ModelSerializer[PaymentMethod]):
 
     class Meta:
         model = PaymentMethod
-        fields = ["id", "brand", "last4", "exp_month", "exp_year", "is_default", "created_at"]
+        fields = [
+            "id",
+            "brand",
+            "last4",
+            "exp_month",
+            "exp_year",
+            "wallet",
+            "country",
+            "is_default",
+            "is_backup",
+            "created_at",
+        ]
 
 
 class SubscribeSerializer(InputSerializer):

@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from billing.api import gifts, views
+from billing.api import cards, gifts, views
 
 urlpatterns = [
     path("plans", views.PlansView.as_view(), name="plans"),
     path("payment-methods", views.PaymentMethodsView.as_view(), name="payment-methods"),
     path("payment-methods/setup", views.CardSetupView.as_view(), name="payment-methods-setup"),
+    path("payment-methods/<uuid:card_id>", cards.CardView.as_view(), name="payment-method"),
+    path("payment-methods/<uuid:card_id>/default", cards.DefaultCardView.as_view(), name="default-payment-method"),
+    path("payment-methods/<uuid:card_id>/backup", cards.BackupCardView.as_view(), name="backup-payment-method"),
     path("subscriptions", views.SubscriptionsView.as_view(), name="subscriptions"),
     path("subscription", views.SubscriptionView.as_view(), name="subscription"),
     path("subscription/cancel", views.CancelSubscriptionView.as_view(), name="subscription-cancel"),

@@ -4,6 +4,7 @@ Amounts are integer minor units beside their ISO 4217 currency; instants are UTC
 `[start, end)`. What must never be false is a constraint or a trigger here, not a check in a service.
 """
 
+from billing.models.access import AccessGrant
 from billing.models.consumers import Cancellation, Consent, ConsumerLaw, LegalDocument, Withdrawal
 from billing.models.credit import CreditGrant, CreditUse
 from billing.models.gifts import Gift
@@ -27,6 +28,7 @@ from billing.models.taxes import TaxRate
 from billing.models.trials import Trial
 
 __all__ = [
+    "AccessGrant",
     "Cancellation",
     "CardSetup",
     "Consent",

@@ -70,7 +70,19 @@ class PaymentMethod(models.Model):
     exp_year = models.PositiveSmallIntegerField()
     country = models.CharField(max_length=2, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True, help_text="The same for the same card number.")
+    wallet = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        help_text="Through which it was saved: apple_pay, google_pay and so on.",
+    )
     is_default = models.BooleanField(default=False)
+    is_backup = models.BooleanField(
+        default=False, db_default=False, help_text="Takes turns with a default that is declined for the time being."
+    )
+    expiry_warned = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The end (year * 100 + month) that its owner was told of."
+    )
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True, blank=True)
 
@@ -84,6 +96,12 @@ class PaymentMethod(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(is_default=False) | Q(removed_at=None), name="payment_method_default_is_usable"
+            ),
+            # Whose turn it is must be one card's.
+            models.UniqueConstraint(fields=["account"], condition=Q(is_backup=True), name="payment_method_one_backup"),
+            models.CheckConstraint(
+                condition=Q(is_backup=False) | Q(removed_at=None, is_default=False),
+                name="payment_method_backup_is_another",
             ),
         ]
 

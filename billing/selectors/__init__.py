@@ -76,8 +76,8 @@ def invoices_of(*, account_id: UUID) -> QuerySet[Invoice]:
 
 
 def cards_of(*, account_id: UUID) -> QuerySet[PaymentMethod]:
-    """Answer an account's saved cards, the default first."""
-    return PaymentMethod.objects.usable().filter(account=account_id).order_by("-is_default", "-pk")
+    """Answer an account's saved cards, the default first and then the one that stands by."""
+    return PaymentMethod.objects.usable().filter(account=account_id).order_by("-is_default", "-is_backup", "-pk")
 
 
 def gifts_of(*, account_id: UUID) -> QuerySet[Gift]:

@@ -190,14 +190,16 @@ def _save(account_id: UUID, card: Card, *, now: datetime) -> PaymentMethod:
         exp_year=card.exp_year,
         country=card.country,
         fingerprint=card.fingerprint,
+        wallet=card.wallet[:20],
         is_default=True,
         created_at=now,
     )
-    _retry_with_new_card(account_id, now=now)
+    retry_with_new_card(account_id, now=now)
     return saved
 
 
-def _retry_with_new_card(account_id: UUID, *, now: datetime) -> None:
+def retry_with_new_card(account_id: UUID, *, now: datetime) -> None:
+    """Let an unpaid renewal be tried at once with the default, in place of the queued retry."""
     unpaid = Subscription.objects.locked().filter(
         account=account_id, status__in=[Status.PAST_DUE, Status.ON_HOLD], parked_at=None, cancel_at=None
     )

@@ -174,7 +174,11 @@ def _abandoned(*, now: datetime) -> list[PaymentAttempt]:
             | Q(invoice__subscription__status=Status.INCOMPLETE, created_at__lte=now - ABANDONED_AFTER)
             | Q(invoice__kind__in=[Invoice.Kind.CHANGE, Invoice.Kind.ONE_OFF], created_at__lte=now - ABANDONED_AFTER)
             # Another card waits for its turn, and the withdrawal at its saving was not answered or came too early.
-            | Q(_with_another_card(), invoice__subscription__status__in=[Status.PAST_DUE, Status.ON_HOLD])
+            | Q(
+                _with_another_card(),
+                payment_method__is_backup=False,
+                invoice__subscription__status__in=[Status.PAST_DUE, Status.ON_HOLD],
+            )
         )
         .order_by("pk")[:SWEEP_SIZE]
     )

@@ -246,9 +246,7 @@ class _Facts:
         self._read_without_service(now=now)
         if unpaid:
             self._read_unpaid(unpaid)
-            self._read_exhausted(
-                [self.cards[each.account_id] for each in subscriptions if each.account_id in self.cards], now=now
-            )
+            self._choose_cards(now=now)
 
     def _read_unpaid(self, unpaid: Sequence[UUID]) -> None:
         self.open_invoices = {
@@ -312,8 +310,27 @@ class _Facts:
             elif subscription_id in began:
                 self.holds.setdefault(subscription_id, []).append(rules.Stretch(began.pop(subscription_id), at))
 
-    def _read_exhausted(self, cards: Sequence[PaymentMethod], *, now: datetime) -> None:
-        """Find the accounts whose card was declined as often as its network allows, under whatever account."""
+    def _choose_cards(self, *, now: datetime) -> None:
+        """Let backup cards take turns with defaults that were declined, and leave out what a network forbids."""
+        backups = {
+            card.account_id: card
+            for card in PaymentMethod.objects.filter(
+                account__in=[invoice.account_id for invoice in self.open_invoices.values()], is_backup=True
+            )
+        }
+        exhausted = self._read_exhausted([*self.cards.values(), *backups.values()], now=now)
+        for invoice in self.open_invoices.values():
+            default, backup = self.cards.get(invoice.account_id), backups.get(invoice.account_id)
+            if default is None or backup is None:
+                continue
+            first, second = (
+                (backup, default) if rules.turn_of_backup(tries=self.tries.get(invoice.pk, 0)) else (default, backup)
+            )
+            self.cards[invoice.account_id] = second if first.pk in exhausted else first
+        self.exhausted = {account_id for account_id, card in self.cards.items() if card.pk in exhausted}
+
+    def _read_exhausted(self, cards: Sequence[PaymentMethod], *, now: datetime) -> set[UUID]:
+        """Find the cards that were declined as often as their network allows, under whatever account."""
         declined: dict[str, list[datetime]] = defaultdict(list)
         for fingerprint, gateway_id, at in PaymentAttempt.objects.filter(
             Q(payment_method__fingerprint__in=[card.fingerprint for card in cards if card.fingerprint])
@@ -323,8 +340,8 @@ class _Facts:
         ).values_list("payment_method__fingerprint", "payment_method__gateway_id", "settled_at"):
             if at is not None:
                 declined[fingerprint or gateway_id].append(at)
-        self.exhausted = {
-            card.account_id
+        return {
+            card.pk
             for card in cards
             if rules.card_exhausted(
                 brand=card.brand, declined_at=declined[card.fingerprint or card.gateway_id], now=now

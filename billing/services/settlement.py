@@ -403,6 +403,10 @@ def record_failure(
     changes.subscriptions[subscription.pk] = subscription
     subscription.claimed_until = None
     declined = rules.DeclineClass(attempt.decline_class) if attempt else rules.DeclineClass.HARD
+    if attempt is not None and declined is rules.DeclineClass.HARD and attempt.payment_method.is_backup:
+        # It will not work again, but the default, which was declined for the time being, may.
+        PaymentMethod.objects.filter(pk=attempt.payment_method_id).update(is_backup=False)
+        declined = rules.DeclineClass.SOFT
     changes.events.append(
         (
             subscription,
@@ -473,6 +477,9 @@ def _retry_if_card_changed(
     Saving a card could not do it: until now this attempt might still have charged the old one.
     """
     if subscription.parked_at is not None or subscription.cancel_at is not None:
+        return
+    if attempt.payment_method.is_backup:
+        # The default has its turn on its day.
         return
     defaults = PaymentMethod.objects.filter(account=subscription.account_id, is_default=True)
     if attempt.state not in PaymentAttempt.OPEN and defaults.exclude(pk=attempt.payment_method_id).exists():

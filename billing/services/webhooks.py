@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind
 from billing.models import PaymentAttempt, Refund, WebhookEvent
-from billing.services import disputes, refunds, settlement
+from billing.services import card_care, disputes, refunds, settlement
 from core.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,9 @@ LEASE = timedelta(minutes=1)
 BATCH = 100
 LOOK_BACK = timedelta(days=3)
 """Stripe delivers for three days; so a poll each night looks at everything at least twice."""
+
+CARD_EVENTS = {"payment_method.automatically_updated", "payment_method.updated"}
+"""A bank has sent a new card, or a new end of the old one."""
 
 Status = WebhookEvent.Status
 
@@ -89,6 +92,9 @@ def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
     if event.type.startswith("refund."):
         _apply_refund(event, gateway=gateway, now=now)
         return
+    if event.type in CARD_EVENTS:
+        _apply_card(event, gateway=gateway, now=now)
+        return
     if not event.type.startswith("payment_intent."):
         _finish(event, Status.IGNORED, now=now)
         return
@@ -125,6 +131,15 @@ def _apply_refund(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> No
         return
     refunds.settle(refund_id=refund.pk, outcome=gateway.refund_status(refund.gateway_id), now=now)
     _finish(event, Status.PROCESSED, now=now)
+
+
+def _apply_card(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
+    try:
+        known = card_care.refresh(gateway_id=_object_id(event), gateway=gateway)
+    except (GatewayUnavailable, GatewayRefused):
+        _park(event, "the card could not be read", now=now)
+        return
+    _finish(event, Status.PROCESSED if known else Status.IGNORED, now=now)
 
 
 def _object_id(event: WebhookEvent) -> str:

@@ -311,6 +311,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
     "process-webhooks": {"task": "billing.tasks.process_webhooks", "schedule": 60},
+    "warn-of-expiring-cards": {"task": "billing.tasks.warn_of_expiring_cards", "schedule": 3600},
     "deliver-gifts": {"task": "billing.tasks.deliver_gifts", "schedule": 60},
     "expire-gifts": {"task": "billing.tasks.expire_gifts", "schedule": 3600},
     "sweep-refunds": {"task": "billing.tasks.sweep_refunds", "schedule": 300},

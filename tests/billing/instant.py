@@ -53,6 +53,9 @@ class InstantGateway:
     def card(self, payment_method_id: str) -> Card:
         raise NotImplementedError
 
+    def detach(self, payment_method_id: str) -> None:
+        raise NotImplementedError
+
     def charge_status(self, payment_intent: str) -> ChargeOutcome:
         raise NotImplementedError
 

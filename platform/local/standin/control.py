@@ -51,6 +51,10 @@ class Control:
         """Answer the bank's question to the customer; `kind` is payment_intent or setup_intent."""
         return self._post("authenticate", kind=kind, id=object_id, passed=passed)
 
+    def change_card(self, payment_method: str, **change: Any) -> dict[str, Any]:
+        """Change a saved card as its bank does: brand, last4, exp_month, exp_year, country; or say its wallet."""
+        return self._post("card", payment_method=payment_method, **change)
+
     def dispute(self, charge: str, reason: str = "fraudulent") -> dict[str, Any]:
         """Open a dispute."""
         return self._post("dispute", charge=charge, reason=reason)

@@ -27,7 +27,7 @@ IN_BOOKS = (
     "disputed",
     "created",
 )
-WRITING = {"authenticate", "dispute", "fraud_warning", "decide"}
+WRITING = {"authenticate", "card", "dispute", "fraud_warning", "decide"}
 """Acts on objects; each is whole or not at all."""
 
 
@@ -55,6 +55,18 @@ class Authentication(msgspec.Struct, forbid_unknown_fields=True):
     kind: Literal["payment_intent", "setup_intent"]
     id: str
     passed: bool
+
+
+class CardChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What a bank changes of a saved card, or through which wallet it was saved."""
+
+    payment_method: str
+    brand: str | None = None
+    last4: str | None = None
+    exp_month: int | None = None
+    exp_year: int | None = None
+    country: str | None = None
+    wallet: Literal["apple_pay", "google_pay", "link", "samsung_pay"] | None = None
 
 
 class Dispute(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,6 +105,7 @@ class Controls:
             ("GET", "clock"): (Nothing, self._tell_time),
             ("POST", "clock"): (Clock, self._set_clock),
             ("POST", "authenticate"): (Authentication, self._authenticate),
+            ("POST", "card"): (CardChange, self._change_card),
             ("POST", "dispute"): (Dispute, lambda of: disputes.open_on(world, of.charge, reason=of.reason)),
             ("POST", "fraud_warning"): (FraudWarning, lambda of: disputes.warn(world, of.charge)),
             ("POST", "decide"): (Decision, lambda of: disputes.decide(world, of.dispute, won=of.won)),
@@ -146,6 +159,18 @@ class Controls:
         customer = Call(self.world, {}, "req_customer")
         finished: dict[str, Any] = intents.finish_authentication(customer, intent, passed=asked.passed)
         return finished
+
+    def _change_card(self, change: CardChange) -> dict[str, Any]:
+        """Change a card as its bank does, which Stripe tells of; a wallet is how it was saved, and nothing to tell."""
+        given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
+        method = self.world.get("payment_method", given.pop("payment_method"), name="PaymentMethod")
+        if wallet := given.pop("wallet", None):
+            method["card"]["wallet"] = {"type": wallet, "dynamic_last4": None, wallet: {}}
+        method["card"] |= given
+        self.world.store.save(method)
+        if given:
+            self.world.tell("payment_method.automatically_updated", method)
+        return method
 
     def _books(self, _: Nothing) -> dict[str, Any]:
         """Answer every charge that moved money, and the net by currency: read in full, so for tests alone."""

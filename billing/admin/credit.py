@@ -1,0 +1,253 @@
+"""What customers have with us and nobody pays for: credit, gifts, and access given by staff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.forms import Form, ModelForm
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly, ReadOnlyInline
+from billing.models import AccessGrant, CreditGrant, CreditUse, Gift
+from billing.services import access, crediting, gifts
+from core import clock, money
+from core.errors import DomainError
+from core.money import Money
+
+M = TypeVar("M", bound=Model)
+
+
+class Acting(ReadOnly):
+    """A table whose rows are only made and changed through services."""
+
+    def each(self, request: HttpRequest, queryset: QuerySet[M], act: Callable[[M, str], object], done: str) -> None:
+        """Do one thing with each row, and say what became of it."""
+        for row in queryset:
+            try:
+                act(row, f"staff:{request.user.pk}")
+            except DomainError as error:
+                self.message_user(request, f"{row}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, row, done)
+                self.message_user(request, f"{row}: {done}.", messages.SUCCESS)
+
+
+class UseInline(ReadOnlyInline):
+    """The invoices that took it."""
+
+    model = CreditUse
+    fields = ("invoice", "amount", "returned", "used_at")
+    ordering = ("-pk",)
+
+
+class GoodwillForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+    """Credit out of goodwill."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what is no amount of money."""
+        wanted = super().clean() or self.cleaned_data
+        if (wanted.get("amount") or 0) <= 0:
+            raise ValidationError({"amount": "Credit is a positive amount in minor units."})
+        try:
+            money.exponent(wanted.get("currency") or "USD")
+        except money.UnknownCurrency as error:
+            raise ValidationError({"currency": str(error)}) from error
+        return wanted
+
+
+@admin.register(CreditGrant)
+class CreditGrantAdmin(Acting):
+    """Credit. Adding some gives it out of goodwill; above the limit somebody else approves it here."""
+
+    list_display = ("account", "kind", "amount_label", "remaining", "state_label", "requested_by", "created_at")
+    list_filter = ("kind", "state")
+    list_select_related = ("account",)
+    search_fields = ("=account__email",)
+    search_help_text = "A whole e-mail address."
+    ordering = ("-pk",)
+    inlines = (UseInline,)
+    form = GoodwillForm
+    autocomplete_fields = ("account",)
+    actions = ("approve", "refuse")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the right to give credit."""
+        return request.user.has_perm("billing.grant_credit")
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to approve."""
+        return request.user.has_perm("billing.approve_credit")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask only for what staff decide."""
+        return super().get_fields(request, obj) if obj else ("account", "amount", "currency", "reason")
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
+        """Give credit through its service."""
+        wanted = cast("CreditGrant", obj)
+        made = crediting.request_goodwill(
+            account_id=wanted.account_id,
+            amount=wanted.amount,
+            currency=wanted.currency,
+            reason=wanted.reason,
+            by=f"staff:{request.user.pk}",
+            now=clock.now(),
+        )
+        wanted.pk = made.pk
+
+    @admin.action(description="Approve", permissions=["approve"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[CreditGrant]) -> None:
+        """Let credit count."""
+
+        def approve(row: CreditGrant, by: str) -> object:
+            return crediting.approve(grant_id=row.pk, by=by, now=clock.now())
+
+        self.each(request, queryset, approve, "approved")
+
+    @admin.action(description="Refuse", permissions=["approve"])
+    def refuse(self, request: HttpRequest, queryset: QuerySet[CreditGrant]) -> None:
+        """Let asked-for credit be forgotten."""
+        self.each(request, queryset, lambda row, _: crediting.refuse(grant_id=row.pk), "refused")
+
+    @display(description="amount", ordering="amount")
+    def amount_label(self, grant: CreditGrant) -> str:
+        """Show major units."""
+        return str(Money(grant.amount, grant.currency))
+
+    @display(
+        description="state",
+        ordering="state",
+        label={
+            CreditGrant.State.REQUESTED: WAITING,
+            CreditGrant.State.GRANTED: GOOD,
+            CreditGrant.State.REFUSED: OVER,
+        },
+    )
+    def state_label(self, grant: CreditGrant) -> str:
+        """Colour the state."""
+        return grant.state
+
+
+@admin.register(Gift)
+class GiftAdmin(Acting):
+    """Gifts. Their codes are shown to nobody here."""
+
+    list_display = (
+        "buyer",
+        "amount_label",
+        "state_label",
+        "recipient_email",
+        "deliver_at",
+        "delivered_at",
+        "expires_on",
+    )
+    list_filter = ("state", "currency")
+    list_select_related = ("buyer",)
+    search_fields = ("=buyer__email", "=recipient_email", "=invoice__number")
+    search_help_text = "A whole e-mail address or invoice number."
+    ordering = ("-pk",)
+    exclude = ("code_hash", "request_key")
+    actions = ("give_back",)
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to give gifts back."""
+        return request.user.has_perm("billing.refund_gift")
+
+    @admin.action(description="Refund to the buyer", permissions=["refund"])
+    def give_back(self, request: HttpRequest, queryset: QuerySet[Gift]) -> None:
+        """Give back what nobody has redeemed."""
+
+        def give_back(row: Gift, by: str) -> object:
+            return gifts.give_back(gift_id=row.pk, by=by, now=clock.now())
+
+        self.each(request, queryset, give_back, "refund requested")
+
+    @display(description="amount", ordering="amount")
+    def amount_label(self, gift: Gift) -> str:
+        """Show major units."""
+        return str(Money(gift.amount, gift.currency))
+
+    @display(
+        description="state",
+        ordering="state",
+        label={
+            Gift.State.UNPAID: WAITING,
+            Gift.State.PAID: GOOD,
+            Gift.State.REDEEMED: OVER,
+            Gift.State.EXPIRED: OVER,
+            Gift.State.REFUNDED: OVER,
+            Gift.State.VOID: BAD,
+        },
+    )
+    def state_label(self, gift: Gift) -> str:
+        """Colour the state."""
+        return gift.state
+
+
+class AccessForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+    """Access for a time."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what never begins."""
+        wanted = super().clean() or self.cleaned_data
+        starts, ends = wanted.get("starts_at"), wanted.get("ends_at")
+        if starts and ends and ends <= max(starts, clock.now()):
+            raise ValidationError({"ends_at": "Access begins before it ends, and ends in the future."})
+        return wanted
+
+
+@admin.register(AccessGrant)
+class AccessGrantAdmin(Acting):
+    """Access that nobody pays for; it is given for a time, and ended here before that."""
+
+    list_display = ("account", "plan", "kind", "starts_at", "ends_at", "reason", "granted_by", "revoked_at")
+    list_filter = ("kind", "plan", ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("account", "plan")
+    search_fields = ("=account__email",)
+    search_help_text = "A whole e-mail address."
+    ordering = ("-pk",)
+    form = AccessForm
+    autocomplete_fields = ("account",)
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the right to give access."""
+        return request.user.has_perm("billing.grant_access")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to end it."""
+        return request.user.has_perm("billing.revoke_access")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask only for what staff decide."""
+        wanted = ("account", "plan", "kind", "starts_at", "ends_at", "reason")
+        return super().get_fields(request, obj) if obj else wanted
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
+        """Give access through its service."""
+        wanted = cast("AccessGrant", obj)
+        made = access.grant(
+            account_id=wanted.account_id,
+            plan_id=wanted.plan_id,
+            kind=AccessGrant.Kind(wanted.kind),
+            reason=wanted.reason,
+            starts_at=wanted.starts_at,
+            ends_at=wanted.ends_at,
+            by=f"staff:{request.user.pk}",
+            now=clock.now(),
+        )
+        wanted.pk = made.pk
+
+    @admin.action(description="End now", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessGrant]) -> None:
+        """End access at once."""
+
+        def revoke(row: AccessGrant, by: str) -> object:
+            return access.revoke(grant_id=row.pk, by=by, now=clock.now())
+
+        self.each(request, queryset, revoke, "ended")
