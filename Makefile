@@ -87,7 +87,7 @@ fuzz: $(READY) ## the long form of the tests that search the API for faults
 .PHONY: faults
 faults: $(READY) ## the long form of the tests that kill, race and disturb (ROUNDS=10)
 	@for round in $$(seq $(or $(ROUNDS),10)); do \
-		$(BIN)/pytest -k "kill or crash or Crash or race or at_once or two_" $(ARGS) || exit 1; done
+		$(BIN)/pytest -k "test_faults or kill or crash or Crash or race or at_once or two_" $(ARGS) || exit 1; done
 
 .PHONY: shell
 shell: $(READY) ## a Python shell on the running platform

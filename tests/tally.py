@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from local import paths
+
 RULES = {
     "4.1": "money and rounding",
     "4.2": "anchor and boundaries",
@@ -74,6 +76,21 @@ def _examples(reporter: pytest.TerminalReporter) -> dict[str, int]:
     }
 
 
+def _faults(reporter: pytest.TerminalReporter) -> list[str]:
+    """Answer the table of faults: what happened, how often, and what was charged at the gateway's own books."""
+    runs: dict[str, list[tuple[int, int]]] = {}
+    for report in [*reporter.stats.get("passed", []), *reporter.stats.get("failed", [])]:
+        for kind, told in report.user_properties:
+            if kind == "fault" and report.when == "call":
+                fault, expected, made = told
+                runs.setdefault(fault, []).append((expected, made))
+    rows = [f"{'fault':<60} {'runs':>5} {'expected':>9} {'made':>6}"] if runs else []
+    for fault, charges in sorted(runs.items()):
+        expected, made = (sum(each) for each in zip(*charges, strict=True))
+        rows.append(f"{fault:<60} {len(charges):>5} {expected:>9} {made:>6}")
+    return rows
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was proved."""
     proved = Counter(_passed(terminalreporter))
@@ -94,3 +111,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name in sorted(examples):
             terminalreporter.write_line(f"{examples[name]:>6}  {name}")
         terminalreporter.write_line(f"{len(examples)} properties, {sum(examples.values())} examples")
+    if faults := _faults(terminalreporter):
+        terminalreporter.section("faults survived: charges expected, charges made")
+        for row in faults:
+            terminalreporter.write_line(row)
+        # Of the last run, to be looked at later.
+        paths.STATE.mkdir(exist_ok=True)
+        (paths.STATE / "faults.txt").write_text("\n".join(faults) + "\n")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlparse
 from uuid import uuid4
@@ -92,7 +93,9 @@ class TestSubscribeKilled:
 @pytest.mark.story("invoice stuck part-way")
 @pytest.mark.parametrize("point", POINTS)
 class TestRenewKilled:
-    def test_is_finished_by_others(self, standin: Standin, point: str) -> None:
+    def test_is_finished_by_others(
+        self, standin: Standin, point: str, record_property: Callable[[str, object], None]
+    ) -> None:
         price = PriceFactory.create()
         for _ in range(3):
             customer = Customer(standin)
@@ -103,6 +106,7 @@ class TestRenewKilled:
         sweep(due)
         renewals.run(gateway=stripe_gateway.connect(), clock=lambda: due + timedelta(minutes=2), limit=100)
         renewals.run(gateway=stripe_gateway.connect(), clock=lambda: due + timedelta(hours=2), limit=100)
+        record_property("fault", (f"worker killed {point.replace('_', ' ')}", 6, len(standin.control.charges())))
         assert len(standin.control.charges()) == 6
         assert {charge["metadata"]["invoice"] for charge in standin.control.charges()} == {
             str(invoice) for invoice in Invoice.objects.values_list("pk", flat=True)
