@@ -169,6 +169,21 @@ class TestDispute:
         assert Subscription.objects.get().parked_at is None
         assert "dispute_hold" not in balances()
 
+    def test_that_is_lost_takes_no_more_than_was_not_given_back(self, standin: Standin) -> None:
+        give_back(paid(standin), 500)
+        dispute = standin.control.dispute(standin.control.charges()[0]["id"])
+        apply_events()
+        assert balances()["dispute_hold"] == 899
+        standin.control.decide(dispute["id"], won=False)
+        apply_events()
+        lost = JournalLine.objects.filter(entry__source_key__startswith="dispute:lost")
+        assert dict(lost.values_list("account", "amount")) == {
+            "deferred_revenue": 756,
+            "tax_payable": 143,
+            "dispute_hold": -899,
+        }
+        assert balances() == {}
+
     def test_of_a_partly_refunded_payment_takes_the_rest(self, standin: Standin) -> None:
         give_back(paid(standin), 500)
         standin.control.dispute(standin.control.charges()[0]["id"])
