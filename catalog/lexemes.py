@@ -84,7 +84,7 @@ def document(
         for language, text in named:
             folded = rules.fold(text)
             made.name = made.name or folded[:500]
-            words = _cut(folded.split())
+            words = _words(folded)
             _add(lexemes, words, weight)
             for word in words:
                 if is_mendable(word):
@@ -93,13 +93,14 @@ def document(
             variants += _variants(text, folded)
     _add(lexemes, _cut(variants), OTHER_NAME)
     for name in people:
-        words = _cut(rules.fold(name).split())
-        _add(lexemes, words, PERSON)
+        words = _words(rules.fold(name))
         for word in words:
-            if is_mendable(word):
-                vocabulary.setdefault(word, set())
+            if word not in lexemes:
+                lexemes[word] = PERSON
+            if word not in vocabulary and is_mendable(word):
+                vocabulary[word] = set()
     for language, text in about:
-        words = _cut(rules.fold(text).split())
+        words = _words(rules.fold(text))
         _add(lexemes, words, ABOUT)
         stems.append((language, words))
     for language, words in stems:
@@ -126,6 +127,11 @@ def _add(lexemes: dict[str, str], words: Iterable[str], weight: str) -> None:
     for word in words:
         if word not in lexemes:
             lexemes[word] = weight
+
+
+def _words(folded: str) -> list[str]:
+    words = folded.split()
+    return words if len(folded) <= MAX_LEXEME else _cut(words)
 
 
 def _cut(words: list[str]) -> list[str]:

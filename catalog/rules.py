@@ -280,6 +280,10 @@ def fold(text: str) -> str:
     Lower case without accents, ligatures taken apart (œ, ß), apostrophes gone, other punctuation
     a space: "Été — Œuvres" becomes "ete oeuvres".
     """
+    return _fold_name(text) if len(text) <= _NAME else _fold(text)
+
+
+def _fold(text: str) -> str:
     if text.isascii():
         return " ".join(text.casefold().translate(_ASCII).split())
     # Twice, since a compatibility form may hide a capital and a lower-case letter a compatibility form.
@@ -289,6 +293,11 @@ def fold(text: str) -> str:
         character if character.isalnum() else " " for character in folded if unicodedata.category(character) != "Mn"
     )
     return " ".join("".join(letters).split())
+
+
+# A delivery's names are folded again and again: to know people, to compare titles, for the search.
+_NAME = 80
+_fold_name = lru_cache(maxsize=20_000)(_fold)
 
 
 def clean(text: str) -> str:
