@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import selectors, stripe_gateway
-from billing.models import Cancellation, CardSetup, Consent, Gift, PaymentMethod, Subscription
+from billing.models import BillingDetails, Cancellation, CardSetup, Consent, Gift, PaymentMethod, Subscription
 from billing.services import cards, leaving
 from core.personal_data import Contributor, Stream, Tally
 
@@ -101,6 +101,13 @@ def export(*, account_id: UUID) -> Iterator[Stream]:
             for row in Cancellation.objects.filter(subscription__account=account_id).order_by("pk")
         ),
     )
+    yield Stream(
+        "billing_details",
+        (
+            {"name": row.name, "address": row.address, "tax_id": row.tax_id, "since": row.created_at}
+            for row in BillingDetails.objects.filter(account=account_id).order_by("pk")
+        ),
+    )
 
 
 def erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
@@ -124,6 +131,7 @@ def erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
         # Who was given something, and what was written to them; that it was sold stays.
         nobody = {"sender_name": "", "recipient_name": "", "recipient_email": "", "message": "", "country": ""}
         tally("billing.Gift", Gift.objects.filter(buyer=account_id).exclude(**nobody).update(**nobody))
+        tally("billing.BillingDetails", BillingDetails.objects.filter(account=account_id).delete()[0])
 
 
 CONTRIBUTOR = Contributor(
@@ -137,6 +145,7 @@ CONTRIBUTOR = Contributor(
             "billing.CardSetup",
             "billing.PaymentCustomer",
             "billing.WebhookEvent",
+            "billing.BillingDetails",
             "billing.Consent",
             "billing.Cancellation",
             "billing.Gift",

@@ -74,6 +74,20 @@ def is_standin() -> bool:
     return bool(settings.STRIPE_API_BASE)
 
 
+def browser_policy() -> dict[str, list[str]]:
+    """Answer what a page's Content-Security-Policy must also allow for a payment to be confirmed on it.
+
+    https://docs.stripe.com/security/guide#content-security-policy
+    """
+    if is_standin():
+        return {"connect-src": [api_base()]}
+    return {
+        "script-src": ["https://js.stripe.com", "https://*.js.stripe.com"],
+        "frame-src": ["https://js.stripe.com", "https://*.js.stripe.com", "https://hooks.stripe.com"],
+        "connect-src": [API_BASE],
+    }
+
+
 def livemode() -> bool:
     """Answer whether our key moves real money."""
     return settings.STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))

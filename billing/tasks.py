@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
-from billing.services import card_care, gifts, notices, payments, recognition, refunds, renewals, webhooks
+from billing.services import card_care, documents, gifts, notices, payments, recognition, refunds, renewals, webhooks
 from billing.services import tie_out as tying
 from core import clock
 
@@ -107,3 +107,15 @@ def sweep_refunds(**_: Any) -> None:
 def fill_webhook_holes(**_: Any) -> None:
     """Fetch the events that never arrived."""
     webhooks.fill_holes(gateway=stripe_gateway.connect(), livemode=stripe_gateway.livemode(), now=clock.now())
+
+
+@shared_task
+def send_receipts(**_: Any) -> None:
+    """Mail receipts of what was paid."""
+    documents.send_receipts(now=clock.now())
+
+
+@shared_task
+def record_seller(**_: Any) -> None:
+    """Notice that the settings name the seller otherwise."""
+    documents.record_seller(now=clock.now())

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
+from accounts.models import User
 from billing import stripe_gateway
-from billing.services import dunning, gifts, payments
+from billing.api.documents import as_pdf
+from billing.models import Invoice
+from billing.selectors import documents as found_documents
+from billing.selectors.documents import Document
+from billing.services import documents, dunning, gifts, payments
 from core import money
 from core.clock import now
 from core.money import Money
@@ -23,6 +31,13 @@ class PayPage(TemplateView):
     """Where a customer confirms the payment that a bank wants confirmed. The link is the right to it."""
 
     template_name = "billing/pay.html"
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Let the page, and no other, speak to where the payment is confirmed."""
+        response = super().render_to_response(context, **kwargs)
+        # What django-csp's decorators leave for its middleware; theirs take what is known when the code is loaded.
+        response._csp_update = stripe_gateway.browser_policy()
+        return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Ask how the payment stands, and record what has become of it."""
@@ -66,3 +81,34 @@ class GiftPage(TemplateView):
             last_day=card.last_day,
             **kwargs,
         )
+
+
+@never_cache
+def invoice(request: HttpRequest, invoice_id: UUID, form: str = "page") -> HttpResponse:
+    """Show an invoice to its owner, who is signed in in this browser; `form` is page or pdf."""
+    if not isinstance(request.user, User):
+        return render(request, "billing/sign_in.html", {"site_name": settings.SITE_NAME}, status=403)
+    found = found_documents.issued_invoices(account_id=request.user.pk).filter(pk=invoice_id).first()
+    if found is None:
+        raise Http404
+    pdf_url = reverse("invoice-page-pdf", args=[invoice_id])
+    return _show(request, found_documents.of_invoice(found), form, pdf_url=pdf_url)
+
+
+@never_cache
+def linked(request: HttpRequest, token: str, form: str = "page") -> HttpResponse:
+    """Show the document of a mail's link: it is the right to see this one."""
+    found = documents.linked(token)
+    if found is None:
+        raise Http404
+    document = (
+        found_documents.of_invoice(found) if isinstance(found, Invoice) else found_documents.of_credit_note(found)
+    )
+    return _show(request, document, form, pdf_url=reverse("document-pdf", args=[token]))
+
+
+def _show(request: HttpRequest, document: Document, form: str, *, pdf_url: str) -> HttpResponse:
+    if form == "pdf":
+        return as_pdf(document)
+    context = {"site_name": settings.SITE_NAME, "document": document, "pdf_url": pdf_url}
+    return render(request, "billing/document.html", context)

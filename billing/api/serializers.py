@@ -9,7 +9,9 @@ from rest_framework import serializers
 
 from billing import rules
 from billing.models import (
+    BillingDetails,
     CreditGrant,
+    CreditNote,
     Gift,
     Invoice,
     InvoiceLine,
@@ -22,7 +24,7 @@ from billing.models import (
 )
 from billing.services import gift_codes
 from core import money
-from core.api.serializers import InputSerializer
+from core.api.serializers import InputSerializer, TextField
 
 
 class PriceSerializer(serializers.ModelSerializer[Price]):
@@ -335,3 +337,40 @@ class BalanceSerializer(serializers.Serializer[Any]):
 
     currency = serializers.CharField()
     remaining = serializers.IntegerField()
+
+
+class CreditNoteSerializer(serializers.ModelSerializer[CreditNote]):
+    """Money of an invoice that goes back, in minor units."""
+
+    invoice = serializers.UUIDField(source="invoice_id")
+    currency = serializers.CharField(source="refund.currency")
+    total = serializers.SerializerMethodField(help_text="Tax included.")
+
+    class Meta:
+        model = CreditNote
+        fields = ["id", "number", "invoice", "currency", "net", "tax", "total", "issued_at"]
+
+    def get_total(self, note: CreditNote) -> int:
+        return note.net + note.tax
+
+
+class BillingDetailsSerializer(serializers.ModelSerializer[BillingDetails]):
+    """Whom invoices are made out to; empty while it is the e-mail address alone."""
+
+    class Meta:
+        model = BillingDetails
+        fields = ["name", "address", "tax_id"]
+
+
+class SetBillingDetailsSerializer(InputSerializer):
+    """Whom invoices shall be made out to from now on."""
+
+    name = TextField(max_length=200)
+    address = TextField(default="", allow_blank=True, max_length=500, help_text="In lines, at most eight.")
+    tax_id = TextField(default="", allow_blank=True, max_length=30)
+
+    def validate_address(self, address: str) -> str:
+        lines = [line.strip() for line in address.splitlines() if line.strip()]
+        if len(lines) > 8:
+            raise serializers.ValidationError("An address has at most eight lines.", "too_many_lines")
+        return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import cards, gifts, views
+from billing.api import cards, documents, gifts, views
 
 urlpatterns = [
     path("plans", views.PlansView.as_view(), name="plans"),
@@ -17,6 +17,10 @@ urlpatterns = [
     path("invoices", views.InvoicesView.as_view(), name="invoices"),
     path("invoices/<uuid:invoice_id>", views.InvoiceView.as_view(), name="invoice"),
     path("invoices/<uuid:invoice_id>/explain", views.ExplainInvoiceView.as_view(), name="invoice-explain"),
+    path("invoices/<uuid:invoice_id>/pdf", documents.InvoicePdfView.as_view(), name="invoice-pdf"),
+    path("credit-notes", documents.CreditNotesView.as_view(), name="credit-notes"),
+    path("credit-notes/<uuid:credit_note_id>/pdf", documents.CreditNotePdfView.as_view(), name="credit-note-pdf"),
+    path("billing-details", documents.BillingDetailsView.as_view(), name="billing-details"),
     path("subscription/quotes", views.QuotesView.as_view(), name="subscription-quotes"),
     path("subscription/quotes/<uuid:quote_id>/accept", views.AcceptQuoteView.as_view(), name="accept-quote"),
     path("subscription/downgrade", views.DowngradeView.as_view(), name="subscription-downgrade"),

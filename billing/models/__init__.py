@@ -7,6 +7,7 @@ Amounts are integer minor units beside their ISO 4217 currency; instants are UTC
 from billing.models.access import AccessGrant
 from billing.models.consumers import Cancellation, Consent, ConsumerLaw, LegalDocument, Withdrawal
 from billing.models.credit import CreditGrant, CreditUse
+from billing.models.documents import BillingDetails, ReceiptMark, Seller
 from billing.models.gifts import Gift
 from billing.models.invoices import Invoice, InvoiceLine, NumberSeries
 from billing.models.ledger import (
@@ -29,6 +30,7 @@ from billing.models.trials import Trial
 
 __all__ = [
     "AccessGrant",
+    "BillingDetails",
     "Cancellation",
     "CardSetup",
     "Consent",
@@ -57,10 +59,12 @@ __all__ = [
     "Price",
     "PriceNotice",
     "Quote",
+    "ReceiptMark",
     "RecognisedDay",
     "Refund",
     "Reminder",
     "RevenueSchedule",
+    "Seller",
     "Subscription",
     "SubscriptionTransition",
     "TaxRate",

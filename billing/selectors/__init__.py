@@ -12,7 +12,17 @@ from django.db.models import QuerySet, Sum
 
 from billing import entitlements, rules
 from billing.entitlements import Entitlement
-from billing.models import CreditGrant, Gift, Invoice, PaymentMethod, Plan, PlanFamily, Price, Subscription
+from billing.models import (
+    BillingDetails,
+    CreditGrant,
+    Gift,
+    Invoice,
+    PaymentMethod,
+    Plan,
+    PlanFamily,
+    Price,
+    Subscription,
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,11 @@ def invoices_of(*, account_id: UUID) -> QuerySet[Invoice]:
         .select_related("period")
         .prefetch_related("lines")
     )
+
+
+def billing_details_of(*, account_id: UUID) -> BillingDetails | None:
+    """Answer whom an account wants named on its next invoice; None is the e-mail address alone."""
+    return BillingDetails.objects.filter(account=account_id).order_by("-created_at", "-pk").first()
 
 
 def cards_of(*, account_id: UUID) -> QuerySet[PaymentMethod]:

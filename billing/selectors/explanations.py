@@ -1,17 +1,18 @@
-"""Why an invoice is what it is."""
+"""Why an invoice is what it is: from what was stored when it was made, never from present prices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 
 from billing import selectors
 from billing.models import CreditGrant, CreditUse, Invoice, InvoiceLine, PaymentAttempt, Price, Refund
-from core import money
-from core.money import Money
+from billing.selectors.words import Words, card
 
 
 @dataclass(frozen=True)
@@ -45,91 +46,176 @@ class Explanation:
 
 
 def explanation(*, account_id: UUID, invoice_id: UUID) -> Explanation | None:
-    """Explain an account's invoice from what was stored when it was made, never from present prices."""
+    """Explain an account's invoice."""
     invoice = (
         selectors.invoices_of(account_id=account_id)
-        .prefetch_related("lines__price", "attempts__payment_method", "refunds", "credit_uses__grant")
+        .select_related("subscription")
+        .prefetch_related(
+            "lines__price__plan", "attempts__payment_method", "refunds__credit_note", "credit_uses__grant"
+        )
         .filter(pk=invoice_id)
         .first()
     )
-    if invoice is None or invoice.number is None:
-        return None
+    return explain(invoice) if invoice else None
+
+
+def explain(invoice: Invoice) -> Explanation:
+    """Explain a finalised invoice: each line's steps sum to its amount, the history says what became of it."""
+    words = Words(invoice)
     lines = sorted(invoice.lines.all(), key=lambda line: line.position)
     return Explanation(
-        number=invoice.number,
+        number=str(invoice.number),
         currency=invoice.currency,
         total=invoice.total,
-        lines=[ExplainedLine(line.description, line.amount, _reasons(line, invoice.currency)) for line in lines],
-        history=_history(invoice),
+        lines=[ExplainedLine(line.description, line.amount, _reasons(line, words)) for line in lines],
+        history=_history(invoice, words),
     )
 
 
-def _reasons(line: InvoiceLine, currency: str) -> list[Reason]:
+def _reasons(line: InvoiceLine, words: Words) -> list[Reason]:
     how = line.derivation
-
-    def written(amount: int) -> str:
-        return money.format(Money(amount, currency), get_language() or "en")
-
-    reasons = []
-    match how["rule"]:
-        case "list_price":
-            text = gettext("The price from %(start)s to %(end)s is %(price)s.")
-            values = {"start": how["from"], "end": how["to"], "price": written(how["list_price"])}
-            reasons.append(Reason("list_price", text % values, how["list_price"]))
-        case "remaining_days":
-            text = gettext("%(days)s of %(of_days)s days remain, at %(price)s for all of them.")
-            values = {"days": how["days"], "of_days": how["of_days"], "price": written(how["list_price"])}
-            reasons.append(Reason("remaining_days", text % values, how["amount"]))
-        case "unused_days":
-            text = gettext(
-                "%(days)s of %(of_days)s days of invoice %(invoice)s are unused; they were billed at %(price)s."
-            )
-            values = {name: how[name] for name in ("days", "of_days", "invoice")} | {"price": written(how["billed"])}
-            reasons.append(Reason("unused_days", text % values, how["amount"]))
-        case "gift":
-            reasons.append(Reason("gift", gettext("A gift of this amount was bought."), how["amount"]))
+    reasons = [_beginning(line, how, words)]
     if discount := how.get("discount"):
-        text = gettext("The coupon %(coupon)s takes %(amount)s off.")
-        values = {"coupon": discount["coupon"], "amount": written(discount["amount"])}
-        reasons.append(Reason("discount", text % values, -discount["amount"]))
+        reasons.append(_discount(discount, words))
     if line.tax_rate is not None and line.price is not None:
-        inclusive = line.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
-        text = gettext("This includes %(rate)s %% tax.") if inclusive else gettext("To this, %(rate)s %% tax is added.")
-        reasons.append(Reason("tax", text % {"rate": f"{line.tax_rate * 100:.4g}"}, line.tax))
+        reasons.append(_tax(line, line.price, how, words))
     return reasons
 
 
-def _credit_used(use: CreditUse) -> Reason:
+def _beginning(line: InvoiceLine, how: dict[str, Any], words: Words) -> Reason:
+    """Say where the amount before coupon and tax comes from."""
+    match how["rule"]:
+        case "list_price":
+            text = (
+                gettext("%(plan)s costs %(price)s a year.")
+                if how["interval"] == Price.IntervalChoices.YEAR
+                else gettext("%(plan)s costs %(price)s a month.")
+            )
+            values = {"plan": line.price.plan if line.price else "", "price": words.amount(how["list_price"])}
+            return Reason("list_price", text % values, how["list_price"])
+        case "remaining_days":
+            text = gettext(
+                "%(plan)s costs %(price)s for all %(of_days)s days of the period. "
+                "From %(day)s on %(days)s of them remain, which is %(amount)s."
+            )
+            return Reason("remaining_days", text % _days(line, how, words, how["list_price"]), how["amount"])
+        case "unused_days":
+            text = gettext(
+                "%(plan)s was billed at %(price)s for %(of_days)s days with invoice %(invoice)s. "
+                "From %(day)s on %(days)s of them are unused, so %(amount)s is taken off."
+            )
+            values = _days(line, how, words, how["billed"]) | {"invoice": how["invoice"]}
+            return Reason("unused_days", text % values, how["amount"])
+        case "gift":
+            return Reason("gift", gettext("A gift of this amount was bought."), how["amount"])
+        case rule:
+            return Reason(rule, line.description, line.amount)
+
+
+def _days(line: InvoiceLine, how: dict[str, Any], words: Words, price: int) -> dict[str, Any]:
+    return {
+        "plan": line.price.plan if line.price else "",
+        "price": words.amount(price),
+        "days": how["days"],
+        "of_days": how["of_days"],
+        "day": words.date(date.fromisoformat(how["from"])),
+        "amount": words.amount(abs(how["amount"])),
+    }
+
+
+def _discount(discount: dict[str, Any], words: Words) -> Reason:
+    values = {"coupon": discount["coupon"], "amount": words.amount(discount["amount"])}
+    if discount["percent"] is None:
+        text = gettext("The coupon %(coupon)s takes %(amount)s off.") % values
+    else:
+        share = words.rate(Decimal(discount["percent"]).normalize() / 100)
+        text = gettext("The coupon %(coupon)s takes %(share)s off, which is %(amount)s.") % (values | {"share": share})
+    return Reason("discount", text, -discount["amount"])
+
+
+def _tax(line: InvoiceLine, price: Price, how: dict[str, Any], words: Words) -> Reason:
+    inclusive = price.tax_behavior == Price.TaxBehavior.INCLUSIVE
+    text = (
+        gettext("This includes %(rate)s tax (%(country)s): %(net)s without it, %(tax)s tax.")
+        if inclusive
+        else gettext("To this, %(rate)s tax (%(country)s) is added: %(net)s without it, %(tax)s tax.")
+    )
+    subscription = line.invoice.subscription
+    country = (how.get("tax") or {}).get("country") or (subscription.country if subscription else "")
+    values = {
+        "rate": words.rate(line.tax_rate),
+        "country": words.territory(country),
+        "net": words.amount(line.net),
+        "tax": words.amount(line.tax),
+    }
+    return Reason("tax", text % values, line.tax)
+
+
+# ---------------------------------------------------------------- what became of it
+
+
+def _history(invoice: Invoice, words: Words) -> list[Reason]:
+    made = {
+        Invoice.Kind.PERIOD: gettext("The invoice was made for the next period."),
+        Invoice.Kind.CHANGE: gettext("The invoice was made for the change of plan, as quoted."),
+    }.get(Invoice.Kind(invoice.kind), gettext("The invoice was made."))
+    told = [Reason("finalised", made, invoice.total, invoice.finalised_at)]
+    told += [_credit_used(use, words) for use in sorted(invoice.credit_uses.all(), key=lambda use: use.pk)]
+    attempts = sorted(invoice.attempts.all(), key=lambda attempt: attempt.n)
+    told += [_attempt(attempt, invoice, words) for attempt in attempts]
+    told += [
+        _refund(refund, words)
+        for refund in sorted(invoice.refunds.all(), key=lambda refund: refund.pk)
+        if refund.state == Refund.State.SUCCEEDED and hasattr(refund, "credit_note")
+    ]
+    if invoice.status in {Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE}:
+        told.append(Reason("closed", gettext("The invoice was closed. Nothing is owed.")))
+    return told
+
+
+def _credit_used(use: CreditUse, words: Words) -> Reason:
+    values = {"amount": words.amount(abs(use.amount))}
     match use.grant.kind:
         case CreditGrant.Kind.GIFT:
-            text = gettext("A gift paid a part of it.")
+            text = gettext("A gift paid %(amount)s of it.")
         case CreditGrant.Kind.CARRIED if use.amount < 0:
-            text = gettext("A small rest of an earlier invoice is charged with it.")
+            text = gettext("A small rest of an earlier invoice, %(amount)s, is charged with it.")
         case CreditGrant.Kind.CARRIED:
-            text = gettext("The rest is too small to be charged and is added to the next invoice.")
+            text = gettext("The rest, %(amount)s, is too small to be charged and is added to the next invoice.")
         case _:
-            text = gettext("Your credit paid a part of it.")
-    return Reason("credit", text, use.amount, use.used_at)
+            text = gettext("Your credit paid %(amount)s of it.")
+    return Reason("credit", text % values, use.amount, use.used_at)
 
 
-def _history(invoice: Invoice) -> list[Reason]:
-    told = [Reason("finalised", gettext("The invoice was made."), invoice.total, invoice.finalised_at)]
-    told += [_credit_used(use) for use in sorted(invoice.credit_uses.all(), key=lambda use: use.pk)]
-    for attempt in sorted(invoice.attempts.all(), key=lambda attempt: attempt.n):
-        values = {"card": str(attempt.payment_method)}
-        if attempt.state == PaymentAttempt.State.SUCCEEDED:
-            told.append(
-                Reason("paid", gettext("The card %(card)s was charged.") % values, invoice.due, attempt.settled_at)
-            )
-        elif attempt.state in {PaymentAttempt.State.FAILED, PaymentAttempt.State.CANCELED}:
-            text = gettext("The card %(card)s was not charged: %(code)s.")
-            told.append(Reason("declined", text % (values | {"code": attempt.decline_code}), None, attempt.settled_at))
-        else:
-            told.append(Reason("waiting", gettext("A payment is under way."), None, attempt.created_at))
-    given_back = gettext("Money was given back.")
-    told += [
-        Reason("refunded", given_back, -refund.amount, refund.settled_at)
-        for refund in invoice.refunds.all()
-        if refund.state == Refund.State.SUCCEEDED
-    ]
-    return told
+def _attempt(attempt: PaymentAttempt, invoice: Invoice, words: Words) -> Reason:
+    values = {"card": card(attempt.payment_method), "amount": words.amount(invoice.due)}
+    match attempt.state:
+        case PaymentAttempt.State.SUCCEEDED:
+            text = gettext("%(amount)s was charged to %(card)s.") % values
+            return Reason("paid", text, invoice.due, attempt.settled_at)
+        case PaymentAttempt.State.FAILED | PaymentAttempt.State.CANCELED:
+            text = gettext("%(card)s was not charged: %(why)s.")
+            return Reason("declined", text % (values | {"why": _why(attempt)}), None, attempt.settled_at)
+        case PaymentAttempt.State.REQUIRES_ACTION:
+            return Reason("waiting", gettext("The bank wants the payment confirmed."), None, attempt.created_at)
+        case _:
+            return Reason("waiting", gettext("A payment is under way."), None, attempt.created_at)
+
+
+def _why(attempt: PaymentAttempt) -> str:
+    """Say why a card was not charged; a stolen card is not told that it is known to be one."""
+    said = {
+        "insufficient_funds": gettext("there was not enough money"),
+        "expired_card": gettext("the card has expired"),
+        "incorrect_cvc": gettext("the security code was wrong"),
+        "authentication_required": gettext("the payment was not confirmed"),
+        "processing_error": gettext("the bank had a fault"),
+        "canceled": gettext("the attempt was given up"),
+    }
+    return said.get(attempt.decline_code, gettext("the bank declined"))
+
+
+def _refund(refund: Refund, words: Words) -> Reason:
+    values = {"amount": words.amount(refund.amount), "number": refund.credit_note.number}
+    text = gettext("%(amount)s was given back with credit note %(number)s.") % values
+    return Reason("refunded", text, -refund.amount, refund.settled_at)

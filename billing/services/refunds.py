@@ -19,7 +19,7 @@ from billing import amounts
 from billing.amounts import Taxed
 from billing.gateway import Gateway, RefundKind, RefundOutcome
 from billing.models import CreditNote, Dispute, Gift, Invoice, PaymentAttempt, Refund
-from billing.services import crediting, gift_sales, invoicing, ledger, recognition
+from billing.services import crediting, documents, gift_sales, invoicing, ledger, recognition
 from billing.services.ledger import Account, Kind
 from core.errors import DomainError
 
@@ -250,7 +250,7 @@ def _issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: da
         lines = _service_given_up(refund, now=now)
     _book(refund, "refund", lines | paid_from, now=now)
     series, sequence = invoicing.reserve_numbers(1, code=invoicing.CREDIT_NOTES, now=now)
-    CreditNote.objects.create(
+    note = CreditNote.objects.create(
         refund=refund,
         invoice=refund.invoice,
         series=series,
@@ -260,6 +260,7 @@ def _issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: da
         tax=refund.tax,
         issued_at=now,
     )
+    documents.mail_credit_note(note, now=now)
 
 
 def _service_given_up(refund: Refund, *, now: datetime) -> dict[tuple[Account, str], int]:

@@ -277,6 +277,21 @@ LOCALE_PATHS = [ROOT / "platform" / "config" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# ---------------------------------------------------------------- invoices
+
+if PRODUCTION:
+    required("SELLER_NAME", "the company that invoices are issued by")
+    required("SELLER_ADDRESS", "its address as invoices must name it, lines separated by |")
+SELLER = {
+    "name": env.str("SELLER_NAME", SITE_NAME),
+    "address": "\n".join(line.strip() for line in env.str("SELLER_ADDRESS", "").split("|") if line.strip()),
+    "tax_id": env.str("SELLER_TAX_ID", ""),
+    "register": env.str("SELLER_REGISTER", ""),
+    "email": env.str("SELLER_EMAIL", ""),
+}
+RECEIPT_MAILS: bool = env.bool("RECEIPT_MAILS", True)
+"""Whether every payment is answered by a mail."""
+
 # Refunds above this many minor units wait for a second person.
 REFUND_APPROVAL_LIMIT = env.int("REFUND_APPROVAL_LIMIT", 5000)
 # For how many years a gift can be redeemed, by the country where it was bought, counted from the end of that year.
@@ -314,6 +329,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "warn-of-expiring-cards": {"task": "billing.tasks.warn_of_expiring_cards", "schedule": 3600},
     "deliver-gifts": {"task": "billing.tasks.deliver_gifts", "schedule": 60},
     "expire-gifts": {"task": "billing.tasks.expire_gifts", "schedule": 3600},
+    "send-receipts": {"task": "billing.tasks.send_receipts", "schedule": 60},
+    "record-seller": {"task": "billing.tasks.record_seller", "schedule": 900},
     "sweep-refunds": {"task": "billing.tasks.sweep_refunds", "schedule": 300},
     "fill-webhook-holes": {"task": "billing.tasks.fill_webhook_holes", "schedule": 24 * 3600},
     "recognise-revenue": {"task": "billing.tasks.recognise_revenue", "schedule": 3600},

@@ -7,7 +7,7 @@ from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.api import mail, recoveries, televisions
-from billing.api.pages import GiftPage, PayPage
+from billing.api import pages as billing_pages
 from billing.api.views import StripeWebhookView
 from config import views
 from core.api.views import ProblemsView
@@ -24,8 +24,12 @@ urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("billing.api.urls")),
     path("api/v1/", include("catalog.api.urls")),
-    path("pay/<str:token>", PayPage.as_view(), name="pay"),
-    path("gift/<str:token>", GiftPage.as_view(), name="gift"),
+    path("pay/<str:token>", billing_pages.PayPage.as_view(), name="pay"),
+    path("gift/<str:token>", billing_pages.GiftPage.as_view(), name="gift"),
+    path("invoices/<uuid:invoice_id>", billing_pages.invoice, name="invoice-page"),
+    path("invoices/<uuid:invoice_id>.pdf", billing_pages.invoice, {"form": "pdf"}, name="invoice-page-pdf"),
+    path("documents/<str:token>", billing_pages.linked, name="document"),
+    path("documents/<str:token>/pdf", billing_pages.linked, {"form": "pdf"}, name="document-pdf"),
     path("oauth/device_authorization", televisions.DeviceAuthorizationView.as_view(), name="device-authorization"),
     path("oauth/token", televisions.TokenView.as_view(), name="oauth-token"),
     path("unsubscribe", mail.unsubscribe_page, name="unsubscribe"),

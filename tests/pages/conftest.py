@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.billing.conftest import standin, standin_process, tax_rates
+
+__all__ = ["standin", "standin_process", "tax_rates"]
+
 # Playwright's event loop stays in the thread that runs the tests; their queries are synchronous all the same.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 

@@ -40,6 +40,16 @@ class InputSerializer(serializers.Serializer[Any]):
         return value
 
 
+class TextField(serializers.CharField):
+    """Text and nothing that could be read as text: DRF's own takes numbers too."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse what is no string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class InputSerializerExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # drf-spectacular registers subclasses untyped
     """Says in the API's description that unknown members are refused."""
 
