@@ -36,7 +36,7 @@ class PayPage(TemplateView):
         """Let the page, and no other, speak to where the payment is confirmed."""
         response = super().render_to_response(context, **kwargs)
         # What django-csp's decorators leave for its middleware; theirs take what is known when the code is loaded.
-        response._csp_update = stripe_gateway.browser_policy()
+        response._csp_update = stripe_gateway.browser_policy()  # type: ignore[attr-defined]  # read by django-csp
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _days(line: InvoiceLine, how: dict[str, Any], words: Words, price: int) -> d
         "price": words.amount(price),
         "days": how["days"],
         "of_days": how["of_days"],
-        "day": words.date(date.fromisoformat(how["from"])),
+        "day": words.local(date.fromisoformat(how["from"])),
         "amount": words.amount(abs(how["amount"])),
     }
 

@@ -33,9 +33,9 @@ class Words:
 
     def day(self, moment: datetime) -> str:
         """Write the local day of an instant."""
-        return self.date(moment.astimezone(self._zone).date())
+        return self.local(moment.astimezone(self._zone).date())
 
-    def date(self, day: date) -> str:
+    def local(self, day: date) -> str:
         """Write a day."""
         return str(format_date(day, "long", self._locale))
 
