@@ -38,6 +38,7 @@ def subscribed(standin: Standin, price: Price, **fields: Any) -> Customer:
         customer.save_card()
         bought = customer.subscribe(price, **({"time_zone": "UTC"} | fields))
     assert bought.status_code == 201, bought.content
+    customer.sign_in()
     return customer
 
 
@@ -45,7 +46,9 @@ def upgrade(customer: Customer, price: Price, *, at: datetime = HALF) -> Any:
     with time_machine.travel(at, tick=False):
         quote = customer.post("subscription/quotes", {"price": str(price.pk)})
         assert quote.status_code == 201, quote.content
-        return customer.post(f"subscription/quotes/{quote.json()['id']}/accept", key=str(uuid4()))
+        answer = customer.post(f"subscription/quotes/{quote.json()['id']}/accept", key=str(uuid4()))
+    customer.sign_in()
+    return answer
 
 
 @pytest.mark.rule("4.4")

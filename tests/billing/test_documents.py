@@ -46,6 +46,7 @@ def bought(standin: Standin, at: datetime = MAY, **fields: Any) -> Customer:
     with time_machine.travel(at, tick=False):
         customer.save_card()
         assert customer.subscribe(price, time_zone="Europe/Berlin").status_code == 201
+    customer.sign_in()
     return customer
 
 
@@ -93,7 +94,7 @@ class TestInvoice:
         self, standin: Standin, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         bought(standin)
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(12):
             document_of(Invoice.objects.get())
 
     def test_keeps_the_seller_and_the_buyer_of_its_time(self, standin: Standin, settings: Settings) -> None:
