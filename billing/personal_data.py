@@ -164,6 +164,7 @@ CONTRIBUTOR = Contributor(
             "billing.InvoiceLine": FISCAL,
             "billing.PaymentAttempt": FISCAL,
             "billing.RevenueSchedule": FISCAL,
+            "billing.RecurringRevenue": "What a subscription counted for, which stays with the subscription.",
             "billing.Quote": FISCAL,
             "billing.CouponRedemption": "A coupon is redeemed once a person, and the invoices that it made cheaper stay.",
             "billing.AccessGrant": "Who was given access without payment, by whom and why, is what staff answer for.",

@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
-from billing.services import card_care, documents, gifts, notices, payments, recognition, refunds, renewals, webhooks
+from billing.services import card_care, documents, figures, gifts, notices, payments, recognition, refunds, renewals, webhooks
 from billing.services import tie_out as tying
 from core import clock
 
@@ -119,3 +119,9 @@ def send_receipts(**_: Any) -> None:
 def record_seller(**_: Any) -> None:
     """Notice that the settings name the seller otherwise."""
     documents.record_seller(now=clock.now())
+
+
+@shared_task
+def record_recurring_revenue(**_: Any) -> None:
+    """Record the day that is over, for the dashboard."""
+    figures.record_due(now=clock.now())

@@ -3,3 +3,6 @@
 from billing.admin import books, credit, invoices, offers, outages, payments, refunds, subscriptions
 
 __all__ = ["books", "credit", "invoices", "offers", "outages", "payments", "refunds", "subscriptions"]
+from billing.admin import books, dashboard, invoices, offers, outages, payments, refunds, subscriptions
+
+__all__ = ["books", "dashboard", "invoices", "offers", "outages", "payments", "refunds", "subscriptions"]

@@ -8,6 +8,7 @@ from billing.models.access import AccessGrant
 from billing.models.consumers import Cancellation, Consent, ConsumerLaw, LegalDocument, Withdrawal
 from billing.models.credit import CreditGrant, CreditUse
 from billing.models.documents import BillingDetails, ReceiptMark, Seller
+from billing.models.figures import RecurringRevenue, RecurringRevenueDay
 from billing.models.gifts import Gift
 from billing.models.invoices import Invoice, InvoiceLine, NumberSeries
 from billing.models.ledger import (
@@ -61,6 +62,8 @@ __all__ = [
     "Quote",
     "ReceiptMark",
     "RecognisedDay",
+    "RecurringRevenue",
+    "RecurringRevenueDay",
     "Refund",
     "Reminder",
     "RevenueSchedule",

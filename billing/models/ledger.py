@@ -44,6 +44,7 @@ class JournalEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "journal entries"
+        permissions = [("export_books", "Can take the books away as files")]
         constraints = [
             # A settlement that is carried out twice is booked once.
             models.UniqueConstraint(fields=["source_key"], name="journal_entry_source_unique"),

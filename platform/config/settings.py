@@ -330,6 +330,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "deliver-gifts": {"task": "billing.tasks.deliver_gifts", "schedule": 60},
     "expire-gifts": {"task": "billing.tasks.expire_gifts", "schedule": 3600},
     "send-receipts": {"task": "billing.tasks.send_receipts", "schedule": 60},
+    "record-recurring-revenue": {"task": "billing.tasks.record_recurring_revenue", "schedule": 1800},
     "record-seller": {"task": "billing.tasks.record_seller", "schedule": 900},
     "sweep-refunds": {"task": "billing.tasks.sweep_refunds", "schedule": 300},
     "fill-webhook-holes": {"task": "billing.tasks.fill_webhook_holes", "schedule": 24 * 3600},

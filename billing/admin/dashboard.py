@@ -1,0 +1,121 @@
+"""The dashboard of billing, and the books as files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.contrib import admin
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+
+from billing.admin.base import ReadOnly
+from billing.models import RecurringRevenueDay
+from billing.selectors import exports, figures
+from billing.selectors.figures import Figures, Slice
+from core import clock, money
+from core.money import Money
+
+FRESH = 60
+"""Seconds for which the numbers are shown again to whoever asks."""
+KEY = "billing:dashboard"
+DAYS_SHOWN = 30
+
+MOVEMENTS = {
+    "new": "var(--color-green-500)",
+    "reactivation": "var(--color-blue-500)",
+    "expansion": "var(--color-primary-500)",
+    "contraction": "var(--color-orange-500)",
+    "churn": "var(--color-red-500)",
+}
+
+
+@admin.register(RecurringRevenueDay)
+class DashboardAdmin(ReadOnly):
+    """How billing stands, in one page."""
+
+    def get_urls(self) -> list[Any]:
+        """Add the files."""
+        view = self.admin_site.admin_view(self.export)
+        return [path("export/<slug:what>", view, name="billing_export"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the numbers, a minute old at most."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found: Figures | None = cache.get(KEY)
+        if found is None:
+            found = figures.figures(now=clock.now())
+            cache.set(KEY, found, FRESH)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Billing dashboard",
+            "figures": found,
+            "currencies": [_currency(code, days) for code, days in found.recurring.items()],
+            "renewals": [(code, _amounts(parts, code)) for code, parts in found.renewals.items()],
+            "charts": {
+                "subscriptions": _bars(found.subscriptions, "var(--color-primary-500)"),
+                "dunning": _bars(found.dunning, "var(--color-orange-500)"),
+                "declines": _bars(found.declines, "var(--color-red-500)"),
+            },
+            "tie_outs": [
+                (report, money.format(Money(report.difference, report.currency), "en"), len(report.details))
+                for report in found.tie_outs
+            ],
+            "exports": exports.EXPORTS if request.user.has_perm("billing.export_books") else {},
+            "today": clock.now().date(),
+        }
+        return TemplateResponse(request, "billing/admin/dashboard.html", context)
+
+    def export(self, request: HttpRequest, what: str) -> StreamingHttpResponse:
+        """Send one of the books as CSV while it is read; `from` and `until` are days, the second one included."""
+        if not request.user.has_perm("billing.export_books"):
+            raise PermissionDenied
+        try:
+            begins, ends = (date.fromisoformat(request.GET.get(name, "")) for name in ("from", "until"))
+            rows = exports.rows(what, begins=begins, ends=ends)
+        except ValueError as error:
+            raise Http404 from error
+        response = StreamingHttpResponse(exports.as_csv(rows), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{what}-{begins}-{ends}.csv"'
+        return response
+
+
+def _currency(code: str, days: list[RecurringRevenueDay]) -> dict[str, Any]:
+    newest, shown = days[-1], days[-DAYS_SHOWN:]
+    labels = [f"{day.day:%d %b}" for day in shown]
+
+    def major(amount: int) -> float:
+        return float(Money(amount, code).major)
+
+    movements = [
+        {"label": name, "data": [major(getattr(day, name)) for day in shown], "backgroundColor": colour, "stack": "all"}
+        for name, colour in MOVEMENTS.items()
+    ]
+    line = {"data": [major(day.closing) for day in shown], "borderColor": "var(--color-primary-500)"}
+    return {
+        "code": code,
+        "amount": money.format(Money(newest.closing, code), "en"),
+        "subscribers": newest.subscribers,
+        "day": newest.day,
+        "rows": [
+            (name, money.format(Money(sum(getattr(day, name) for day in shown), code), "en")) for name in MOVEMENTS
+        ],
+        "line": json.dumps({"labels": labels, "datasets": [line | {"displayYAxis": True, "maxTicksXLimit": 10}]}),
+        "bars": json.dumps({"labels": labels, "datasets": movements}),
+    }
+
+
+def _amounts(parts: Iterable[Slice], code: str) -> list[tuple[str, int, str]]:
+    return [(part.name, part.count, money.format(Money(part.amount, code), "en")) for part in parts]
+
+
+def _bars(parts: Iterable[Slice], colour: str) -> str:
+    parts = list(parts)
+    data = {"data": [part.count for part in parts], "backgroundColor": colour, "displayYAxis": True}
+    return json.dumps({"labels": [part.name.replace("_", " ") for part in parts], "datasets": [data]})
