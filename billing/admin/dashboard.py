@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
@@ -44,7 +44,7 @@ class DashboardAdmin(ReadOnly):
         view = self.admin_site.admin_view(self.export)
         return [path("export/<slug:what>", view, name="billing_export"), *super().get_urls()]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the numbers, a minute old at most."""
         if not self.has_view_permission(request):
             raise PermissionDenied

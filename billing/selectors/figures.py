@@ -58,8 +58,8 @@ def figures(*, now: datetime) -> Figures:
             Slice(reason, count)
             for reason, count in Subscription.objects.exclude(parked_at=None)
             .values_list("parked_reason")
-            .annotate(Count("pk"))
-            .order_by("-pk__count", "parked_reason")
+            .annotate(count=Count("pk"))
+            .order_by("-count", "parked_reason")
         ],
     )
 

@@ -192,7 +192,7 @@ class TestExports:
         address = reverse("admin:billing_export", args=["tax"]) + "?from=2026-01-01&until=2026-12-31"
         assert client.get(address).status_code == 403
         staff.user_permissions.add(Permission.objects.get(codename="export_books"))
-        answer = client.get(address)
+        answer: Any = client.get(address)
         assert (answer.status_code, b"".join(answer.streaming_content).count(b"\n")) == (200, 2)
         assert client.get(reverse("admin:billing_export", args=["tax"]) + "?from=x").status_code == 404
 
