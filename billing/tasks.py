@@ -8,7 +8,18 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
-from billing.services import card_care, documents, figures, gifts, notices, payments, recognition, refunds, renewals, webhooks
+from billing.services import (
+    card_care,
+    documents,
+    figures,
+    gifts,
+    notices,
+    payments,
+    recognition,
+    refunds,
+    renewals,
+    webhooks,
+)
 from billing.services import tie_out as tying
 from core import clock
 

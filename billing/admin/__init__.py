@@ -1,8 +1,5 @@
 """Billing in the admin: offers are edited, everything that was charged is only looked at."""
 
-from billing.admin import books, credit, invoices, offers, outages, payments, refunds, subscriptions
+from billing.admin import books, credit, dashboard, invoices, offers, outages, payments, refunds, subscriptions
 
-__all__ = ["books", "credit", "invoices", "offers", "outages", "payments", "refunds", "subscriptions"]
-from billing.admin import books, dashboard, invoices, offers, outages, payments, refunds, subscriptions
-
-__all__ = ["books", "dashboard", "invoices", "offers", "outages", "payments", "refunds", "subscriptions"]
+__all__ = ["books", "credit", "dashboard", "invoices", "offers", "outages", "payments", "refunds", "subscriptions"]
