@@ -118,6 +118,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
         """Put the new sign-in on the list of devices."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
+        if kwargs.get("signup") and not flows.login.get_authentication_records(request, user):
+            # Whoever has just chosen the password has given it; allauth notes that at sign-in alone.
+            flows.login.record_authentication(request, user, "password", email=user.email)
         # Whoever comes back from an OpenID provider is a browser.
         headless = getattr(request.allauth, "headless", None)  # type: ignore[attr-defined]  # set by allauth
         is_browser = headless is None or headless.client == Client.BROWSER
