@@ -154,6 +154,7 @@ CONTRIBUTOR = Contributor(
     keeps=MappingProxyType(
         {
             "billing.PriceNotice": PROOF,
+            "billing.Resumption": FISCAL,
             "billing.Reminder": PROOF,
             "billing.Withdrawal": PROOF,
             "billing.Trial": "A trial is had once; what is kept of the card is a digest.",

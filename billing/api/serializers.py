@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from zoneinfo import available_timezones
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing import rules
@@ -22,8 +24,9 @@ from billing.models import (
     Quote,
     Subscription,
 )
-from billing.services import gift_codes
-from core import money
+from billing.selectors import consumers
+from billing.services import forecasts, gift_codes
+from core import clock, money
 from core.api.serializers import InputSerializer, TextField
 
 
@@ -35,7 +38,17 @@ class PriceSerializer(serializers.ModelSerializer[Price]):
 
     class Meta:
         model = Price
-        fields = ["id", "amount", "currency", "currency_exponent", "interval", "tax_behavior"]
+        fields = [
+            "id",
+            "amount",
+            "currency",
+            "currency_exponent",
+            "interval",
+            "tax_behavior",
+            "trial_days",
+            "intro_amount",
+            "intro_periods",
+        ]
 
     def get_currency_exponent(self, price: Price) -> int:
         return money.exponent(price.currency)
@@ -110,7 +123,31 @@ class PaymentMethodSerializer(serializers.ModelSerializer[PaymentMethod]):
         ]
 
 
-class SubscribeSerializer(InputSerializer):
+class TimeZoneSerializer(InputSerializer):
+    """Whose calendar to follow."""
+
+    time_zone = serializers.CharField(
+        default="UTC", max_length=64, help_text="IANA zone whose calendar the billing follows, such as Europe/Berlin."
+    )
+
+    def validate_time_zone(self, name: str) -> str:
+        if name not in available_timezones():
+            raise serializers.ValidationError("This is no IANA time zone, such as Europe/Berlin.", "unknown_time_zone")
+        return name
+
+
+class AgreementSerializer(InputSerializer):
+    """What the buyer has ticked."""
+
+    documents = serializers.ListField(
+        child=serializers.UUIDField(),
+        default=list,
+        max_length=20,
+        help_text="Ids of the documents from GET legal-documents that the customer agreed to.",
+    )
+
+
+class SubscribeSerializer(TimeZoneSerializer, AgreementSerializer):
     """What to buy, and what the customer was shown that it costs."""
 
     price = serializers.UUIDField()
@@ -119,16 +156,15 @@ class SubscribeSerializer(InputSerializer):
         max_value=2**53 - 1,
         help_text="What the customer was shown for the first period in minor units, tax and coupon included.",
     )
-    time_zone = serializers.CharField(
-        default="UTC", max_length=64, help_text="IANA zone whose calendar the billing follows, such as Europe/Berlin."
-    )
-
     coupon = serializers.CharField(default="", allow_blank=True, max_length=40)
 
-    def validate_time_zone(self, name: str) -> str:
-        if name not in available_timezones():
-            raise serializers.ValidationError("This is no IANA time zone, such as Europe/Berlin.", "unknown_time_zone")
-        return name
+
+class NextBillSerializer(serializers.Serializer[Any]):
+    """A charge to come; minor units."""
+
+    at = serializers.DateTimeField()
+    amount = serializers.IntegerField()
+    currency = serializers.CharField()
 
 
 class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
@@ -137,6 +173,15 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
     plan = PlanSerializer(source="price.plan")
     price = PriceSerializer()
     status = serializers.ChoiceField(choices=[str(status) for status in rules.Status])
+    next_price = PriceSerializer(
+        source="pending_price", allow_null=True, help_text="What the next period is billed by, after a downgrade."
+    )
+    next_bill = serializers.SerializerMethodField(
+        help_text="What is charged next and when, tax and coupon included; null where nothing is."
+    )
+    withdraw_until = serializers.SerializerMethodField(
+        help_text="Until when the contract can be withdrawn from; null where it cannot any more."
+    )
 
     class Meta:
         model = Subscription
@@ -148,10 +193,25 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
             "paid_through",
             "next_bill_at",
             "cancel_at",
+            "pause_at",
+            "resume_at",
+            "next_price",
+            "next_bill",
+            "withdraw_until",
             "billing_tz",
             "created_at",
             "ended_at",
         ]
+
+    @extend_schema_field(NextBillSerializer(allow_null=True))
+    def get_next_bill(self, subscription: Subscription) -> dict[str, Any] | None:
+        bill = forecasts.next_bill(subscription, now=clock.now())
+        return NextBillSerializer(bill).data if bill else None
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_withdraw_until(self, subscription: Subscription) -> datetime | None:
+        until = consumers.withdrawal_ends(subscription, consumers.law_of(subscription.country))
+        return until if until and subscription.ended_at is None and until > clock.now() else None
 
 
 class ChangeSerializer(InputSerializer):

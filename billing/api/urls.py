@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import cards, documents, gifts, views
+from billing.api import cards, documents, gifts, lifecycle, views
 
 urlpatterns = [
     path("plans", views.PlansView.as_view(), name="plans"),
@@ -11,6 +11,13 @@ urlpatterns = [
     path("payment-methods/<uuid:card_id>", cards.CardView.as_view(), name="payment-method"),
     path("payment-methods/<uuid:card_id>/default", cards.DefaultCardView.as_view(), name="default-payment-method"),
     path("payment-methods/<uuid:card_id>/backup", cards.BackupCardView.as_view(), name="backup-payment-method"),
+    path("legal-documents", lifecycle.LegalDocumentsView.as_view(), name="legal-documents"),
+    path("subscriptions/quote", lifecycle.PurchaseQuoteView.as_view(), name="subscriptions-quote"),
+    path("subscriptions/trial", lifecycle.TrialView.as_view(), name="subscriptions-trial"),
+    path("subscription/pause", lifecycle.PauseView.as_view(), name="subscription-pause"),
+    path("subscription/resume", lifecycle.ResumeView.as_view(), name="subscription-resume"),
+    path("subscription/reactivate", lifecycle.ReactivateView.as_view(), name="subscription-reactivate"),
+    path("subscription/withdraw", lifecycle.WithdrawView.as_view(), name="subscription-withdraw"),
     path("subscriptions", views.SubscriptionsView.as_view(), name="subscriptions"),
     path("subscription", views.SubscriptionView.as_view(), name="subscription"),
     path("subscription/cancel", views.CancelSubscriptionView.as_view(), name="subscription-cancel"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any, ClassVar, cast
 from uuid import UUID
@@ -20,23 +21,30 @@ from accounts.api.permissions import SENSITIVE, SENSITIVE_TO_CHANGE, Reauthentic
 from accounts.models import User
 from billing import selectors, stripe_gateway, tasks
 from billing.api import serializers
+from billing.api.lifecycle_serializers import CancelSerializer
 from billing.models import Invoice
 from billing.selectors import explanations
-from billing.services import cards, changes, coupons, subscriptions, webhooks
+from billing.services import cards, changes, consents, coupons, subscriptions, webhooks
 from core.api.idempotency import IdempotentRequest, idempotent
 from core.api.problems import raises
 from core.clock import now
-from core.geo import viewer_country
+from core.geo import client_address, viewer_country
 
 
-def _account(request: Request) -> User:
+def account_of(request: Request) -> User:
     return cast("User", request.user)
 
 
-def _country(request: Request) -> str:
+def country_of(request: Request) -> str:
     """Answer the country whose prices this request sees: the account's own, or where it comes from."""
     own = request.user.country if isinstance(request.user, User) else ""
     return own or viewer_country(request).code
+
+
+def agreement(request: Request, documents: Collection[UUID]) -> consents.Agreement:
+    """Answer what a request agrees to, with the place it comes from."""
+    address = client_address(request)
+    return consents.Agreement(frozenset(documents), str(address) if address else None, viewer_country(request).code)
 
 
 class PlansView(APIView):
@@ -47,7 +55,7 @@ class PlansView(APIView):
     @extend_schema(operation_id="plans_list", responses=serializers.PlansSerializer)
     def get(self, request: Request) -> Response:
         """List the plans with their prices in your country, lowest tier first."""
-        country = _country(request)
+        country = country_of(request)
         offers = selectors.offers(country=country)
         return Response(serializers.PlansSerializer({"country": country, "plans": offers}).data)
 
@@ -64,14 +72,14 @@ class CardSetupView(APIView):
     def post(self, request: IdempotentRequest) -> Response:
         """Ask for a SetupIntent, to be confirmed with Stripe's client library."""
         started = cards.start_setup(
-            account_id=_account(request).pk,
+            account_id=account_of(request).pk,
             request_key=request.idempotency,
             gateway=stripe_gateway.connect(),
             now=now(),
         )
         return Response(
             serializers.CardSetupSerializer(
-                {"setup_intent": started.setup_intent, "client_secret": started.client_secret, **_for_clients()}
+                {"setup_intent": started.setup_intent, "client_secret": started.client_secret, **for_clients()}
             ).data,
             status.HTTP_201_CREATED,
         )
@@ -85,7 +93,7 @@ class PaymentMethodsView(APIView):
     @extend_schema(operation_id="payment_methods_list", responses=serializers.PaymentMethodSerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the cards, the default first."""
-        found = selectors.cards_of(account_id=_account(request).pk)
+        found = selectors.cards_of(account_id=account_of(request).pk)
         return Response(serializers.PaymentMethodSerializer(found, many=True).data)
 
     @extend_schema(
@@ -105,7 +113,7 @@ class PaymentMethodsView(APIView):
         wanted = serializers.RegisterCardSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         saved = cards.register(
-            account_id=_account(request).pk,
+            account_id=account_of(request).pk,
             setup_intent=wanted.validated_data["setup_intent"],
             gateway=stripe_gateway.connect(),
             now=now(),
@@ -127,6 +135,7 @@ class SubscriptionsView(APIView):
         subscriptions.AlreadySubscribed,
         subscriptions.PriceNotOffered,
         coupons.CouponNotValid,
+        consents.ConsentRequired,
         subscriptions.QuoteChanged,
         subscriptions.PaymentMethodRequired,
         subscriptions.PaymentFailed,
@@ -136,20 +145,21 @@ class SubscriptionsView(APIView):
         """Buy a plan with the default card and charge its first period."""
         wanted = serializers.SubscribeSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        account = _account(request)
+        account = account_of(request)
         bought = subscriptions.subscribe(
             account_id=account.pk,
             price_id=wanted.validated_data["price"],
             quoted_amount=wanted.validated_data["quoted_amount"],
-            country=_country(request),
+            country=country_of(request),
             billing_tz=wanted.validated_data["time_zone"],
             request_key=request.idempotency,
             gateway=stripe_gateway.connect(),
             now=now(),
             by=f"account:{account.pk}",
             coupon=wanted.validated_data["coupon"],
+            agreement=agreement(request, wanted.validated_data["documents"]),
         )
-        payment = {"status": bought.payment, "client_secret": bought.client_secret, **_for_clients()}
+        payment = {"status": bought.payment, "client_secret": bought.client_secret, **for_clients()}
         answer = serializers.SubscribedSerializer({"subscription": bought.subscription, "payment": payment})
         return Response(answer.data, status.HTTP_201_CREATED)
 
@@ -161,7 +171,7 @@ class SubscriptionView(APIView):
     @raises(subscriptions.NoSubscription)
     def get(self, request: Request) -> Response:
         """Answer the live subscription, or else the one that ended last."""
-        found = selectors.current_subscription(account_id=_account(request).pk)
+        found = selectors.current_subscription(account_id=account_of(request).pk)
         if found is None:
             raise subscriptions.NoSubscription
         return Response(serializers.SubscriptionSerializer(found).data)
@@ -170,13 +180,23 @@ class SubscriptionView(APIView):
 class CancelSubscriptionView(APIView):
     """Cancelling, and taking it back."""
 
-    @extend_schema(operation_id="subscription_cancel", request=None, responses=serializers.SubscriptionSerializer)
+    @extend_schema(
+        operation_id="subscription_cancel",
+        request=CancelSerializer,
+        responses=serializers.SubscriptionSerializer,
+    )
     @raises(subscriptions.NoSubscription, subscriptions.PaymentUnderWay)
     def post(self, request: Request) -> Response:
-        """Cancel at the end of what is paid for."""
-        account = _account(request)
+        """Cancel at the end of what is paid for, in this one step. It is confirmed by mail, and nobody has to say why."""
+        wanted = CancelSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        account = account_of(request)
         canceled = subscriptions.cancel(
-            account_id=account.pk, gateway=stripe_gateway.connect(), now=now(), by=f"account:{account.pk}"
+            account_id=account.pk,
+            gateway=stripe_gateway.connect(),
+            now=now(),
+            by=f"account:{account.pk}",
+            reason=subscriptions.Why(**wanted.validated_data),
         )
         return Response(serializers.SubscriptionSerializer(canceled).data)
 
@@ -184,7 +204,7 @@ class CancelSubscriptionView(APIView):
     @raises(subscriptions.NoSubscription, subscriptions.NotCanceled)
     def delete(self, request: Request) -> Response:
         """Take the cancellation back, before it takes effect."""
-        account = _account(request)
+        account = account_of(request)
         kept = subscriptions.undo_cancel(account_id=account.pk, now=now(), by=f"account:{account.pk}")
         return Response(serializers.SubscriptionSerializer(kept).data)
 
@@ -204,7 +224,7 @@ class QuotesView(APIView):
         """Ask what a higher plan costs from today to the end of the period. The answer is binding until it expires."""
         wanted = serializers.ChangeSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        made = changes.quote(account_id=_account(request).pk, price_id=wanted.validated_data["price"], now=now())
+        made = changes.quote(account_id=account_of(request).pk, price_id=wanted.validated_data["price"], now=now())
         return Response(serializers.QuoteSerializer(made).data, status.HTTP_201_CREATED)
 
 
@@ -225,13 +245,13 @@ class AcceptQuoteView(APIView):
     def post(self, request: IdempotentRequest, quote_id: UUID) -> Response:
         """Pay what was quoted and have the plan at once."""
         changed = changes.accept(
-            account_id=_account(request).pk,
+            account_id=account_of(request).pk,
             quote_id=quote_id,
             request_key=request.idempotency,
             gateway=stripe_gateway.connect(),
             now=now(),
         )
-        payment = {"status": changed.payment, "client_secret": changed.client_secret, **_for_clients()}
+        payment = {"status": changed.payment, "client_secret": changed.client_secret, **for_clients()}
         answer = serializers.SubscribedSerializer({"subscription": changed.subscription, "payment": payment})
         return Response(answer.data)
 
@@ -249,7 +269,7 @@ class DowngradeView(APIView):
         """Take a lower plan from the next period on; the present plan's price takes it back."""
         wanted = serializers.ChangeSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        account = _account(request)
+        account = account_of(request)
         changed = changes.downgrade(
             account_id=account.pk, price_id=wanted.validated_data["price"], now=now(), by=f"account:{account.pk}"
         )
@@ -265,7 +285,7 @@ class InvoicesView(generics.ListAPIView[Invoice]):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Invoice.objects.none()
-        return selectors.invoices_of(account_id=_account(self.request).pk)
+        return selectors.invoices_of(account_id=account_of(self.request).pk)
 
     @extend_schema(operation_id="invoices_list")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -279,7 +299,7 @@ class InvoiceView(APIView):
     @extend_schema(operation_id="invoices_retrieve", responses=serializers.InvoiceSerializer)
     def get(self, request: Request, invoice_id: UUID) -> Response:
         """Answer an invoice."""
-        found = selectors.invoices_of(account_id=_account(request).pk).filter(pk=invoice_id).first()
+        found = selectors.invoices_of(account_id=account_of(request).pk).filter(pk=invoice_id).first()
         if found is None:
             raise Http404
         return Response(serializers.InvoiceSerializer(found).data)
@@ -291,7 +311,7 @@ class ExplainInvoiceView(APIView):
     @extend_schema(operation_id="invoices_explain", responses=serializers.ExplanationSerializer)
     def get(self, request: Request, invoice_id: UUID) -> Response:
         """Say in order why each amount is what it is, and what was done to collect it."""
-        found = explanations.explanation(account_id=_account(request).pk, invoice_id=invoice_id)
+        found = explanations.explanation(account_id=account_of(request).pk, invoice_id=invoice_id)
         if found is None:
             raise Http404
         return Response(serializers.ExplanationSerializer(found).data)
@@ -303,7 +323,7 @@ class EntitlementView(APIView):
     @extend_schema(operation_id="entitlement_retrieve", responses=serializers.EntitlementSerializer)
     def get(self, request: Request) -> Response:
         """Answer what the account may do now, and until when that is certain."""
-        found = selectors.entitlement(account_id=_account(request).pk, now=now())
+        found = selectors.entitlement(account_id=account_of(request).pk, now=now())
         return Response(serializers.EntitlementSerializer(found).data)
 
 
@@ -328,5 +348,5 @@ class StripeWebhookView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _for_clients() -> dict[str, str]:
+def for_clients() -> dict[str, str]:
     return {"publishable_key": settings.STRIPE_PUBLISHABLE_KEY, "api_base": stripe_gateway.api_base()}

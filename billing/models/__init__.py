@@ -25,7 +25,7 @@ from billing.models.outages import Outage
 from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
 from billing.models.plans import Plan, PlanFamily, Price
 from billing.models.refunds import CreditNote, Dispute, Refund
-from billing.models.subscriptions import Period, Subscription, SubscriptionTransition
+from billing.models.subscriptions import Period, Resumption, Subscription, SubscriptionTransition
 from billing.models.taxes import TaxRate
 from billing.models.trials import Trial
 
@@ -66,6 +66,7 @@ __all__ = [
     "RecurringRevenueDay",
     "Refund",
     "Reminder",
+    "Resumption",
     "RevenueSchedule",
     "Seller",
     "Subscription",

@@ -31,6 +31,12 @@ class Quote(models.Model):
     currency = models.CharField(max_length=3)
     total = models.BigIntegerField(help_text="Minor units, tax included; negative becomes credit.")
     lines = models.JSONField()
+    restarts_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the present period is cut short and another begins: a change of interval.",
+    )
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="When that other one ends.")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     # One charge a quote, whoever presses twice.

@@ -221,6 +221,24 @@ class Period(models.Model):
         return f"{self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
 
 
+class Resumption(models.Model):
+    """A customer's request to end a pause: which new cycle it began, so that the same request begins no other."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="resumptions")
+    request_key = models.UUIDField(unique=True, editable=False)
+    cycle = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    by = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscription", "cycle"], name="resumption_one_a_cycle"),
+        ]
+
+    def __str__(self) -> str:
+        return f"cycle {self.cycle}"
+
+
 class SubscriptionTransition(models.Model):
     """A change of status: who, when and why. Append-only."""
 

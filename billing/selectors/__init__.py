@@ -71,7 +71,7 @@ def entitlement(*, account_id: UUID, now: datetime) -> Entitlement:
 
 def current_subscription(*, account_id: UUID) -> Subscription | None:
     """Answer the account's live subscription, or else the one that ended last."""
-    found = Subscription.objects.filter(account=account_id).select_related("price__plan")
+    found = Subscription.objects.filter(account=account_id).select_related("price__plan", "pending_price__plan")
     return found.live().first() or found.order_by("-ended_at", "-pk").first()
 
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q
 
-from billing import selectors
-from billing.gateway import Gateway
+from billing import entitlements, rules, selectors
+from billing.gateway import Gateway, OutcomeKind
 from billing.models import (
     Invoice,
     InvoiceLine,
@@ -19,6 +19,7 @@ from billing.models import (
     PaymentCustomer,
     PaymentMethod,
     Period,
+    PlanFamily,
     Price,
     Quote,
     Subscription,
@@ -44,7 +45,7 @@ class ChangeNotPossible(DomainError):
     """The subscription is not active, is cancelled, or has that price already."""
 
     code: ClassVar[str] = "change_not_possible"
-    title: ClassVar[str] = "An active subscription can be changed, to another plan with the same currency and interval."
+    title: ClassVar[str] = "An active subscription can be changed, to another plan of its family in the same currency."
     status: ClassVar[int] = 409
 
 
@@ -66,21 +67,31 @@ class QuoteExpired(DomainError):
 
 @transaction.atomic
 def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
-    """Say what a higher plan costs from today to the end of the period; binding for half an hour.
+    """Say what a change costs that takes effect today; binding for half an hour.
 
-    What comes to less than nothing becomes credit, never a refund. Raises NoSubscription, PriceNotOffered,
-    ChangeNotPossible.
+    A higher plan costs the rest of the period, or nothing now where its family has upgrades billed with the next
+    period. Another interval, with the same plan or a higher one, begins a new period today. What comes to less than
+    nothing becomes credit, never a refund. Raises NoSubscription, PriceNotOffered, ChangeNotPossible.
     """
     subscription, price = _changeable(account_id, price_id, now=now)
-    if price.plan.tier <= subscription.price.plan.tier or subscription.status != Status.ACTIVE:
+    present = subscription.price
+    higher = price.plan.tier - present.plan.tier
+    restarts = price.interval != present.interval
+    if higher < 0 or (higher == 0 and not restarts) or subscription.status != Status.ACTIVE:
         raise ChangeNotPossible
     period = _current_period(subscription, now=now)
-    on = now.astimezone(ZoneInfo(subscription.billing_tz)).date()
-    lines = invoicing.quote_lines(
-        subscription, paid=_lines_to_credit(subscription, period), price=price, period=period, on=on
-    )
+    zone = ZoneInfo(subscription.billing_tz)
+    on = now.astimezone(zone).date()
+    lines, covered = [], period
+    if restarts:
+        covered = _restarted(subscription, rules.Anchor.at(now, zone, rules.Interval(price.interval)), period)
+    if restarts or price.plan.family.upgrades_by == PlanFamily.UpgradeChoices.CHARGE_NOW:
+        paid = _lines_to_credit(subscription, period)
+        lines = invoicing.quote_lines(subscription, paid=paid, price=price, period=covered, on=on)
     total = sum(line["amount"] for line in lines)
     return Quote.objects.create(
+        restarts_at=covered.start if restarts else None,
+        ends_at=covered.end if restarts else None,
         account_id=account_id,
         subscription=subscription,
         from_price=subscription.price,
@@ -94,6 +105,15 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
     )
 
 
+def _restarted(subscription: Subscription, anchor: rules.Anchor, running: Period) -> Period:
+    """Answer the unsaved period that begins where the running one is cut short."""
+    started = Period(subscription=subscription, start=anchor.boundary(0), end=anchor.boundary(1))
+    if started.start <= running.start:
+        # What began this very second cannot be cut short.
+        raise ChangeNotPossible
+    return started
+
+
 def accept(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, gateway: Gateway, now: datetime) -> Subscribed:
     """Charge a quote and change the plan once it is paid; the same again answers the same charge.
 
@@ -101,12 +121,15 @@ def accept(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, gateway
     PaymentUnderWay, PaymentFailed.
     """
     invoice_id = _begin(account_id=account_id, quote_id=quote_id, request_key=request_key, now=now)
+    if invoice_id is None:
+        changed = Subscription.objects.select_related("price__plan__family").live().get(account=account_id)
+        return Subscribed(changed, OutcomeKind.SUCCEEDED)
     return collect(invoice_id=invoice_id, gateway=gateway, now=now)
 
 
 @transaction.atomic
-def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: datetime) -> UUID:
-    """Commit the quote's invoice and attempt, or find them; answers the invoice."""
+def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: datetime) -> UUID | None:
+    """Commit the quote's invoice and attempt, or find them; answers the invoice, None where nothing is billed now."""
     idempotency.claim(request_key, now=now)
     subscription = Subscription.objects.locked().live().filter(account=account_id).first()
     accepted = Quote.objects.locked().filter(pk=quote_id, account=account_id).first()
@@ -114,6 +137,9 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
         raise QuoteNotFound
     if accepted.invoice_id is not None:
         return accepted.invoice_id
+    if not accepted.lines and subscription is not None and subscription.price_id == accepted.price_id:
+        # Accepted before.
+        return None
     if (
         subscription is None
         or subscription.pk != accepted.subscription_id
@@ -126,6 +152,9 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
         raise QuoteExpired
     if PaymentAttempt.objects.filter(invoice__subscription=subscription, state__in=PaymentAttempt.OPEN).exists():
         raise PaymentUnderWay
+    if not accepted.lines:
+        _change_at_once(subscription, accepted.price, by=f"account:{account_id}", now=now)
+        return None
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
     gateway_id = customer.gateway_id if customer else ""
@@ -137,19 +166,38 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
     return invoice.pk
 
 
+def _change_at_once(subscription: Subscription, price: Price, *, by: str, now: datetime) -> None:
+    """Give a locked subscription another plan's features; its price is billed from the next period on."""
+    subscription.price, subscription.pending_price = price, None
+    subscription.save(update_fields=["price", "pending_price"])
+    cycles.note(subscription, "plan_changed", by=by, now=now).save(force_insert=True)
+    entitlements.forget_on_commit([subscription.account_id])
+
+
 @transaction.atomic
 def downgrade(*, account_id: UUID, price_id: UUID, now: datetime, by: str) -> Subscription:
     """Bill another price from the next period on; until then everything stays. A later change replaces it.
 
-    The present price takes a downgrade back. Raises NoSubscription, PriceNotOffered, ChangeNotPossible.
+    The present price takes a downgrade back. What was changed up and not paid for ends at once: until the next
+    period the features are those that are paid for. Raises NoSubscription, PriceNotOffered, ChangeNotPossible.
     """
     subscription, price = _changeable(account_id, price_id, now=now, same_too=True)
     if price.plan.tier > subscription.price.plan.tier:
         raise ChangeNotPossible
+    paid = _paid_price(subscription, now=now)
+    if paid is not None and price.plan.tier <= paid.plan.tier < subscription.price.plan.tier:
+        _change_at_once(subscription, paid, by=by, now=now)
     subscription.pending_price = None if price.pk == subscription.price_id else price
     subscription.save(update_fields=["pending_price"])
     cycles.note(subscription, f"next_period: {price.plan.code}", by=by, now=now).save(force_insert=True)
     return subscription
+
+
+def _paid_price(subscription: Subscription, *, now: datetime) -> Price | None:
+    """Answer the highest price that was paid for what is left of the running period."""
+    period = Period.objects.filter(subscription=subscription, start__lte=now, end__gt=now).first()
+    lines = _lines_to_credit(subscription, period) if period else []
+    return max((line.price for line in lines if line.price), key=lambda price: price.plan.tier, default=None)
 
 
 def _changeable(
@@ -160,7 +208,7 @@ def _changeable(
     if subscription is None:
         raise NoSubscription
     present = subscription.price
-    price = Price.objects.select_related("plan").filter(pk=price_id).first()
+    price = Price.objects.select_related("plan__family").filter(pk=price_id).first()
     offered = [price.pk for offer in selectors.offers(country=subscription.country) for price in offer.prices]
     if price is None or (price.pk not in offered and price.pk != present.pk):
         raise PriceNotOffered
@@ -168,7 +216,7 @@ def _changeable(
         subscription.cancel_at is not None
         or (price.pk == present.pk and not same_too)
         or price.plan.family_id != present.plan.family_id
-        or (price.currency, price.interval) != (present.currency, present.interval)
+        or price.currency != present.currency
     ):
         raise ChangeNotPossible
     return subscription, price

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+from django.db.models import QuerySet
+
 from billing.models import Coupon, CouponRedemption, Subscription
 from core.errors import DomainError
 
@@ -23,15 +25,7 @@ def redeem(*, code: str, subscription: Subscription, now: datetime) -> CouponRed
     Given back if the transaction does not commit.
     """
     # The limit is counted under the row's lock.
-    coupon = Coupon.objects.locked().filter(code__iexact=code).first()
-    if (
-        coupon is None
-        or (coupon.valid_until is not None and now >= coupon.valid_until)
-        or (coupon.max_redemptions is not None and coupon.redemptions >= coupon.max_redemptions)
-        or coupon.currency not in {"", subscription.price.currency}
-        or CouponRedemption.objects.filter(coupon=coupon, account=subscription.account_id).exists()
-    ):
-        raise CouponNotValid
+    coupon = valid(code=code, subscription=subscription, now=now, among=Coupon.objects.locked())
     coupon.redemptions += 1
     coupon.save(update_fields=["redemptions"])
     return CouponRedemption.objects.create(
@@ -41,3 +35,17 @@ def redeem(*, code: str, subscription: Subscription, now: datetime) -> CouponRed
         first_index=subscription.ordinal,
         redeemed_at=now,
     )
+
+
+def valid(*, code: str, subscription: Subscription, now: datetime, among: QuerySet[Coupon] | None = None) -> Coupon:
+    """Answer the coupon of a code that a subscription could be bought with. Raises CouponNotValid."""
+    coupon = (Coupon.objects.all() if among is None else among).filter(code__iexact=code).first()
+    if (
+        coupon is None
+        or (coupon.valid_until is not None and now >= coupon.valid_until)
+        or (coupon.max_redemptions is not None and coupon.redemptions >= coupon.max_redemptions)
+        or coupon.currency not in {"", subscription.price.currency}
+        or CouponRedemption.objects.filter(coupon=coupon, account=subscription.account_id).exists()
+    ):
+        raise CouponNotValid
+    return coupon

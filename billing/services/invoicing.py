@@ -338,13 +338,15 @@ def quote_lines(
     inclusive = price.tax_behavior == Price.TaxBehavior.INCLUSIVE
     given_back = _given_back(paid)
     lines = [_unused_line(line, credited=given_back.get(line.invoice_id), on=on) for line in paid]
-    debit = amounts.share(price.amount, (end - on).days, (end - start).days)
+    # The period that is under way, not the next one to bill.
+    list_amount = price.amount_of(max(0, subscription.ordinal - 1))
+    debit = amounts.share(list_amount, (end - on).days, (end - start).days)
     taxed = amounts.with_tax(debit, Fraction(rate or 0), inclusive=inclusive)
     derivation = {
         "rule": "remaining_days",
         "price": str(price.pk),
         "price_version": price.version,
-        "list_price": price.amount,
+        "list_price": list_amount,
         "days": (end - on).days,
         "of_days": (end - start).days,
         "amount": debit,

@@ -20,8 +20,7 @@ from billing import rules
 from billing.models import ConsumerLaw, Price, PriceNotice, Reminder, Subscription
 from billing.rules import Status
 from billing.selectors.consumers import Laws
-from billing.services import invoicing, letters, plans
-from billing.services.invoicing import Charge
+from billing.services import forecasts, invoicing, letters, plans
 from billing.services.letters import Letter
 from core.money import Money
 
@@ -144,7 +143,7 @@ def _remind(kind: Kind, *, now: datetime, size: int) -> int:
     due = _to_remind(kind, now=now).select_related("price__plan", "pending_price__plan").order_by("pk")
     found = list(due.select_for_update(of=("self",), skip_locked=True)[:size])
     noticed = plans.noticed_prices([each for each in found if each.price.superseded_at is not None])
-    charges = [_next_charge(subscription, noticed) for subscription in found]
+    charges = [forecasts.next_charge(subscription, noticed, now=now) for subscription in found]
     Reminder.objects.bulk_create(
         Reminder(subscription=charge.subscription, kind=kind, boundary=charge.start, sent_at=now) for charge in charges
     )
@@ -196,14 +195,3 @@ def _near(kind: Kind, *, now: datetime) -> Q:
     for ahead, theirs in countries.items():
         near |= Q(paid_through__lte=now + timedelta(days=ahead), country__in=theirs)
     return near & Q(paid_through__gt=now)
-
-
-def _next_charge(subscription: Subscription, noticed: plans.NoticedPrices) -> Charge:
-    start = subscription.paid_through
-    if start is None:
-        raise ValueError(f"Subscription {subscription.pk} is reminded of nothing.")
-    price = plans.next_price(
-        subscription, price=subscription.price, pending=subscription.pending_price, noticed=noticed, start=start
-    )
-    end = subscription.anchor(rules.Interval(price.interval)).boundary(subscription.period_index + 1)
-    return Charge(subscription, price, start, end, card=None, customer="", off_session=True)

@@ -53,12 +53,12 @@ class NotWaiting(DomainError):
 
 
 @transaction.atomic
-def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetime) -> Refund:
+def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetime, owed_by_law: bool = False) -> Refund:
     """Ask for a refund of an invoice, in minor units with tax; the last one takes what remains.
 
     What a card paid goes back to it first; what credit paid goes back to credit, as a refund of its own, and the
     answer is that of the card where there are both. Up to REFUND_APPROVAL_LIMIT it may be sent at once; above, a
-    second person approves it. Raises NotRefundable.
+    second person approves it, unless it is owed by law. Raises NotRefundable.
     """
     invoice = Invoice.objects.locked().get(pk=invoice_id)
     attempt = PaymentAttempt.objects.locked().filter(invoice=invoice, state=PaymentAttempt.State.SUCCEEDED).first()
@@ -66,7 +66,8 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
         attempt is not None and Dispute.objects.filter(attempt=attempt, status__in=Dispute.BLOCKING).exists()
     ):
         raise NotRefundable
-    state = State.REQUESTED if amount > settings.REFUND_APPROVAL_LIMIT else State.APPROVED
+    approval = amount > settings.REFUND_APPROVAL_LIMIT and not owed_by_law
+    state = State.REQUESTED if approval else State.APPROVED
     ask = partial(_ask, invoice, state=state, reason=reason, by=by, now=now)
     if attempt is not None and invoice.status == Invoice.Status.VOID:
         # Charged although nothing was owed: it became credit, which is taken back before it is sent.
@@ -130,6 +131,11 @@ def parts_of(invoice: Invoice) -> Taxed:
 def given_back(invoice: Invoice) -> Taxed:
     """Answer what was given back of an invoice, or is about to be."""
     return _given_back(Refund.objects.filter(invoice=invoice))
+
+
+def refundable(invoice: Invoice) -> int:
+    """Answer what of a paid invoice has not been given back, in minor units with tax."""
+    return max(0, parts_of(invoice).gross - given_back(invoice).gross)
 
 
 def _given_back(of: QuerySet[Refund]) -> Taxed:

@@ -16,7 +16,16 @@ from django.db import connection, transaction
 
 from billing import entitlements, events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
-from billing.models import Invoice, PaymentAttempt, PaymentMethod, Plan, Quote, Subscription, SubscriptionTransition
+from billing.models import (
+    Invoice,
+    PaymentAttempt,
+    PaymentMethod,
+    Period,
+    Plan,
+    Quote,
+    Subscription,
+    SubscriptionTransition,
+)
 from billing.rules import Status
 from billing.services import _rows, crediting, cycles, dunning, gift_sales, ledger
 from core import outbox
@@ -356,8 +365,10 @@ def mark_paid(
     before = Status(subscription.status)
     if invoice.kind == Invoice.Kind.CHANGE and before in rules.LIVE:
         # Access comes after the payment, and nothing else of the subscription moves.
-        subscription.price_id = Quote.objects.get(invoice=invoice).price_id
-        subscription.pending_price_id = None
+        quote = Quote.objects.select_related("price").get(invoice=invoice)
+        subscription.price, subscription.pending_price = quote.price, None
+        if quote.restarts_at is not None and quote.ends_at is not None:
+            _restart(subscription, quote.restarts_at, quote.ends_at, changes, now=now)
         changes.transitions.append(cycles.note(subscription, "plan_changed", by=SYSTEM, now=now))
     if before not in rules.LIVE or invoice.period is None:
         return
@@ -375,6 +386,24 @@ def mark_paid(
         )
     if before in {Status.INCOMPLETE, Status.ON_HOLD, Status.PAUSED}:
         changes.events.append((subscription, lambda: _activated(subscription)))
+
+
+def _restart(subscription: Subscription, start: datetime, end: datetime, changes: Changes, *, now: datetime) -> None:
+    """Cut the running period of a locked subscription short and begin another, which is paid for."""
+    running = Period.objects.filter(subscription=subscription, start__lt=start, end__gt=start).first()
+    if running is None or Period.objects.filter(subscription=subscription, start__gte=start).exists():
+        # The customer took so long to confirm that the next period has begun: it is billed twice, for staff to undo.
+        park(subscription, "restarted_after_its_period", changes, now=now)
+        return
+    running.end = start
+    running.save(update_fields=["end"])
+    zone = ZoneInfo(subscription.billing_tz)
+    cycles.restart(subscription, rules.Anchor.at(start, zone, rules.Interval(subscription.price.interval)))
+    Period.objects.create(subscription=subscription, cycle=subscription.cycle, index=0, start=start, end=end)
+    subscription.period_index = 1
+    subscription.paid_through = subscription.next_bill_at = end
+    subscription.pause_at = subscription.resume_at = None
+    subscription.next_step = rules.Step.RENEW
 
 
 def _activated(subscription: Subscription) -> events.SubscriptionActivated:

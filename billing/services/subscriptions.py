@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import F, Max
 
 from billing import entitlements, rules, selectors
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 from billing.models import (
+    Cancellation,
     Invoice,
     PaymentAttempt,
     PaymentCustomer,
@@ -21,9 +23,12 @@ from billing.models import (
     Price,
     Subscription,
     SubscriptionTransition,
+    Trial,
 )
 from billing.rules import Status
-from billing.services import coupons, cycles, invoicing, payments, settlement
+from billing.services import consents, coupons, cycles, invoicing, letters, payments, settlement
+from billing.services.consents import Agreement
+from billing.services.letters import Letter
 from billing.services.settlement import Changes
 from core import idempotency
 from core.errors import DomainError
@@ -103,6 +108,17 @@ class NotParked(DomainError):
 
 
 @dataclass(frozen=True)
+class Why:
+    """Why a customer leaves, as far as they choose to say."""
+
+    reason: str = ""
+    comment: str = ""
+
+
+NO_REASON = Why()
+
+
+@dataclass(frozen=True)
 class Subscribed:
     """Where the first payment stands: succeeded, requires_action (with the secret to confirm it) or unknown.
 
@@ -129,12 +145,13 @@ def subscribe(
     now: datetime,
     by: str,
     coupon: str = "",
+    agreement: Agreement = consents.NONE,
 ) -> Subscribed:
     """Buy a plan and charge its first period; access begins when the payment has succeeded.
 
     `quoted_amount` is what the customer was shown for the first period, tax and `coupon` included, in minor units. The same request key again goes on
     where a killed one stopped and never charges a second time. Raises AlreadySubscribed,
-    PriceNotOffered, CouponNotValid, QuoteChanged, PaymentMethodRequired, PaymentFailed.
+    PriceNotOffered, CouponNotValid, QuoteChanged, ConsentRequired, PaymentMethodRequired, PaymentFailed.
     """
     invoice_id = _begin(
         account_id=account_id,
@@ -146,6 +163,7 @@ def subscribe(
         now=now,
         by=by,
         coupon=coupon,
+        agreement=agreement,
     )
     return collect(invoice_id=invoice_id, gateway=gateway, now=now)
 
@@ -198,6 +216,7 @@ def _begin(
     now: datetime,
     by: str,
     coupon: str,
+    agreement: Agreement,
 ) -> UUID:
     """Commit subscription, period, invoice and attempt, or find those of the same request; answers the invoice."""
     idempotency.claim(request_key, now=now)
@@ -209,7 +228,7 @@ def _begin(
         return first.pk
     if Subscription.objects.live().filter(account=account_id).exists():
         raise AlreadySubscribed
-    price = _offered_price(price_id, country=country)
+    price = offered_price(price_id, country=country, account_id=account_id)
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
     anchor = rules.Anchor.at(now, ZoneInfo(billing_tz), rules.Interval(price.interval))
@@ -222,8 +241,10 @@ def _begin(
         billing_tz=billing_tz,
         anchor_date=anchor.date,
         anchor_time=anchor.time,
+        periods_before=periods_billed(account_id),
         created_at=now,
     )
+    consents.record(subscription=subscription, agreement=agreement, now=now)
     SubscriptionTransition.objects.create(
         subscription=subscription, from_status="", to_status=Status.INCOMPLETE, at=now, by=by, reason="subscribed"
     )
@@ -248,26 +269,62 @@ def _begin(
     return billed.invoice.pk
 
 
-def _offered_price(price_id: UUID, *, country: str) -> Price:
+def offered_price(price_id: UUID, *, country: str, account_id: UUID) -> Price:
+    """Answer a price that this person can buy: one on offer, or their old one if its plan keeps it for them.
+
+    Raises PriceNotOffered.
+    """
     for offer in selectors.offers(country=country):
         for price in offer.prices:
             if price.pk == price_id:
                 return price
+    kept = Price.objects.select_related("plan").filter(
+        pk=price_id, plan__on_sale=True, plan__keeps_price_on_return=True, subscriptions__in=_last_paid(account_id)
+    )
+    old = kept.first()
+    if old is not None:
+        return old
     raise PriceNotOffered
+
+
+def _last_paid(account_id: UUID) -> list[UUID]:
+    """Answer the account's subscription that was paid last, if any."""
+    paid = Subscription.objects.filter(account=account_id, last_charged_at__isnull=False)
+    return list(paid.order_by("-created_at", "-pk").values_list("pk", flat=True)[:1])
+
+
+def periods_billed(account_id: UUID) -> int:
+    """Answer for how many periods this person was billed in all subscriptions before: introductions are had once."""
+    ordinals = Subscription.objects.filter(account=account_id).annotate(
+        ordinal_=F("periods_before") + F("period_index")
+    )
+    return ordinals.aggregate(most=Max("ordinal_"))["most"] or 0
+
+
+def is_new(account_id: UUID) -> bool:
+    """Answer whether this person has neither had a trial nor paid for a period."""
+    return not Trial.objects.filter(account=account_id).exists() and periods_billed(account_id) == 0
 
 
 # ---------------------------------------------------------------- cancel
 
 
 def cancel(
-    *, account_id: UUID, gateway: Gateway, now: datetime, by: str, subscription_id: UUID | None = None
+    *,
+    account_id: UUID,
+    gateway: Gateway,
+    now: datetime,
+    by: str,
+    subscription_id: UUID | None = None,
+    reason: Why = NO_REASON,
 ) -> Subscription:
     """End the account's subscription: at the end of what is paid for, or at once when nothing is.
 
-    With `subscription_id` that one and no other. Cancelled twice it stays as it is. A first payment that waits for the customer is withdrawn.
-    Raises NoSubscription, and PaymentUnderWay while a first charge has no outcome.
+    It is confirmed by mail, and what was planned for the next period is dropped. With `subscription_id` that one and
+    no other. Cancelled twice it stays as it is. A first payment that waits for the customer is withdrawn. Raises
+    NoSubscription, and PaymentUnderWay while a first charge has no outcome.
     """
-    waiting = _cancel(account_id=account_id, subscription_id=subscription_id, now=now, by=by)
+    waiting = _cancel(account_id=account_id, subscription_id=subscription_id, now=now, by=by, why=reason)
     if waiting is not None:
         payments.withdraw(waiting, gateway=gateway, now=now)
     subscription = selectors.current_subscription(account_id=account_id)
@@ -281,11 +338,13 @@ def stop_renewing(*, account_id: UUID, now: datetime, by: str) -> None:
 
     A first payment that waits for the customer is withdrawn by the sweep. Raises NoSubscription, PaymentUnderWay.
     """
-    _cancel(account_id=account_id, subscription_id=None, now=now, by=by)
+    _cancel(account_id=account_id, subscription_id=None, now=now, by=by, why=NO_REASON)
 
 
 @transaction.atomic
-def _cancel(*, account_id: UUID, subscription_id: UUID | None, now: datetime, by: str) -> PaymentAttempt | None:
+def _cancel(
+    *, account_id: UUID, subscription_id: UUID | None, now: datetime, by: str, why: Why
+) -> PaymentAttempt | None:
     """Cancel under lock; answers the attempt that must be withdrawn at the gateway first."""
     subscription = Subscription.objects.locked().live().filter(account=account_id).first()
     if subscription is None or subscription_id not in {None, subscription.pk}:
@@ -305,6 +364,8 @@ def _cancel(*, account_id: UUID, subscription_id: UUID | None, now: datetime, by
     if subscription.cancel_at is not None:
         return None
     changes = Changes()
+    # What was planned for the next period has no period to begin with.
+    subscription.pending_price = subscription.pause_at = subscription.resume_at = None
     if in_flight and invoice is not None and invoice.period is not None:
         # Billed already: paid, it is delivered; declined, it ends there (settlement decides).
         subscription.cancel_at = invoice.period.end
@@ -329,6 +390,17 @@ def _cancel(*, account_id: UUID, subscription_id: UUID | None, now: datetime, by
             now=now,
         )
     changes.write(now=now)
+    until = subscription.cancel_at
+    Cancellation.objects.create(
+        subscription=subscription,
+        at=now,
+        by=by,
+        effective_at=until or now,
+        reason=why.reason,
+        comment=why.comment[:500],
+    )
+    told = Letter("canceled", subscription, {"until": until}) if until else Letter("canceled_at_once", subscription)
+    letters.write([told], now=now)
     return None
 
 
@@ -348,6 +420,8 @@ def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
         )
     subscription.save(update_fields=["cancel_at", "next_step", "next_bill_at"])
     entitlements.forget_on_commit([account_id])
+    subscription.cancellations.filter(undone_at=None).update(undone_at=now)
+    letters.write([Letter("cancel_undone", subscription)], now=now)
     cycles.note(subscription, "cancel_undone", by=by, now=now).save(force_insert=True)
     return subscription
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from billing.models import Price
+from core.clock import now
 from tests.factories.accounts import AccountFactory, sign_in
 from tests.standin import Standin
 
@@ -25,13 +27,26 @@ class Customer:
     def sign_in(self) -> None:
         """Sign in, which proves a moment ago who it is."""
         self.http.credentials(HTTP_X_SESSION_TOKEN=sign_in(self.account))
+        self.signed_in_at = now()
+
+    def _stay_signed_in(self) -> None:
+        """Sign in again where the test has travelled: a session of another time has run out, or is none yet."""
+        if not timedelta(0) <= now() - self.signed_in_at <= timedelta(days=1):
+            self.sign_in()
 
     def get(self, path: str) -> Any:
         """Answer the response of GET."""
+        self._stay_signed_in()
         return self.http.get(f"/api/v1/{path}")
+
+    def delete(self, path: str) -> Any:
+        """Answer the response of DELETE."""
+        self._stay_signed_in()
+        return self.http.delete(f"/api/v1/{path}")
 
     def post(self, path: str, data: object | None = None, *, key: str | None = None) -> Any:
         """Answer the response of POST, with an Idempotency-Key if one is given."""
+        self._stay_signed_in()
         headers = {"Idempotency-Key": key} if key else {}
         return self.http.post(f"/api/v1/{path}", data if data is not None else {}, format="json", headers=headers)
 

@@ -54,6 +54,9 @@ class TestPlans:
                             "currency_exponent": 2,
                             "interval": "month",
                             "tax_behavior": "inclusive",
+                            "trial_days": 0,
+                            "intro_amount": None,
+                            "intro_periods": None,
                         }
                     ],
                 }

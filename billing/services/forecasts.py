@@ -1,0 +1,104 @@
+"""What will be charged next, worked out as it will be when it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from billing import rules
+from billing.models import Price, Subscription
+from billing.rules import Status
+from billing.services import coupons, invoicing, plans, subscriptions
+from billing.services.invoicing import Charge, Forecast
+
+
+def next_charge(subscription: Subscription, noticed: plans.NoticedPrices, *, now: datetime) -> Charge:
+    """Answer the next charge of a subscription; `price__plan` and `pending_price__plan` are at hand."""
+    paused = subscription.status == Status.PAUSED
+    start = (subscription.resume_at if paused else subscription.paid_through) or now
+    price = plans.next_price(
+        subscription, price=subscription.price, pending=subscription.pending_price, noticed=noticed, start=start
+    )
+    interval = rules.Interval(price.interval)
+    if paused or price.interval != subscription.price.interval:
+        end = rules.Anchor.at(start, ZoneInfo(subscription.billing_tz), interval).boundary(1)
+    else:
+        end = subscription.anchor(interval).boundary(subscription.period_index + 1)
+    return Charge(subscription, price, start, end, card=None, customer="", off_session=True)
+
+
+@dataclass(frozen=True)
+class NextBill:
+    """What will be charged next and when, as long as nothing changes: minor units, tax and coupon included."""
+
+    at: datetime
+    price: Price
+    amount: int
+    currency: str
+
+
+def next_bill(subscription: Subscription, *, now: datetime) -> NextBill | None:
+    """Answer the next charge of a subscription; None where none comes by itself, or where one is overdue.
+
+    Of a pause without an end, what resuming now would cost.
+    """
+    status = Status(subscription.status)
+    if status not in {Status.ACTIVE, Status.TRIALING, Status.PAUSED} or subscription.cancel_at is not None:
+        return None
+    told = [subscription] if subscription.price.superseded_at is not None else []
+    charge = next_charge(subscription, plans.noticed_prices(told), now=now)
+    (forecast,) = invoicing.forecast([charge])
+    at = subscription.resume_at if subscription.pause_at is not None and subscription.resume_at else charge.start
+    return NextBill(at, charge.price, forecast.total, charge.price.currency)
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What buying a price would cost this person now, and what it costs when introductions and coupons are over."""
+
+    price: Price
+    first: Forecast
+    start: datetime
+    end: datetime
+    regular_amount: int
+    trial_days: int
+    introductory_periods: int
+
+
+def purchase(
+    *, account_id: UUID, price_id: UUID, country: str, billing_tz: str, coupon: str, now: datetime
+) -> Purchase:
+    """Say what buying would cost. Raises PriceNotOffered, CouponNotValid.
+
+    `first.total` is the `quoted_amount` of the purchase; `trial_days` is 0 for who has had a trial or a subscription.
+    """
+    price = subscriptions.offered_price(price_id, country=country, account_id=account_id)
+    zone = ZoneInfo(billing_tz)
+    anchor = rules.Anchor.at(now, zone, rules.Interval(price.interval))
+    wanted = Subscription(
+        account_id=account_id,
+        price=price,
+        country=country,
+        billing_tz=billing_tz,
+        anchor_date=anchor.date,
+        anchor_time=anchor.time,
+        periods_before=subscriptions.periods_billed(account_id),
+    )
+    charge = Charge(wanted, price, anchor.boundary(0), anchor.boundary(1), card=None, customer="", off_session=False)
+    redeemed = {wanted.pk: coupons.valid(code=coupon, subscription=wanted, now=now)} if coupon else {}
+    (first,) = invoicing.forecast([charge], coupons=redeemed)
+    left = max(0, (price.intro_periods or 0) - wanted.periods_before)
+    # The period after all introductions, without a coupon.
+    wanted.periods_before += left
+    (regular,) = invoicing.forecast([charge])
+    return Purchase(
+        price=price,
+        first=first,
+        start=charge.start,
+        end=charge.end,
+        regular_amount=regular.total,
+        trial_days=price.trial_days if subscriptions.is_new(account_id) else 0,
+        introductory_periods=left,
+    )

@@ -1,0 +1,90 @@
+"""Withdrawing from the contract while the law of the country allows it, with the money back."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import ClassVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from billing import amounts
+from billing.models import Invoice, InvoiceLine, PaymentAttempt, Subscription, Withdrawal
+from billing.rules import Status
+from billing.selectors import consumers
+from billing.services import consents, letters, refunds, settlement
+from billing.services.letters import Letter
+from billing.services.settlement import Changes
+from billing.services.subscriptions import NoSubscription, PaymentUnderWay
+from core.errors import DomainError
+from core.money import Money
+
+
+class WithdrawalNotPossible(DomainError):
+    """The law of the country gives no such right, or its time is over; `until` says when it was."""
+
+    code: ClassVar[str] = "withdrawal_not_possible"
+    title: ClassVar[str] = "The time for withdrawing from this contract is over, or there is none. Cancel instead."
+    status: ClassVar[int] = 409
+
+
+@transaction.atomic
+def withdraw(*, account_id: UUID, now: datetime, by: str) -> Withdrawal:
+    """Withdraw from the contract of the live subscription: it ends now, and what was paid is given back.
+
+    Whoever asked for the service at once pays for the days until today where the law has it so; anybody else
+    gets everything. The refund needs no approval, since it is owed. Raises NoSubscription, WithdrawalNotPossible,
+    PaymentUnderWay.
+    """
+    subscription = Subscription.objects.locked().live().select_related("price").filter(account=account_id).first()
+    if subscription is None:
+        raise NoSubscription
+    law = consumers.law_of(subscription.country)
+    until = consumers.withdrawal_ends(subscription, law)
+    if until is None or now >= until:
+        raise WithdrawalNotPossible(until=until.isoformat() if until else None)
+    if (
+        subscription.status == Status.INCOMPLETE
+        or PaymentAttempt.objects.filter(invoice__subscription=subscription, state__in=PaymentAttempt.OPEN).exists()
+    ):
+        raise PaymentUnderWay
+    invoices = list(Invoice.objects.locked().filter(subscription=subscription).prefetch_related("lines"))
+    pro_rata = law.withdrawal_pro_rata and consents.asked_to_begin_at_once(subscription)
+    today = now.astimezone(ZoneInfo(subscription.billing_tz)).date()
+    changes, back, kept = Changes(), 0, 0
+    for invoice in invoices:
+        if invoice.status == Invoice.Status.PAID:
+            left = refunds.refundable(invoice)
+            unused = sum(_unused(line, on=today) for line in invoice.lines.all()) if pro_rata else left
+            amount = max(0, min(left, unused))
+            if amount:
+                refunds.request(
+                    invoice_id=invoice.pk, amount=amount, reason="withdrawal", by=by, now=now, owed_by_law=True
+                )
+            back, kept = back + amount, kept + left - amount
+        elif invoice.status == Invoice.Status.OPEN:
+            invoice.status = Invoice.Status.VOID
+            changes.invoices[invoice.pk] = invoice
+    settlement.cancel(subscription, changes, by=by, reason="withdrawn", now=now)
+    changes.write(now=now)
+    made = Withdrawal.objects.create(
+        subscription=subscription,
+        at=now,
+        by=by,
+        pro_rata=pro_rata,
+        currency=subscription.price.currency,
+        refunded=back,
+        kept=kept,
+    )
+    letters.write([Letter("withdrawn", subscription, {"amount": Money(back, made.currency)})], now=now)
+    return made
+
+
+def _unused(line: InvoiceLine, *, on: date) -> int:
+    """Answer what the days from `on` are worth of a line, tax included; the day of withdrawing is not paid for."""
+    if line.service_start is None or line.service_end is None:
+        return line.amount
+    days = (line.service_end - line.service_start).days
+    remaining = (line.service_end - max(on, line.service_start)).days
+    return amounts.share(line.amount, max(0, remaining), days)
