@@ -24,7 +24,7 @@ from core.money import Money
 class PlanFamilyAdmin(ModelAdmin):
     """Families of plans."""
 
-    list_display = ("name", "code", "fallback_currency")
+    list_display = ("name", "code", "fallback_currency", "upgrades_by")
 
 
 @admin.register(Plan)
@@ -90,12 +90,19 @@ class PriceForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at ru
 class PriceAdmin(ModelAdmin):
     """Prices. Adding one puts it in place of the present version; none is ever edited."""
 
-    list_display = ("plan", "amount_label", "interval", "place", "tax_behavior", "version", "superseded_at")
+    list_display = ("plan", "amount_label", "interval", "place", "tax_behavior", "version", "applies_to_existing_from")
     list_filter = (CurrentFilter, "plan", "currency")
     list_select_related = ("plan",)
     ordering = ("plan__tier", "currency", "country", "-version")
     form = PriceForm
-    fields = ("plan", "currency", "country", "interval", "amount", "tax_behavior")
+    fields = (
+        ("plan", "interval"),
+        ("currency", "country"),
+        ("amount", "tax_behavior"),
+        "trial_days",
+        ("intro_amount", "intro_periods"),
+        ("applies_to_existing_from", "notice_days"),
+    )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: a version is what customers were charged by."""
@@ -116,6 +123,13 @@ class PriceAdmin(ModelAdmin):
             amount=wanted.amount,
             tax_behavior=Price.TaxBehavior(wanted.tax_behavior),
             now=clock.now(),
+            terms=plans.Terms(
+                trial_days=wanted.trial_days,
+                intro_amount=wanted.intro_amount,
+                intro_periods=wanted.intro_periods,
+                applies_to_existing_from=wanted.applies_to_existing_from,
+                notice_days=wanted.notice_days,
+            ),
         )
         wanted.pk = made.pk
 

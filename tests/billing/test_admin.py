@@ -110,6 +110,8 @@ class TestPrices:
                 "interval": "month",
                 "amount": "1699",
                 "tax_behavior": "inclusive",
+                "trial_days": "0",
+                "notice_days": "30",
             },
         )
         assert answer.status_code == 302
@@ -132,6 +134,8 @@ class TestPrices:
             "interval": "month",
             "amount": "1699",
             "tax_behavior": "inclusive",
+            "trial_days": "0",
+            "notice_days": "30",
         }
         answer = admin.post(reverse("admin:billing_price_add"), wanted | mistake)
         assert answer.status_code == 200

@@ -63,6 +63,9 @@ class TestSchedule:
             "billing.tasks.sweep_refunds",
             "billing.tasks.fill_webhook_holes",
             "billing.tasks.announce_prices",
+            "billing.tasks.warn_of_expiring_cards",
+            "billing.tasks.deliver_gifts",
+            "billing.tasks.expire_gifts",
             "billing.tasks.remind",
         }
         assert ours <= set(current_app.tasks)
