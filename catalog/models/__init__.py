@@ -12,7 +12,7 @@ from catalog.models.ingest import (
     SourceRecord,
 )
 from catalog.models.licences import AvailabilityWindow
-from catalog.models.matching import MatchCandidate, TitleMerge
+from catalog.models.matching import MatchCandidate, PersonMerge, TitleMerge
 from catalog.models.media import MediaPackage, MediaRendition, MediaSource, MediaSubtitles
 from catalog.models.people import Credit, Person
 from catalog.models.publication import PublicationEntry
@@ -54,6 +54,7 @@ __all__ = [
     "MediaSource",
     "MediaSubtitles",
     "Person",
+    "PersonMerge",
     "PersonSource",
     "Provider",
     "PublicationEntry",

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from catalog.models.people import Person
 from catalog.models.titles import Title
 
 
@@ -70,3 +71,27 @@ class TitleMerge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.merged_id} into {self.kept_id}"
+
+
+class PersonMerge(models.Model):
+    """One merge of two people: what went from `merged` to `kept`, so that it can be undone. Rows are never deleted."""
+
+    kept = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    merged = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    moved = models.JSONField(help_text="Ids of credits and sources; and the credits that both had, which one gave up.")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=100, help_text="user:<id>.")
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undone_by = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [
+            # Somebody who was merged twice at once could be un-merged into one alone.
+            models.UniqueConstraint(
+                fields=["merged"], name="person_merge_once_at_a_time", condition=Q(undone_at__isnull=True)
+            ),
+        ]
+        verbose_name_plural = "person merges"
+
+    def __str__(self) -> str:
+        return f"{self.merged} into {self.kept}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import MD5, Upper
 
 from catalog.models.titles import Title
@@ -13,9 +14,15 @@ from core.ids import new_id
 class Person(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=500)
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+", db_index=False,
+        help_text="Who answers for this id.",
+    )  # fmt: skip
 
     class Meta:
         indexes = [
+            # Who answers for others: few do.
+            models.Index("merged_into", name="person_merged", condition=Q(merged_into__isnull=False)),
             # Editors find people by the beginning of their names.
             models.Index(OpClass(Upper("name"), name="text_pattern_ops"), name="person_name"),
         ]

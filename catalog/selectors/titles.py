@@ -107,9 +107,10 @@ def genres_for(viewer: Viewer, now: datetime) -> QuerySet[Genre]:
 def person_for(person_id: UUID, viewer: Viewer, now: datetime) -> tuple[Person, list[tuple[Title, list[Credit]]]]:
     """Answer a person with the titles that the viewer may see, newest first, and the credits in each.
 
-    What somebody did in an episode counts to its series. Raises PersonNotFound, also when there is
+    What somebody did in an episode counts to its series; who was merged is answered for by another. Raises PersonNotFound, also when there is
     no such title: a name alone would tell what is kept from the viewer.
     """
+    person_id = Person.objects.filter(pk=person_id).values_list("merged_into", flat=True).first() or person_id
     # A credit in what is kept from the viewer would tell of it.
     credited = Credit.objects.filter(person=person_id, title__in=Title.objects.visible_to(viewer, now))
     taking_part = Q(pk__in=credited.values("title")) | Q(pk__in=credited.values("title__series"))

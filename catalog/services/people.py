@@ -1,0 +1,137 @@
+"""People: joining what is one person, parting namesakes. Audited, and reversible."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from catalog.models import Credit, Person, PersonMerge, PersonSource, Title
+from catalog.services import search
+from core.errors import DomainError
+
+_CREDIT = ("title_id", "job", "job_display", "character")
+
+
+class PersonUnknown(DomainError):
+    code = "person_unknown"
+    title = "There is no such person."
+    status = 404
+
+
+class CannotMergePeople(DomainError):
+    code = "cannot_merge_people"
+    title = "These people cannot be merged."
+
+
+class PersonMergeUnknown(DomainError):
+    code = "person_merge_unknown"
+    title = "There is no such merge, or it was undone before."
+    status = 404
+
+
+def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMerge:
+    """Make two people one: `kept` receives the credits of `merged`, whose id answers for it from now on.
+
+    Later deliveries that mean `merged` mean `kept`. Raises PersonUnknown, CannotMergePeople.
+    """
+    with transaction.atomic():
+        kept, merged = _locked(kept_id, merged_id)
+        ours = set(Credit.objects.filter(person=kept).values_list(*_CREDIT))
+        both, moving = [], []
+        for credit in Credit.objects.filter(person=merged).order_by("pk"):
+            (both if tuple(getattr(credit, name) for name in _CREDIT) in ours else moving).append(credit)
+        moved = {
+            "credits": [credit.pk for credit in moving],
+            "given_up": [
+                {name: str(getattr(credit, name)) for name in _CREDIT}
+                | {"billing": credit.billing, "guest": credit.guest}
+                for credit in both
+            ],
+            "sources": list(PersonSource.objects.filter(person=merged).order_by("pk").values_list("pk", flat=True)),
+            "people": [
+                str(pk) for pk in Person.objects.filter(merged_into=merged).order_by("pk").values_list("pk", flat=True)
+            ],
+        }
+        Credit.objects.filter(pk__in=[credit.pk for credit in both]).delete()
+        Credit.objects.filter(pk__in=moved["credits"]).update(person=kept)
+        PersonSource.objects.filter(pk__in=moved["sources"]).update(person=kept)
+        # Whoever was merged before is answered for by the same person, without a chain to follow.
+        Person.objects.filter(merged_into=merged).update(merged_into=kept)
+        Person.objects.filter(pk=merged.pk).update(merged_into=kept)
+        _touch({credit.title_id for credit in (*both, *moving)}, now)
+        return PersonMerge.objects.create(kept=kept, merged=merged, moved=moved, at=now, by=by)
+
+
+def unmerge(*, merge_id: int, by: str, now: datetime) -> Person:
+    """Undo a merge: what went over comes back, as far as it is still there. Raises PersonMergeUnknown."""
+    with transaction.atomic():
+        done = PersonMerge.objects.select_for_update().filter(pk=merge_id, undone_at__isnull=True).first()
+        if done is None:
+            raise PersonMergeUnknown
+        kept, merged = _locked(done.kept_id, done.merged_id, again=True)
+        moved: dict[str, Any] = done.moved
+        back = Credit.objects.filter(pk__in=moved["credits"], person=kept)
+        titles = set(back.values_list("title_id", flat=True))
+        back.update(person=merged)
+        still = set(
+            Title.objects.filter(pk__in=[row["title_id"] for row in moved["given_up"]]).values_list("pk", flat=True)
+        )
+        Credit.objects.bulk_create(
+            [Credit(person=merged, **row) for row in moved["given_up"] if UUID(row["title_id"]) in still],
+            ignore_conflicts=True,
+        )
+        PersonSource.objects.filter(pk__in=moved["sources"], person=kept).update(person=merged)
+        Person.objects.filter(pk__in=moved["people"], merged_into=kept).update(merged_into=merged)
+        Person.objects.filter(pk=merged.pk).update(merged_into=None)
+        _touch(titles | still, now)
+        done.undone_at, done.undone_by = now, by
+        done.save(update_fields=["undone_at", "undone_by"])
+        merged.refresh_from_db()
+        return merged
+
+
+def split(*, person_id: UUID, credit_ids: Collection[int], name: str, now: datetime) -> Person:
+    """Give some of a person's credits to a new person, a namesake. Raises PersonUnknown, CannotMergePeople (no such credit).
+
+    A later delivery that names both alike means the first again: its editors' credits stay as they are here.
+    """
+    with transaction.atomic():
+        person = Person.objects.select_for_update().filter(pk=person_id).first()
+        if person is None:
+            raise PersonUnknown
+        credits_ = Credit.objects.filter(person=person, pk__in=credit_ids)
+        titles = set(credits_.values_list("title_id", flat=True))
+        if not titles:
+            raise CannotMergePeople("Choose at least one credit of this person.")
+        other = Person.objects.create(name=name or person.name)
+        credits_.update(person=other)
+        for title in Title.objects.filter(pk__in=titles).locked():
+            title.edited = sorted({*title.edited, "credits"})
+            title.save(update_fields=["edited"])
+        _touch(titles, now)
+        return other
+
+
+def _locked(kept_id: UUID, merged_id: UUID, *, again: bool = False) -> tuple[Person, Person]:
+    if kept_id == merged_id:
+        raise CannotMergePeople("A person cannot be merged with themselves.")
+    rows = Person.objects.filter(pk__in=[kept_id, merged_id]).order_by("pk").select_for_update(of=("self",))
+    found = {person.pk: person for person in rows}
+    if len(found) != 2:
+        raise PersonUnknown
+    if not again and any(person.merged_into_id for person in found.values()):
+        raise CannotMergePeople("One of them was merged before: choose the person who answers for them.")
+    return found[kept_id], found[merged_id]
+
+
+def _touch(title_ids: Collection[UUID], now: datetime) -> None:
+    """Raise the revision of what names somebody, and let the search read it anew."""
+    for title in Title.objects.filter(pk__in=title_ids).locked():
+        wholes = [pk for pk in (title.pk, title.parent_id, title.series_id) if pk]
+        Title.objects.filter(pk__in=wholes).update(revision=F("revision") + 1, updated_at=now)
+    search.rebuild(list(title_ids))
