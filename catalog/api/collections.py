@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import orjson
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -19,6 +21,7 @@ from catalog.api.serializers import CardSerializer
 from catalog.api.viewers import viewer_of
 from catalog.rules import Viewer
 from catalog.selectors import collections
+from catalog.services import kept
 from core.api import etags
 from core.api.problems import raises
 from core.clock import now
@@ -43,9 +46,14 @@ class RowsView(APIView):
         """List the rows that editors have placed before this viewer now, each with its first titles."""
         viewer, at = viewer_of(request), now()
         profile = current_profile(request)
-        found = collections.rows_for(viewer, at, is_kids=bool(profile and profile.is_kids))
-        body = [_row(row, viewer, at) for row in found]
-        return etags.answer(request, key=[viewer.key(), body], body=lambda: body)
+        is_kids = bool(profile and profile.is_kids)
+
+        def rows() -> Any:
+            return [_row(row, viewer, at) for row in collections.rows_for(viewer, at, is_kids=is_kids)]
+
+        key = [etags.API_VERSION, "rows", settings.PUBLIC_URL, viewer.key(), is_kids]
+        found = kept.answer(key, viewer.country, at, rows, ends=lambda: collections.next_row_boundary(at))
+        return etags.answer(request, key=[viewer.key(), found.digest], body=lambda: orjson.Fragment(found.body))
 
 
 class CollectionView(APIView):

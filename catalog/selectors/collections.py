@@ -24,7 +24,7 @@ from catalog.models import (
 )
 from catalog.models.titles import TitleQuerySet
 from catalog.rules import Audience, Viewer
-from catalog.selectors import titles as title_selectors
+from catalog.selectors import titles
 from core.errors import DomainError
 
 ROWS = 30
@@ -56,7 +56,7 @@ def rows_for(viewer: Viewer, now: datetime, *, is_kids: bool) -> list[Row]:
     collections = list({row.collection_id: row.collection for row in placed[:ROWS]}.values())
     members = {collection.pk: title_ids[:CARDS] for collection, title_ids in _members(collections, viewer, now, CARDS)}
     wanted = {title_id for title_ids in members.values() for title_id in title_ids}
-    cards = {title.pk: title for title in title_selectors.in_order(list(wanted))}
+    cards = {title.pk: title for title in titles.in_order(list(wanted))}
     rows = [Row(collection, [cards[pk] for pk in members[collection.pk] if pk in cards]) for collection in collections]
     return [row for row in rows if row.titles]
 
@@ -67,7 +67,7 @@ def collection_for(slug: str, viewer: Viewer, now: datetime) -> Row:
     if collection is None:
         raise CollectionNotFound
     [(_, title_ids)] = _members([collection], viewer, now, collection.most)
-    found = title_selectors.in_order(title_ids)
+    found = titles.in_order(title_ids)
     if not found:
         raise CollectionNotFound
     return Row(collection, found)
@@ -111,33 +111,33 @@ def _queries(
         yield 2 * number + 1, ruled[:limit]
 
 
-def _ordered(titles: QuerySet[Title], order: str) -> QuerySet[Title]:
+def _ordered(found: QuerySet[Title], order: str) -> QuerySet[Title]:
     """Put titles in order by columns that have an index, so that the first few cost no sorting of all."""
     if order == Collection.Order.RELEASED:
-        released = titles.filter(release_date__isnull=False)
+        released = found.filter(release_date__isnull=False)
         return released.annotate(rank=Extract("release_date", "epoch", output_field=FloatField())).order_by(
             "-release_date", "-pk"
         )
     if order == Collection.Order.POPULAR:
-        known = titles.filter(search_document__isnull=False)
+        known = found.filter(search_document__isnull=False)
         return known.annotate(rank=F("search_document__standing")).order_by("-search_document__standing", "-pk")
-    return titles.annotate(rank=Value(0.0, FloatField())).order_by("-pk")
+    return found.annotate(rank=Value(0.0, FloatField())).order_by("-pk")
 
 
-def _meeting(rule: Rule, titles: TitleQuerySet, viewer: Viewer, now: datetime) -> QuerySet[Title]:
+def _meeting(rule: Rule, found: TitleQuerySet, viewer: Viewer, now: datetime) -> QuerySet[Title]:
     conditions = [
         *_facts(rule),
-        *(Q(Exists(found.filter(title=OuterRef("pk")))) for found in _parts(rule)),
+        *(Q(Exists(part.filter(title=OuterRef("pk")))) for part in _parts(rule)),
     ]
     if rule.highest_age is not None:
         stricter = replace(viewer, audience=Audience(min(rule.highest_age, viewer.audience.highest_age), False))
-        titles = titles.browsable_by(stricter, now)
+        found = found.browsable_by(stricter, now)
     if rule.leaves_within_days is not None:
         later = AvailabilityWindow.objects.open_in(viewer.country, now + timedelta(days=rule.leaves_within_days))
         conditions.append(Q(~Exists(later.filter(title=OuterRef("pk")))))
     if rule.added_within_days is not None:
         conditions.append(Q(published_at__gt=now - timedelta(days=rule.added_within_days)))
-    return titles.filter(*conditions)
+    return found.filter(*conditions)
 
 
 def _facts(rule: Rule) -> Iterator[Q]:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from catalog.membership import RuleInvalid, read_rule
 from catalog.models import Collection, CollectionTitle, EditorialRow, Title
+from catalog.services import kept
 from core.errors import DomainError
 
 
@@ -49,6 +50,7 @@ def save(
             raise CollectionInvalid("A collection by rule needs a rule; without one choose manual.")
         collection.updated_at = now
         collection.save()
+        kept.changed()
         if title_ids is not None:
             _arrange(collection, title_ids)
         if rows is not None:
@@ -59,7 +61,9 @@ def save(
 
 def delete(*, collection_id: UUID) -> None:
     """Take a collection and its rows away. One that is not there is no error."""
-    Collection.objects.filter(pk=collection_id).delete()
+    with transaction.atomic():
+        Collection.objects.filter(pk=collection_id).delete()
+        kept.changed()
 
 
 def _arrange(collection: Collection, title_ids: Sequence[UUID]) -> None:

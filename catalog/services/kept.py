@@ -48,8 +48,18 @@ def changed() -> None:
         transaction.on_commit(_forget)
 
 
-def answer(key: Sequence[Any], country: str, now: datetime, make: Callable[[], Any]) -> Kept:
-    """Answer what `make` answers, or made before under this key, if it is the same still."""
+def answer(
+    key: Sequence[Any],
+    country: str,
+    now: datetime,
+    make: Callable[[], Any],
+    *,
+    ends: Callable[[], datetime | None] = lambda: None,
+) -> Kept:
+    """Answer what `make` answers, or made before under this key, if it is the same still.
+
+    `ends` answers when it will be another for a reason of its own, beside the country's licences.
+    """
     if connection.in_atomic_block:
         # What is read here may never be committed.
         return _made(make)
@@ -65,7 +75,7 @@ def answer(key: Sequence[Any], country: str, now: datetime, make: Callable[[], A
     lease = _answers.lease(name)
     made = _made(make)
     if lease is not None and len(made.body) <= LARGEST:
-        made.until = next_boundary(country, now).timestamp()
+        made.until = min(filter(None, (next_boundary(country, now), ends()))).timestamp()
         _answers.fill(name, lease, _encoder.encode(made))
     return made
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from catalog.models import Credit, Person, PersonMerge, PersonSource, Title
-from catalog.services import search
+from catalog.services import kept, search
 from core.errors import DomainError
 
 _CREDIT = ("title_id", "job", "job_display", "character")
@@ -132,6 +132,7 @@ def _locked(kept_id: UUID, merged_id: UUID, *, again: bool = False) -> tuple[Per
 def _touch(title_ids: Collection[UUID], now: datetime) -> None:
     """Raise the revision of what names somebody, and let the search read it anew."""
     for title in Title.objects.filter(pk__in=title_ids).locked():
+        kept.changed()
         wholes = [pk for pk in (title.pk, title.parent_id, title.series_id) if pk]
         Title.objects.filter(pk__in=wholes).update(revision=F("revision") + 1, updated_at=now)
     search.rebuild(list(title_ids))

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
@@ -263,6 +264,40 @@ class TestApi:
         assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
             (404, "collection_not_found")
         ] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+class TestKeptRows:
+    @pytest.fixture
+    def viewer(self, client: Client) -> Client:
+        account = AccountFactory.create()
+        client.cookies["sessionid"] = sign_in(account, profile=ProfileFactory.create(account=account))
+        return client
+
+    def names(self, client: Client) -> list[str]:
+        return [row["slug"] for row in client.get("/api/v1/rows").json()]
+
+    def test_cost_no_query_the_second_time(self, viewer: Client, django_assert_num_queries: Any) -> None:
+        collection(titles=[film("A")])
+        assert self.names(viewer) == ["night-trains"]
+        with django_assert_num_queries(0):
+            assert self.names(viewer) == ["night-trains"]
+
+    def test_follow_a_change_and_a_row_that_begins_and_ends_at_its_second(self, viewer: Client) -> None:
+        title = film("A")
+        made = collection(titles=[title])
+        assert self.names(viewer) == ["night-trains"]
+        collections.delete(collection_id=made.pk)
+        assert self.names(viewer) == []
+        with time_machine.travel(NOW, tick=False) as time:
+            collection(
+                "timed", [title], [{"starts_at": NOW + timedelta(seconds=5), "ends_at": NOW + timedelta(seconds=9)}]
+            )
+            assert self.names(viewer) == []
+            time.move_to(NOW + timedelta(seconds=5))
+            assert self.names(viewer) == ["timed"]
+            time.move_to(NOW + timedelta(seconds=9))
+            assert self.names(viewer) == []
 
 
 class TestAdmin:
