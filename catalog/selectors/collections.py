@@ -55,7 +55,7 @@ def rows_for(viewer: Viewer, now: datetime, *, is_kids: bool) -> list[Row]:
     # A collection that stands in two rows is shown where it comes first.
     collections = list({row.collection_id: row.collection for row in placed[:ROWS]}.values())
     members = {collection.pk: title_ids[:CARDS] for collection, title_ids in _members(collections, viewer, now, CARDS)}
-    wanted = {title_id for title_ids in members.values() for title_id in title_ids}
+    wanted = dict.fromkeys(title_id for title_ids in members.values() for title_id in title_ids)
     cards = {title.pk: title for title in titles.in_order(list(wanted))}
     rows = [Row(collection, [cards[pk] for pk in members[collection.pk] if pk in cards]) for collection in collections]
     return [row for row in rows if row.titles]
@@ -71,6 +71,13 @@ def collection_for(slug: str, viewer: Viewer, now: datetime) -> Row:
     if not found:
         raise CollectionNotFound
     return Row(collection, found)
+
+
+def next_row_boundary(now: datetime) -> datetime | None:
+    """Answer the next instant at which a row begins or ends anywhere; None when none is planned."""
+    starts = EditorialRow.objects.filter(starts_at__gt=now).order_by("starts_at").values_list("starts_at", flat=True)
+    ends = EditorialRow.objects.filter(ends_at__gt=now).order_by("ends_at").values_list("ends_at", flat=True)
+    return min((moment for moment in (starts.first(), ends.first()) if moment), default=None)
 
 
 def _members(

@@ -42,10 +42,11 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMe
     with transaction.atomic():
         kept, merged = _locked(kept_id, merged_id)
         ours = set(Credit.objects.filter(person=kept).values_list(*_CREDIT))
-        both, moving = [], []
+        both: list[Credit] = []
+        moving: list[Credit] = []
         for credit in Credit.objects.filter(person=merged).order_by("pk"):
             (both if tuple(getattr(credit, name) for name in _CREDIT) in ours else moving).append(credit)
-        moved = {
+        moved: dict[str, Any] = {
             "credits": [credit.pk for credit in moving],
             "given_up": [
                 {name: str(getattr(credit, name)) for name in _CREDIT}
