@@ -2,7 +2,8 @@
 
 Each source of access (`SOURCES`) answers for itself; the highest tier among them holds, until any of them
 changes. The answer is kept in Valkey, for a minute at most and never past its next boundary. Whoever changes
-what an answer is made of calls `forget_on_commit` in the same transaction. Inside a transaction nothing is
+what an answer is made of calls `forget_on_commit` in the same transaction: for subscriptions `services.records`,
+through which all writes go, for grants `services.access`, for plans their admin. Inside a transaction nothing is
 kept, since what it reads may never be committed; without Valkey each question is a query.
 """
 
@@ -21,6 +22,9 @@ from django.db import connection, transaction
 from billing import rules
 from billing.models import AccessGrant, Plan, Subscription
 from core.revocable import LIFETIME, RevocableCache
+
+MADE_OF = frozenset({"status", "price", "paid_through", "cancel_at", "pause_at", "first_failed_at"})
+"""The fields of a subscription that its answer is made of, and no other is read for it."""
 
 _accounts = RevocableCache("entitlement")
 _plans = RevocableCache("plan")
@@ -88,7 +92,9 @@ def forget_plan_on_commit(plan_id: UUID) -> None:
 
 
 def _of_subscription(account_id: UUID, now: datetime) -> list[Entitlement]:
-    subscription = Subscription.objects.live().filter(account=account_id).select_related("price__plan").first()
+    # What were read beside these would cost a query of its own, and be noticed.
+    found = Subscription.objects.live().filter(account=account_id).only(*MADE_OF, "price__plan")
+    subscription = found.select_related("price__plan").first()
     if subscription is None:
         return []
     access, until = rules.access(

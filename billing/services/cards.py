@@ -25,7 +25,7 @@ from billing.models import (
     WebhookEvent,
 )
 from billing.rules import Status
-from billing.services import payments
+from billing.services import payments, records
 from core import idempotency
 from core.errors import DomainError
 from core.idempotency import RequestKey
@@ -210,4 +210,4 @@ def retry_with_new_card(account_id: UUID, *, now: datetime) -> None:
         if open_invoice.exclude(attempts__state__in=PaymentAttempt.OPEN).exists():
             subscription.next_step, subscription.next_bill_at = rules.Step.RETRY, now
             subscription.claimed_until = None
-            subscription.save(update_fields=["next_step", "next_bill_at", "claimed_until"])
+            records.save(subscription, ["next_step", "next_bill_at", "claimed_until"])

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q
 
-from billing import entitlements, rules, selectors
+from billing import rules, selectors
 from billing.gateway import Gateway, OutcomeKind
 from billing.models import (
     Invoice,
@@ -25,7 +25,7 @@ from billing.models import (
     Subscription,
 )
 from billing.rules import Status
-from billing.services import cycles, invoicing, settlement
+from billing.services import cycles, invoicing, records, settlement
 from billing.services.subscriptions import (
     NoSubscription,
     PaymentMethodRequired,
@@ -169,9 +169,8 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
 def _change_at_once(subscription: Subscription, price: Price, *, by: str, now: datetime) -> None:
     """Give a locked subscription another plan's features; its price is billed from the next period on."""
     subscription.price, subscription.pending_price = price, None
-    subscription.save(update_fields=["price", "pending_price"])
+    records.save(subscription, ["price", "pending_price"])
     cycles.note(subscription, "plan_changed", by=by, now=now).save(force_insert=True)
-    entitlements.forget_on_commit([subscription.account_id])
 
 
 @transaction.atomic
@@ -188,7 +187,7 @@ def downgrade(*, account_id: UUID, price_id: UUID, now: datetime, by: str) -> Su
     if paid is not None and price.plan.tier <= paid.plan.tier < subscription.price.plan.tier:
         _change_at_once(subscription, paid, by=by, now=now)
     subscription.pending_price = None if price.pk == subscription.price_id else price
-    subscription.save(update_fields=["pending_price"])
+    records.save(subscription, ["pending_price"])
     cycles.note(subscription, f"next_period: {price.plan.code}", by=by, now=now).save(force_insert=True)
     return subscription
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from billing import rules
 from billing.models import Subscription, SubscriptionTransition
+from billing.services import records
 
 
 def restart(subscription: Subscription, anchor: rules.Anchor) -> None:
@@ -17,7 +18,7 @@ def restart(subscription: Subscription, anchor: rules.Anchor) -> None:
     subscription.cycle += 1
     subscription.period_index = 0
     subscription.anchor_date, subscription.anchor_time = anchor.date, anchor.time
-    subscription.save(update_fields=["periods_before", "cycle", "period_index", "anchor_date", "anchor_time"])
+    records.save(subscription, ["periods_before", "cycle", "period_index", "anchor_date", "anchor_time"])
 
 
 def note(subscription: Subscription, reason: str, *, by: str, now: datetime) -> SubscriptionTransition:

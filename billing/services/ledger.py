@@ -17,6 +17,8 @@ from billing.models import JournalEntry, JournalLine
 Account = JournalLine.Account
 Kind = JournalEntry.Kind
 
+# A subscription's country is asked for row by row: joined, each statement might read every subscription there is.
+
 # An invoice is owed, its service is owed by us, its tax belongs to the state. `sign` 1 books it, -1 takes it back.
 _INVOICES = """
 WITH made AS (
@@ -28,13 +30,15 @@ WITH made AS (
     )
     RETURNING id, invoice_id
 ), parts AS (
-    SELECT made.id AS entry_id, coalesce(subscription.country, '') AS country,
+    SELECT made.id AS entry_id, coalesce((
+            SELECT country FROM billing_subscription WHERE billing_subscription.id = invoice.subscription_id
+        ), '') AS country,
         sum(line.amount)::bigint AS gross, sum(line.tax)::bigint AS tax
     FROM made
     JOIN billing_invoice invoice ON invoice.id = made.invoice_id
-    LEFT JOIN billing_subscription subscription ON subscription.id = invoice.subscription_id
     JOIN billing_invoiceline line ON line.invoice_id = invoice.id
-    GROUP BY made.id, subscription.country
+    WHERE invoice.id = ANY(%(ids)s) AND line.invoice_id = ANY(%(ids)s)
+    GROUP BY made.id, invoice.subscription_id
 )
 INSERT INTO billing_journalline (entry_id, account, country, amount)
 SELECT entry_id, side.account, side.country, side.amount * %(sign)s
@@ -91,14 +95,15 @@ GROUP BY made.id HAVING sum(parts.amount) <> 0
 _SCHEDULES = """
 INSERT INTO billing_revenueschedule
     (source_key, line_id, plan_id, country, currency, amount, start, "end", first_day)
-SELECT 'line:' || line.id, line.id, price.plan_id, subscription.country, invoice.currency, line.amount - line.tax,
+SELECT 'line:' || line.id, line.id, price.plan_id, (
+        SELECT country FROM billing_subscription WHERE billing_subscription.id = invoice.subscription_id
+    ), invoice.currency, line.amount - line.tax,
     line.service_start, line.service_end,
     greatest(line.service_start, %(day)s, (SELECT max(day) + 1 FROM billing_recognisedday))
 FROM billing_invoiceline line
 JOIN billing_invoice invoice ON invoice.id = line.invoice_id
-JOIN billing_subscription subscription ON subscription.id = invoice.subscription_id
 JOIN billing_price price ON price.id = line.price_id
-WHERE line.invoice_id = ANY(%(ids)s) AND line.amount <> line.tax AND line.service_start < line.service_end
+WHERE invoice.subscription_id IS NOT NULL AND invoice.id = ANY(%(ids)s) AND line.invoice_id = ANY(%(ids)s) AND line.amount <> line.tax AND line.service_start < line.service_end
 """
 
 

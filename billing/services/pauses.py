@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from billing import entitlements, rules
+from billing import rules
 from billing.gateway import Gateway
 from billing.models import Invoice, PaymentCustomer, PaymentMethod, Subscription
 from billing.rules import Status
-from billing.services import cycles, invoicing, letters, plans, settlement, subscriptions
+from billing.services import cycles, invoicing, letters, plans, records, settlement, subscriptions
 from billing.services.invoicing import Charge
 from billing.services.letters import Letter
 from billing.services.subscriptions import (
@@ -68,8 +68,7 @@ def pause(*, account_id: UUID, months: int, now: datetime, by: str) -> Subscript
     subscription.resume_at = rules.pause_end(
         subscription.paid_through, months=months, zone=ZoneInfo(subscription.billing_tz)
     )
-    subscription.save(update_fields=["pause_at", "resume_at", "next_bill_at"])
-    entitlements.forget_on_commit([account_id])
+    records.save(subscription, ["pause_at", "resume_at", "next_bill_at"])
     cycles.note(subscription, f"pause_requested: {months}", by=by, now=now).save(force_insert=True)
     told = Letter("pause_planned", subscription, {"from": subscription.pause_at, "until": subscription.resume_at})
     letters.write([told], now=now)
@@ -86,8 +85,7 @@ def undo(*, account_id: UUID, now: datetime, by: str) -> Subscription:
     subscription.next_step, subscription.next_bill_at = rules.after_payment(
         paid_through=subscription.paid_through, now=subscription.last_charged_at or now
     )
-    subscription.save(update_fields=["pause_at", "resume_at", "next_step", "next_bill_at"])
-    entitlements.forget_on_commit([account_id])
+    records.save(subscription, ["pause_at", "resume_at", "next_step", "next_bill_at"])
     cycles.note(subscription, "pause_undone", by=by, now=now).save(force_insert=True)
     return subscription
 
@@ -129,7 +127,7 @@ def _begin(*, account_id: UUID, quoted_amount: int, request_key: RequestKey, now
     subscription.price, subscription.pending_price = price, None
     subscription.next_step, subscription.next_bill_at = rules.Step.RESUME, now
     subscription.claimed_until = now + CLAIM
-    subscription.save(update_fields=["price", "pending_price", "next_step", "next_bill_at", "claimed_until"])
+    records.save(subscription, ["price", "pending_price", "next_step", "next_bill_at", "claimed_until"])
     cycles.note(subscription, "resume_requested", by=by, now=now).save(force_insert=True)
     charge = Charge(
         subscription=subscription,

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Q
 
-from billing import entitlements, rules
+from billing import rules
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 from billing.models import (
     Invoice,
@@ -32,7 +32,7 @@ from billing.models import (
     SubscriptionTransition,
 )
 from billing.rules import Status
-from billing.services import _rows, cycles, invoicing, payments, plans, settlement
+from billing.services import _rows, cycles, invoicing, payments, plans, records, settlement
 from billing.services.calls import Calls, calling
 from billing.services.invoicing import Charge
 from billing.services.settlement import SYSTEM, Changes
@@ -576,14 +576,11 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
             continue
         handled.append(_entry(subscription, facts, decision, decision.action))
         _carry_out(subscription, decision, facts, changes, now=now)
-    Subscription.objects.filter(pk__in=[charge.subscription.pk for charge in to_bill + to_retry]).update(
-        claimed_until=now + CLAIM
-    )
+    records.claim([charge.subscription.pk for charge in to_bill + to_retry], until=now + CLAIM)
     for charge in to_bill:
         if charge.price.pk != charge.subscription.price_id:
             charge.subscription.price, charge.subscription.pending_price = charge.price, None
-            charge.subscription.save(update_fields=["price", "pending_price"])
-            entitlements.forget_on_commit([charge.subscription.account_id])
+            records.save(charge.subscription, ["price", "pending_price"])
             reason = f"price: {charge.price.plan.code}, version {charge.price.version}"
             changes.transitions.append(cycles.note(charge.subscription, reason, by=SYSTEM, now=now))
     attempts = _retry(to_retry, facts, changes, handled, now=now)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
-from billing import entitlements, events, rules
+from billing import events, rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import (
     Invoice,
@@ -27,7 +27,7 @@ from billing.models import (
     SubscriptionTransition,
 )
 from billing.rules import Status
-from billing.services import _rows, crediting, cycles, dunning, gift_sales, ledger
+from billing.services import _rows, crediting, cycles, dunning, gift_sales, ledger, records
 from core import outbox
 
 SYSTEM = "system"
@@ -62,7 +62,6 @@ class Changes:
         )
         _rows.update(list(self.invoices.values()), ["status", "paid_at"])
         _save_states(self.subscriptions.values())
-        entitlements.forget_on_commit([subscription.account_id for subscription in self.subscriptions.values()])
         self._book(now=now)
         SubscriptionTransition.objects.bulk_create(self.transitions)
         for subscription, event in self.events:
@@ -86,7 +85,7 @@ class Changes:
 
 
 def _save_states(subscriptions: Iterable[Subscription]) -> None:
-    _rows.update(
+    records.save_all(
         list(subscriptions),
         [
             "status",
@@ -164,9 +163,11 @@ def settle(outcomes: Mapping[UUID, ChargeOutcome], *, now: datetime) -> None:
 # Locked first and by key, as everywhere; what has changed meanwhile is seen by the statements that follow.
 _LOCK_ACTIVE = """
 SELECT subscription.id FROM billing_subscription subscription
-JOIN billing_invoice invoice ON invoice.subscription_id = subscription.id
-JOIN billing_paymentattempt attempt ON attempt.invoice_id = invoice.id
-WHERE attempt.id = ANY(%(ids)s) AND subscription.status = 'active'
+WHERE subscription.id = ANY(ARRAY(
+    SELECT invoice.subscription_id FROM billing_paymentattempt attempt
+    JOIN billing_invoice invoice ON invoice.id = attempt.invoice_id
+    WHERE attempt.id = ANY(%(ids)s)
+)) AND subscription.status = 'active'
     AND subscription.cancel_at IS NULL AND subscription.parked_at IS NULL
 ORDER BY subscription.id FOR UPDATE OF subscription
 """
@@ -175,20 +176,12 @@ UPDATE billing_invoice invoice SET status = 'paid', paid_at = %(now)s
 FROM billing_paymentattempt attempt
 WHERE attempt.id = ANY(%(ids)s) AND attempt.invoice_id = invoice.id AND attempt.state = 'sent'
     AND invoice.status = 'open' AND invoice.kind = 'period' AND invoice.subscription_id = ANY(%(subscriptions)s)
-RETURNING attempt.id, invoice.id
+RETURNING attempt.id, invoice.id, invoice.subscription_id
 """
 _CLOSE_ATTEMPTS = """
 UPDATE billing_paymentattempt attempt
 SET state = 'succeeded', gateway_id = said.gateway_id, decline_code = '', decline_class = '', settled_at = %(now)s
 FROM unnest(%(ids)s::uuid[], %(gateway_ids)s::text[]) AS said (id, gateway_id) WHERE attempt.id = said.id
-"""
-_MOVE_ON = """
-UPDATE billing_subscription subscription
-SET paid_through = period."end", period_index = period.index + 1, claimed_until = NULL, next_step = 'renew',
-    next_bill_at = greatest(period."end", %(tomorrow)s), last_charged_at = %(now)s
-FROM billing_invoice invoice JOIN billing_period period ON period.id = invoice.period_id
-WHERE invoice.id = ANY(%(invoices)s) AND subscription.id = invoice.subscription_id
-RETURNING subscription.account_id
 """
 
 
@@ -209,13 +202,15 @@ def _settle_ordinary(decided: Mapping[UUID, ChargeOutcome], *, now: datetime) ->
         if not active:
             return set()
         cursor.execute(_PAY_INVOICES, {"ids": succeeded, "subscriptions": active, "now": now})
-        paid = dict(cursor.fetchall())
+        paid: dict[UUID, UUID] = {}
+        moved: dict[UUID, UUID] = {}
+        for attempt_id, invoice_id, subscription_id in cursor.fetchall():
+            paid[attempt_id] = moved[subscription_id] = invoice_id
         if not paid:
             return set()
         gateway_ids = [decided[key].payment_intent for key in paid]
         cursor.execute(_CLOSE_ATTEMPTS, {"ids": list(paid), "gateway_ids": gateway_ids, "now": now})
-        cursor.execute(_MOVE_ON, {"invoices": list(paid.values()), "tomorrow": now + rules.ONE_DAY, "now": now})
-        entitlements.forget_on_commit([account for (account,) in cursor.fetchall()])
+    records.move_on(moved, now=now)
     ledger.book_payments(paid.keys(), now=now)
     ledger.schedule_revenue(paid.values(), day=now.astimezone(UTC).date())
     return set(paid)

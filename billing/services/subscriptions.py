@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, Max
 
-from billing import entitlements, rules, selectors
+from billing import rules, selectors
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 from billing.models import (
     Cancellation,
@@ -26,7 +26,7 @@ from billing.models import (
     Trial,
 )
 from billing.rules import Status
-from billing.services import consents, coupons, cycles, invoicing, letters, payments, settlement
+from billing.services import consents, coupons, cycles, invoicing, letters, payments, records, settlement
 from billing.services.consents import Agreement
 from billing.services.letters import Letter
 from billing.services.settlement import Changes
@@ -232,7 +232,7 @@ def _begin(
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
     anchor = rules.Anchor.at(now, ZoneInfo(billing_tz), rules.Interval(price.interval))
-    subscription = Subscription.objects.create(
+    subscription = records.create(
         account_id=account_id,
         price=price,
         request_key=request_key.id,
@@ -418,8 +418,7 @@ def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
         subscription.next_step, subscription.next_bill_at = rules.after_payment(
             paid_through=subscription.paid_through, now=subscription.last_charged_at or now
         )
-    subscription.save(update_fields=["cancel_at", "next_step", "next_bill_at"])
-    entitlements.forget_on_commit([account_id])
+    records.save(subscription, ["cancel_at", "next_step", "next_bill_at"])
     subscription.cancellations.filter(undone_at=None).update(undone_at=now)
     letters.write([Letter("cancel_undone", subscription)], now=now)
     cycles.note(subscription, "cancel_undone", by=by, now=now).save(force_insert=True)
@@ -436,6 +435,6 @@ def unpark(*, subscription_id: UUID, now: datetime, by: str) -> Subscription:
     subscription.parked_at, subscription.parked_reason = None, ""
     if subscription.next_bill_at is not None:
         subscription.next_bill_at = max(subscription.next_bill_at, now)
-    subscription.save(update_fields=["parked_at", "parked_reason", "next_bill_at"])
+    records.save(subscription, ["parked_at", "parked_reason", "next_bill_at"])
     cycles.note(subscription, f"unparked: {reason}", by=by, now=now).save(force_insert=True)
     return subscription

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 
-from billing import entitlements, events, rules
+from billing import events, rules
 from billing.models import PaymentMethod, Period, Price, Subscription, SubscriptionTransition, Trial
 from billing.rules import Status
-from billing.services import consents, coupons, letters, subscriptions
+from billing.services import consents, coupons, letters, records, subscriptions
 from billing.services.consents import Agreement
 from billing.services.letters import Letter
 from billing.services.subscriptions import AlreadySubscribed, PaymentMethodRequired
@@ -94,7 +94,6 @@ def start(
         aggregate=f"account:{account_id}",
         now=now,
     )
-    entitlements.forget_on_commit([account_id])
     amount = Money(price.amount_of(subscription.ordinal), price.currency)
     told = Letter("trial_started", subscription, {"plan": price.plan.name, "ends": ends_at, "amount": amount})
     letters.write([told], now=now)
@@ -107,7 +106,7 @@ def _begin(
     """Write the subscription with the trial as its cycle 0; what is paid for begins cycle 1 at the trial's end."""
     ends_at = rules.trial_end(now, days=price.trial_days, zone=zone)
     anchor = rules.Anchor.at(ends_at, zone, rules.Interval(price.interval))
-    subscription = Subscription.objects.create(
+    subscription = records.create(
         account_id=account_id,
         price=price,
         request_key=request_key.id,
