@@ -6,7 +6,6 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -113,9 +112,7 @@ class Viewer:
 
     def change(self, price: Price, now: datetime) -> None:
         quoted = changes.quote(account_id=self.account, price_id=price.pk, now=now)
-        changes.accept(
-            account_id=self.account, quote_id=quoted.pk, request_key=key(), gateway=self.gateway, now=now
-        )
+        changes.accept(account_id=self.account, quote_id=quoted.pk, request_key=key(), gateway=self.gateway, now=now)
 
     def resume(self, price: Price, now: datetime) -> None:
         pauses.resume(

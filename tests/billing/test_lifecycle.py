@@ -712,7 +712,7 @@ class TestWithdrawal:
         assert Refund.objects.get().state == "succeeded"
         assert CreditNote.objects.get().net + CreditNote.objects.get().tax == 1549
         assert history()[-1] == ("active", "canceled", "withdrawn")
-        assert told() == ["withdrawn"]
+        assert told() == ["withdrawn", "refunded"]
 
     def test_keeps_the_days_had_of_who_asked_for_an_early_beginning(self, standin: Standin) -> None:
         customer = self.bought(standin, early=True)
