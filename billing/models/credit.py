@@ -6,6 +6,8 @@ they are the whole truth of a balance, and what the ledger's two liabilities mus
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -21,6 +23,10 @@ class CreditGrantQuerySet(models.QuerySet["CreditGrant"]):
 
     def of(self, account_id: UUID) -> CreditGrantQuerySet:
         return self.filter(account=account_id, state=CreditGrant.State.GRANTED)
+
+    def spendable(self, account_ids: Collection[UUID], now: datetime) -> CreditGrantQuerySet:
+        """Find what invoices written at `now` take into account, debts too."""
+        return self.filter(account__in=account_ids, created_at__lte=now).exclude(remaining=0)
 
     def locked(self) -> CreditGrantQuerySet:
         """Lock after the invoice and its attempts, before the counter."""

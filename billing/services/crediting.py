@@ -78,11 +78,7 @@ def reserve(owed: Sequence[Owed], *, now: datetime) -> list[Reservation]:
 
     The grants stay locked, so that nobody else spends them meanwhile.
     """
-    open_grants = (
-        CreditGrant.objects.locked()
-        .filter(account__in={each.account_id for each in owed}, created_at__lte=now)
-        .exclude(remaining=0)
-    )
+    open_grants = CreditGrant.objects.locked().spendable({each.account_id for each in owed}, now)
     grants: dict[tuple[UUID, str], list[CreditGrant]] = defaultdict(list)
     for grant in sorted(open_grants, key=lambda grant: (grant.created_at, grant.pk)):
         grants[grant.account_id, grant.currency].append(grant)
@@ -94,6 +90,13 @@ def reserve(owed: Sequence[Owed], *, now: datetime) -> list[Reservation]:
             grant.remaining -= use
         reserved.append(Reservation(tender, candidates))
     return reserved
+
+
+def covers(owed: Owed, *, now: datetime) -> bool:
+    """Answer whether an invoice would leave nothing to charge, as credit stands now; takes nothing."""
+    spendable = CreditGrant.objects.spendable({owed.account_id}, now).filter(currency=owed.currency)
+    balances = list(spendable.order_by("created_at", "pk").values_list("remaining", flat=True))
+    return amounts.tender(owed.total, balances, currency=owed.currency).due == 0
 
 
 def apply(reserved: Iterable[tuple[Reservation, Invoice]], *, now: datetime) -> None:
@@ -257,6 +260,28 @@ def withhold(attempt: PaymentAttempt, amount: int) -> bool:
     granted.remaining -= amount
     granted.save(update_fields=["remaining"])
     return True
+
+
+def forfeit(attempt: PaymentAttempt, amount: int) -> int | None:
+    """Take credit back that came of an overpaid charge which its bank took back, as far as it is left.
+
+    Answers how much, or None if the charge was none that became credit.
+    """
+    granted = CreditGrant.objects.locked().filter(source_key=f"overpaid:{attempt.pk}").first()
+    return _take(granted, amount) if granted else None
+
+
+def undo_change(invoice: Invoice, *, at_most: int) -> int:
+    """Take credit back that a change of plan gave, as far as it is left; answers how much, for the caller to book."""
+    granted = CreditGrant.objects.locked().filter(source_key=f"change:{invoice.pk}").first()
+    return _take(granted, at_most) if granted else 0
+
+
+def _take(granted: CreditGrant, at_most: int) -> int:
+    taken = min(granted.remaining, at_most)
+    granted.remaining -= taken
+    granted.save(update_fields=["remaining"])
+    return taken
 
 
 def put_back(attempt: PaymentAttempt, amount: int) -> None:

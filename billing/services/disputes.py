@@ -13,7 +13,7 @@ from django.db import transaction
 from billing import amounts, rules
 from billing.gateway import DisputeState
 from billing.models import Dispute, Invoice, PaymentAttempt, Subscription
-from billing.services import gift_sales, ledger, recognition, refunds, settlement
+from billing.services import crediting, gift_sales, ledger, recognition, refunds, settlement
 from billing.services.ledger import Account, Kind
 from billing.services.settlement import SYSTEM, Changes
 
@@ -58,7 +58,7 @@ def record(*, found: DisputeState, now: datetime) -> bool:
         )
         _put_back(subscription, changes, now=now)
     elif dispute.status == "lost":
-        _book_loss(dispute, attempt.invoice, subscription.country if subscription else "", now=now)
+        _book_loss(dispute, attempt, subscription.country if subscription else "", now=now)
         _put_back(subscription, changes, now=now)
         if subscription and subscription.status in rules.LIVE and subscription.status != rules.Status.INCOMPLETE:
             settlement.cancel(subscription, changes, by=SYSTEM, reason="dispute_lost", now=now)
@@ -90,8 +90,19 @@ def _book(dispute: Dispute, what: str, lines: dict[tuple[Account, str], int], *,
     )
 
 
-def _book_loss(dispute: Dispute, invoice: Invoice, country: str, *, now: datetime) -> None:
+def _book_loss(dispute: Dispute, attempt: PaymentAttempt, country: str, *, now: datetime) -> None:
     """What is withheld is gone: with its tax, and with the service that will not be given."""
+    invoice = attempt.invoice
+    forfeited = crediting.forfeit(attempt, dispute.amount)
+    if forfeited is not None:
+        # The charge paid no invoice but became credit; what was spent of it meanwhile is lost to us.
+        lines = {
+            (Account.CREDIT, ""): forfeited,
+            (Account.BAD_DEBT, ""): dispute.amount - forfeited,
+            (Account.DISPUTES, ""): -dispute.amount,
+        }
+        _book(dispute, "lost", lines, now=now)
+        return
     if invoice.kind == Invoice.Kind.ONE_OFF:
         lines = {gift_sales.give_up(invoice.pk): dispute.amount, (Account.DISPUTES, ""): -dispute.amount}
         _book(dispute, "lost", lines, now=now)

@@ -69,7 +69,8 @@ def recognise(*, day: date, now: datetime) -> None:
 def give_up(*, source_key: str, invoice: Invoice, amount: int, now: datetime) -> int:
     """Take up to `amount` (net) of an invoice's revenue back that is not earned yet; answers how much it was.
 
-    The rest was earned already, and the caller books it as given back. In the caller's transaction.
+    Both are negative for an invoice that had given revenue up for credit. The rest was earned already, and the
+    caller books it as given back. In the caller's transaction.
     """
     last = RecognisedDay.objects.aggregate(day=Max("day"))["day"]
     today = now.astimezone(UTC).date()
@@ -77,7 +78,7 @@ def give_up(*, source_key: str, invoice: Invoice, amount: int, now: datetime) ->
     schedules = list(RevenueSchedule.objects.filter(line__invoice=invoice).order_by("pk"))
     running = [schedule for schedule in schedules if schedule.end > day]
     unearned = sum(schedule.amount - earned_before(schedule, day) for schedule in running)
-    given_up = max(0, min(amount, unearned))
+    given_up = max(0, min(amount, unearned)) if amount > 0 else min(0, max(amount, unearned))
     if given_up:
         first = running[0]
         RevenueSchedule.objects.create(

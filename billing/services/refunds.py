@@ -98,6 +98,33 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
     return asked[0]
 
 
+def undo_credit(invoice: Invoice, *, at_most: int, now: datetime) -> int:
+    """Take back what is left of the credit that a locked invoice of less than nothing gave, so that it can be refunded.
+
+    Answers how much it was; in the books the service that it was given for is owed again.
+    """
+    taken = crediting.undo_change(invoice, at_most=at_most)
+    if not taken:
+        return 0
+    whole, key = parts_of(invoice), f"change_undone:{invoice.pk}"
+    parts = amounts.refund_parts(Taxed(-whole.net, -whole.tax), refunded=Taxed(0, 0), amount=taken)
+    unserved = recognition.give_up(source_key=key, invoice=invoice, amount=-parts.net, now=now)
+    ledger.book(
+        source_key=key,
+        kind=Kind.CREDIT,
+        currency=invoice.currency,
+        lines={
+            (Account.CREDIT, ""): taken,
+            (Account.DEFERRED, ""): unserved,
+            (Account.REFUNDS, ""): -parts.net - unserved,
+            (Account.TAX, _country(invoice)): -parts.tax,
+        },
+        now=now,
+        invoice_id=invoice.pk,
+    )
+    return taken
+
+
 def _ask(
     invoice: Invoice,
     attempt: PaymentAttempt | None,
@@ -274,12 +301,12 @@ def _service_given_up(refund: Refund, *, now: datetime) -> dict[tuple[Account, s
     return {
         (Account.DEFERRED, ""): unserved,
         (Account.REFUNDS, ""): refund.net - unserved,
-        (Account.TAX, _country(refund)): refund.tax,
+        (Account.TAX, _country(refund.invoice)): refund.tax,
     }
 
 
-def _country(refund: Refund) -> str:
-    return refund.invoice.subscription.country if refund.invoice.subscription else ""
+def _country(invoice: Invoice) -> str:
+    return invoice.subscription.country if invoice.subscription else ""
 
 
 def _take_back(refund: Refund, *, now: datetime) -> None:
@@ -291,7 +318,7 @@ def _take_back(refund: Refund, *, now: datetime) -> None:
     else:
         lines = {
             (Account.REFUNDS, ""): -refund.net,
-            (Account.TAX, _country(refund)): -refund.tax,
+            (Account.TAX, _country(refund.invoice)): -refund.tax,
         }
     _book(refund, "refund_failed", lines | {(Account.CLEARING, ""): refund.amount}, now=now)
 

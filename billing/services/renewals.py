@@ -32,8 +32,9 @@ from billing.models import (
     SubscriptionTransition,
 )
 from billing.rules import Status
-from billing.services import _rows, cycles, invoicing, payments, plans, records, settlement
+from billing.services import _rows, crediting, cycles, invoicing, payments, plans, records, settlement
 from billing.services.calls import Calls, calling
+from billing.services.crediting import Owed
 from billing.services.invoicing import Charge
 from billing.services.settlement import SYSTEM, Changes
 
@@ -382,7 +383,7 @@ def _decide(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Dec
         case rules.Step.RENEW if subscription.pause_at is not None and subscription.pause_at <= now:
             return _Decision("pause", reason="paused")
         case rules.Step.RENEW if subscription.status == Status.TRIALING and subscription.account_id not in facts.cards:
-            return _Decision("end_trial", reason="trial_ended_without_card")
+            return _decide_trial_without_card(subscription, facts, now=now)
         case rules.Step.RENEW:
             return _decide_renewal(subscription, facts, now=now)
         case rules.Step.RESUME:
@@ -428,6 +429,20 @@ def _decide_renewal(subscription: Subscription, facts: _Facts, *, now: datetime)
     if without_service:
         return _decide_catch_up(subscription, price, facts, without_service, start=start, now=now)
     return _billed_or_parked(subscription, price, facts, start=start, end=end, now=now)
+
+
+def _decide_trial_without_card(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
+    """Go on where gifts, credit or a coupon pay all of the first period: nobody is asked for a card then."""
+    decision = _decide_renewal(subscription, facts, now=now)
+    if decision.action == "bill" and decision.start and decision.end and decision.price:
+        charge = Charge(
+            subscription, decision.price, decision.start, decision.end, card=None, customer="", off_session=True
+        )
+        (forecast,) = invoicing.forecast([charge])
+        owed = Owed(subscription.account_id, decision.price.currency, forecast.total)
+        if crediting.covers(owed, now=now):
+            return decision
+    return _Decision("end_trial", reason="trial_ended_without_card")
 
 
 def _decide_catch_up(

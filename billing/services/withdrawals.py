@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
@@ -52,18 +53,15 @@ def withdraw(*, account_id: UUID, now: datetime, by: str) -> Withdrawal:
     invoices = list(Invoice.objects.locked().filter(subscription=subscription).prefetch_related("lines"))
     pro_rata = law.withdrawal_pro_rata and consents.asked_to_begin_at_once(subscription)
     today = now.astimezone(ZoneInfo(subscription.billing_tz)).date()
-    changes, back, kept = Changes(), 0, 0
+    changes = Changes()
+    back, kept = _give_back(
+        [invoice for invoice in invoices if invoice.status == Invoice.Status.PAID],
+        on=today if pro_rata else None,
+        by=by,
+        now=now,
+    )
     for invoice in invoices:
-        if invoice.status == Invoice.Status.PAID:
-            left = refunds.refundable(invoice)
-            unused = sum(_unused(line, on=today) for line in invoice.lines.all()) if pro_rata else left
-            amount = max(0, min(left, unused))
-            if amount:
-                refunds.request(
-                    invoice_id=invoice.pk, amount=amount, reason="withdrawal", by=by, now=now, owed_by_law=True
-                )
-            back, kept = back + amount, kept + left - amount
-        elif invoice.status == Invoice.Status.OPEN:
+        if invoice.status == Invoice.Status.OPEN:
             invoice.status = Invoice.Status.VOID
             changes.invoices[invoice.pk] = invoice
     settlement.cancel(subscription, changes, by=by, reason="withdrawn", now=now)
@@ -79,6 +77,32 @@ def withdraw(*, account_id: UUID, now: datetime, by: str) -> Withdrawal:
     )
     letters.write([Letter("withdrawn", subscription, {"amount": Money(back, made.currency)})], now=now)
     return made
+
+
+def _give_back(paid: Sequence[Invoice], *, on: date | None, by: str, now: datetime) -> tuple[int, int]:
+    """Refund locked paid invoices: what the days from `on` are worth, or everything. Answers what is given and kept.
+
+    A change of plan that came to less than nothing lessens it, since it was given as credit; what is left of that
+    credit becomes money again.
+    """
+    left = [refunds.refundable(invoice) if invoice.total > 0 else invoice.total for invoice in paid]
+    worth = [sum(_unused(line, on=on) for line in invoice.lines.all()) for invoice in paid] if on else left
+    owed = [
+        min(of_it, unused) if invoice.total > 0 else unused
+        for invoice, of_it, unused in zip(paid, left, worth, strict=True)
+    ]
+    most = [max(0, amount) if invoice.total > 0 else 0 for invoice, amount in zip(paid, owed, strict=True)]
+    back = min(sum(most), max(0, sum(owed)))
+    undone = 0
+    for invoice in paid:
+        if invoice.total < 0:
+            undone += refunds.undo_credit(invoice, at_most=sum(most) - back - undone, now=now)
+    to_give = back = back + undone
+    for invoice, at_most in zip(paid, most, strict=True):
+        if amount := min(at_most, to_give):
+            refunds.request(invoice_id=invoice.pk, amount=amount, reason="withdrawal", by=by, now=now, owed_by_law=True)
+            to_give -= amount
+    return back, max(0, sum(left) + undone - back)
 
 
 def _unused(line: InvoiceLine, *, on: date) -> int:

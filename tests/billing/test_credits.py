@@ -19,7 +19,7 @@ from pytest_django import Settings
 from accounts.models import User
 from billing import amounts, stripe_gateway
 from billing.amounts import Tender
-from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.gateway import ChargeOutcome, DisputeState, OutcomeKind
 from billing.models import (
     CreditGrant,
     CreditNote,
@@ -31,7 +31,7 @@ from billing.models import (
     Subscription,
     TaxRate,
 )
-from billing.services import crediting, ledger, refunds, renewals, settlement, subscriptions
+from billing.services import crediting, disputes, ledger, refunds, renewals, settlement, subscriptions
 from billing.services.ledger import Account, Kind
 from core.clock import now
 from core.ids import new_id
@@ -325,6 +325,30 @@ class TestRefund:
         assert CreditGrant.objects.get().remaining == 314
 
     def test_of_what_was_charged_for_nothing_takes_the_credit_away(self, standin: Standin) -> None:
+        attempt = self.charged_for_nothing(standin)
+        assert (CreditGrant.objects.get().kind, left()) == ("overpaid", {"customer_credit": -1549})
+        asked = refunds.request(invoice_id=attempt.invoice_id, amount=1549, reason="", by=ANNA, now=now())
+        assert CreditGrant.objects.get().remaining == 0
+        refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
+        assert (balances(), CreditNote.objects.count()) == ({}, 0)
+
+    @pytest.mark.rule("4.13")
+    @pytest.mark.parametrize("spent", [0, 600])
+    def test_of_what_was_charged_for_nothing_by_the_bank_takes_the_credit_away(
+        self, standin: Standin, spent: int
+    ) -> None:
+        attempt = self.charged_for_nothing(standin)
+        (granted,) = CreditGrant.objects.all()
+        granted.remaining -= spent
+        granted.save()
+        lost = DisputeState("dp_1", attempt.gateway_id, 1549, "USD", "fraudulent", "lost")
+        disputes.record(found=lost, now=now())
+        granted.refresh_from_db()
+        assert granted.remaining == 0
+        said = {account: amount for account, amount in {"bad_debt": spent, "customer_credit": -spent}.items() if amount}
+        assert balances() == said
+
+    def charged_for_nothing(self, standin: Standin) -> PaymentAttempt:
         standin.control.fault("lost_reply", path="/v1/payment_intents")
         customer = Customer(standin)
         customer.save_card()
@@ -334,11 +358,8 @@ class TestRefund:
         settlement.settle({attempt.pk: ChargeOutcome(OutcomeKind.DECLINED, "", "lost_card")}, now=now())
         charged = ChargeOutcome(OutcomeKind.SUCCEEDED, standin.control.charges()[0]["payment_intent"])
         settlement.settle({attempt.pk: charged}, now=now())
-        assert (CreditGrant.objects.get().kind, left()) == ("overpaid", {"customer_credit": -1549})
-        asked = refunds.request(invoice_id=attempt.invoice_id, amount=1549, reason="", by=ANNA, now=now())
-        assert CreditGrant.objects.get().remaining == 0
-        refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
-        assert (balances(), CreditNote.objects.count()) == ({}, 0)
+        attempt.refresh_from_db()
+        return attempt
 
 
 class TestGoodwill:

@@ -16,6 +16,7 @@ from accounts.services import mails
 from billing import stripe_gateway
 from billing.models import (
     Coupon,
+    CreditGrant,
     CreditNote,
     Invoice,
     JournalLine,
@@ -28,7 +29,7 @@ from billing.models import (
     Trial,
     Withdrawal,
 )
-from billing.services import consents, notices, recognition, refunds, renewals
+from billing.services import consents, crediting, notices, recognition, refunds, renewals
 from core.models import OutboxEvent
 from tests.billing.customers import Customer
 from tests.billing.threads import at_once
@@ -141,6 +142,24 @@ class TestTrial:
             assert customer.get("entitlement").json()["entitled"] is False
         assert told() == ["trial_started", "trial_ended"]
         assert Invoice.objects.count() == 0
+
+    @pytest.mark.rule("4.9")
+    @pytest.mark.parametrize(
+        ("given", "outcome", "status", "left"),
+        [(2000, "succeeded", "active", 451), (1548, "succeeded", "active", 0), (1000, "end_trial", "canceled", 1000)],
+    )
+    def test_without_a_card_goes_on_where_credit_pays_all_of_the_first_period(
+        self, standin: Standin, given: int, outcome: str, status: str, left: int
+    ) -> None:
+        plan = PlanFactory.create(trial_needs_card=False)
+        customer, price = signed_up(standin, card=None), PriceFactory.create(plan=plan, trial_days=7)
+        try_it(customer, price)
+        granted = crediting.request_goodwill(
+            account_id=customer.account.pk, amount=given, currency="USD", reason="", by="staff:anna", now=BEGIN
+        )
+        assert run(BEGIN + timedelta(days=7)) == [outcome]
+        granted.refresh_from_db()
+        assert (Subscription.objects.get().status, granted.remaining, amounts(standin)) == (status, left, [])
 
     def test_paused_for_want_of_a_card_goes_on_when_there_is_one(self, standin: Standin) -> None:
         plan = PlanFactory.create(trial_needs_card=False, trial_without_card="pause")
@@ -688,8 +707,8 @@ class TestConsent:
 class TestWithdrawal:
     """The law of Germany: 14 days after the day of buying; who asked for an early beginning pays for the days had."""
 
-    def bought(self, standin: Standin, *, early: bool, amount: int = 1549) -> Customer:
-        price = PriceFactory.create(currency="EUR", amount=amount)
+    def bought(self, standin: Standin, *, early: bool, amount: int = 1549, price: Price | None = None) -> Customer:
+        price = price or PriceFactory.create(currency="EUR", amount=amount)
         asked = consents.publish(
             kind=consents.Kind.IMMEDIATE_PERFORMANCE, country="DE", text="Begin at once.", url="", now=BEGIN
         )
@@ -766,6 +785,43 @@ class TestWithdrawal:
         # 21 of 31 days of 2299 are left: 1557.4.
         assert answer["refunded"] in {1557, 1558}
         assert answer["refunded"] + answer["kept"] == 1549 + quote["total"]
+
+    @pytest.mark.parametrize(("early", "refunded", "kept"), [(False, 12000, 0), (True, 11571, 429)])
+    def test_turns_the_credit_of_a_change_into_money_and_gives_nothing_twice(
+        self, standin: Standin, early: bool, refunded: int, kept: int
+    ) -> None:
+        # A year for 120.00, after 10 days a month for 15.49 instead, after 2 more days nothing.
+        customer = self.bought_by_the_year(standin, early=early)
+        moment = BEGIN + timedelta(days=12)
+        answer = self.withdraw(customer, moment).json()
+        assert (answer["refunded"], answer["kept"]) == (refunded, kept)
+        assert sum(CreditGrant.objects.values_list("remaining", flat=True)) == 0
+        refunds.sweep(gateway=stripe_gateway.connect(), now=moment)
+        assert [each.amount for each in Refund.objects.filter(state="succeeded")] == [refunded]
+        recognition.recognise_due(now=BEGIN + timedelta(days=400))
+        books = dict.fromkeys(("deferred_revenue", "customer_credit", "receivable:user"), 0)
+        for account, amount in JournalLine.objects.filter(account__in=books).values_list("account", "amount"):
+            books[account] += amount
+        assert set(books.values()) == {0}
+
+    def test_gives_back_no_money_for_credit_that_is_spent(self, standin: Standin) -> None:
+        customer = self.bought_by_the_year(standin, early=False)
+        # As if it had paid something else.
+        CreditGrant.objects.update(remaining=0)
+        answer = self.withdraw(customer, BEGIN + timedelta(days=12)).json()
+        assert (answer["refunded"], answer["kept"]) == (12000 - CreditGrant.objects.get().amount, 0)
+
+    def bought_by_the_year(self, standin: Standin, *, early: bool) -> Customer:
+        plan = PlanFactory.create()
+        yearly = PriceFactory.create(plan=plan, currency="EUR", amount=12000, interval="year")
+        monthly = PriceFactory.create(plan=plan, currency="EUR", amount=1549)
+        customer = self.bought(standin, early=early, price=yearly)
+        with at(BEGIN + timedelta(days=10)):
+            quote = customer.post("subscription/quotes", {"price": str(monthly.pk)}).json()
+            accepted = customer.post(f"subscription/quotes/{quote['id']}/accept", key="k1")
+        assert accepted.status_code == 200, accepted.content
+        assert CreditGrant.objects.get().amount == -quote["total"] > 10000
+        return customer
 
     def test_from_a_trial_costs_nothing(self, standin: Standin) -> None:
         customer = signed_up(standin, country="DE")
