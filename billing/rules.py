@@ -97,6 +97,9 @@ LIVE = frozenset(status for status, following in TRANSITIONS.items() if followin
 BILLABLE = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE, Status.ON_HOLD, Status.PAUSED})
 """What the scheduler looks at."""
 
+CHANGEABLE = BILLABLE - {Status.PAUSED}
+"""Where a change of plan that is paid for can still be had."""
+
 
 def may_become(current: Status, following: Status) -> bool:
     """Answer whether the state machine has this step."""

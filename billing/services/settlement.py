@@ -229,6 +229,14 @@ def _apply(
         if attempt.state == State.SUCCEEDED:
             return
         _close(attempt, State.SUCCEEDED, outcome, changes, now=now)
+        if (
+            invoice.kind == Invoice.Kind.CHANGE
+            and invoice.status == Invoice.Status.OPEN
+            and subscription.status not in rules.CHANGEABLE
+        ):
+            # Confirmed so late that nothing is left to change.
+            invoice.status = Invoice.Status.VOID
+            changes.invoices[invoice.pk] = invoice
         if invoice.status in {Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE}:
             mark_paid(invoice, attempt, subscription, changes, now=now)
         else:

@@ -10,8 +10,19 @@ import pytest
 import time_machine
 
 from billing import stripe_gateway
-from billing.models import Coupon, Invoice, JournalLine, PaymentAttempt, Plan, Price, RevenueSchedule, Subscription
-from billing.services import renewals
+from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.models import (
+    Coupon,
+    CreditGrant,
+    Invoice,
+    JournalLine,
+    PaymentAttempt,
+    Plan,
+    Price,
+    RevenueSchedule,
+    Subscription,
+)
+from billing.services import renewals, settlement
 from tests.billing.customers import Customer
 from tests.factories.billing import PlanFactory, PriceFactory
 from tests.standin import Standin
@@ -94,6 +105,31 @@ class TestUpgrade:
         assert waiting.json()["payment"]["status"] == "requires_action"
         assert customer.get("subscription").json()["status"] == "active"
         assert Subscription.objects.get().price == prices[0]
+
+    @pytest.mark.parametrize("status", ["canceled", "paused"])
+    def test_confirmed_when_nothing_is_left_to_change_becomes_credit(
+        self, standin: Standin, prices: list[Price], status: str
+    ) -> None:
+        customer = subscribed(standin, prices[0])
+        with time_machine.travel(APRIL + timedelta(days=1), tick=False):
+            customer.save_card("4000002760003184")
+        late = datetime(2026, 5, 1, 12, tzinfo=UTC)
+        asked = late - timedelta(hours=20)
+        # A day of 89.99 is enough to be charged.
+        top = priced(PlanFactory.create(), 8999)
+        assert upgrade(customer, top, at=asked).json()["payment"]["status"] == "requires_action"
+        with time_machine.travel(asked, tick=False):
+            step = "subscription/cancel" if status == "canceled" else "subscription/pause"
+            assert customer.post(step, {} if status == "canceled" else {"months": 1}).status_code == 200
+        renewals.run(gateway=stripe_gateway.connect(), clock=lambda: late, limit=9)
+        attempt = PaymentAttempt.objects.select_related("invoice").get(invoice__kind="change")
+        confirmed = ChargeOutcome(OutcomeKind.SUCCEEDED, attempt.gateway_id)
+        settlement.settle({attempt.pk: confirmed}, now=late)
+        subscription, invoice = Subscription.objects.get(), Invoice.objects.get(kind="change")
+        assert (subscription.status, subscription.price, invoice.status) == (status, prices[0], "void")
+        granted = CreditGrant.objects.get()
+        assert (granted.kind, granted.remaining) == ("overpaid", invoice.total)
+        assert sum(JournalLine.objects.filter(account="receivable:user").values_list("amount", flat=True)) == 0
 
     def test_quote_does_not_hold_for_ever(self, standin: Standin, prices: list[Price]) -> None:
         customer = subscribed(standin, prices[0])
