@@ -122,6 +122,8 @@ def remove(*, account_id: UUID, card_id: UUID, gateway: Gateway, now: datetime) 
 @transaction.atomic
 def _remove(account_id: UUID, card_id: UUID, *, now: datetime) -> str:
     removed = _own(account_id, card_id)
+    # A renewal that is being claimed has chosen its card: it is waited for, and its attempt is seen.
+    list(Subscription.objects.locked().live().filter(account=account_id))
     others = PaymentMethod.objects.usable().filter(account=account_id).exclude(pk=card_id)
     goes_on = Subscription.objects.live().filter(account=account_id, cancel_at=None)
     successor = others.order_by("-is_backup", "-pk").first()
@@ -165,8 +167,11 @@ def warn_of_expiry(*, now: datetime) -> int:
     """Tell subscribers once of a default card that ends within thirty days, or has ended; answers how many."""
     day = (now + WARNED_BEFORE).date()
     ending = (
-        PaymentMethod.objects.filter(is_default=True, account__subscriptions__status__in=rules.BILLABLE)
-        .filter(account__subscriptions__cancel_at=None)
+        PaymentMethod.objects.filter(
+            is_default=True,
+            account__subscriptions__status__in=rules.BILLABLE,
+            account__subscriptions__cancel_at=None,
+        )
         .filter(Q(exp_year__lt=day.year) | Q(exp_year=day.year, exp_month__lt=day.month))
         .exclude(expiry_warned=F("exp_year") * 100 + F("exp_month"))
     )

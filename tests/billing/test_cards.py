@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from accounts.models import OutgoingEmail
 from accounts.services import mails
@@ -248,3 +250,39 @@ class TestExpiry:
         make_due(1, price=PriceFactory.create(), due_at=NOW)
         Subscription.objects.update(cancel_at=NOW)
         assert card_care.warn_of_expiry(now=datetime(2040, 1, 1, tzinfo=UTC)) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRemovingWhileARenewalIsClaimed:
+    def test_sees_the_charge_that_has_chosen_the_card(self) -> None:
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
+        chosen = PaymentMethod.objects.get(account=subscription.account_id)
+        PaymentMethodFactory.create(account=subscription.account, is_default=False)
+
+        def remove() -> str:
+            try:
+                card_care.remove(
+                    account_id=subscription.account_id, card_id=chosen.pk, gateway=InstantGateway(), now=NOW
+                )
+            except card_care.CardInUse as refused:
+                return refused.code
+            finally:
+                connections.close_all()
+            return "removed"
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                renewals._claim(now=NOW, size=1)
+                other = pool.submit(remove)
+                deadline = time.monotonic() + 60
+                while not self.somebody_waits() and not other.done():
+                    assert time.monotonic() < deadline, "nobody waits"
+                    time.sleep(0.01)
+            assert other.result(60) == "card_in_use"
+        chosen.refresh_from_db()
+        assert (chosen.is_default, chosen.removed_at) == (True, None)
+
+    def somebody_waits(self) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone() is not None
