@@ -69,12 +69,12 @@ def _author(right: Right) -> bool:
 
 def _billing(right: Right) -> bool:
     # Everything is seen; what changes money is an action with a permission of its own, and of the
-    # tables only the offers are edited by hand.
+    # tables only the offers are edited by hand, and outages, which say what is not charged.
     label, codename = right
     action, _, model = codename.partition("_")
     is_table = action in {"add", "change", "delete"}
-    offered = action in {"add", "change"} and model in {"plan", "price", "planprice"}
-    return (label == "billing" and (not is_table or offered)) or right in {
+    edited = action in {"add", "change"} and model in {"plan", "price", "planprice", "outage"}
+    return (label == "billing" and (not is_table or edited)) or right in {
         ("accounts", "view_user"),
         ("accounts", "view_outgoingemail"),
     }

@@ -61,7 +61,7 @@ WITH balance AS (
 ), unpaid AS (
     SELECT invoice.currency, sum(line.amount - line.tax)::bigint AS amount
     FROM billing_invoice invoice JOIN billing_invoiceline line ON line.invoice_id = invoice.id
-    WHERE invoice.status = 'open' AND invoice.finalised_at < %(ends)s AND line.kind <> 'gift'
+    WHERE invoice.status = 'open' AND invoice.finalised_at < %(ends)s
     GROUP BY invoice.currency
 )
 SELECT balance.currency, balance.amount - coalesce(unpaid.amount, 0), coalesce(unpaid.amount, 0), balance.amount

@@ -66,6 +66,13 @@ class TestSyncGroups:
             ("auth", "change_permission"),
         }  # fmt: skip
 
+    def test_lets_billing_enter_outages_and_ask_for_what_another_approves(self) -> None:
+        assert {
+            ("billing", "add_outage"), ("billing", "change_outage"), ("billing", "grant_credit"),
+            ("billing", "approve_credit"), ("billing", "refund_gift"), ("billing", "grant_access"),
+            ("billing", "revoke_access"),
+        } <= rights("billing")  # fmt: skip
+
     def test_keeps_money_and_titles_apart(self) -> None:
         assert "billing" not in {label for label, _ in rights("content")}
         assert "catalog" not in {label for label, _ in rights("billing")}

@@ -17,11 +17,11 @@ from django.db.models import Sum
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import JournalLine, Price, RecurringRevenueDay, Subscription
+from billing.models import JournalLine, PaymentMethod, Price, RecurringRevenueDay, Subscription
 from billing.selectors import exports
 from billing.selectors.figures import figures, first_id
 from billing.services import figures as recording
-from billing.services import renewals
+from billing.services import invoicing, renewals
 from core.ids import new_id
 from core.money import Money
 from tests.billing.instant import InstantGateway
@@ -179,6 +179,21 @@ class TestExports:
         deferred = JournalLine.objects.filter(account="deferred_revenue").aggregate(sum=Sum("amount"))["sum"]
         assert Decimal(row["total"]) == -Money(deferred, "USD").major
         assert Decimal(row["paid"]) + Decimal(row["not_paid_yet"]) == Decimal(row["total"])
+
+    def test_of_deferred_revenue_count_a_gift_that_nobody_has_paid_as_unpaid(self) -> None:
+        (subscription,) = make_due(1, price=price(1549), due_at=NOW)
+        invoicing.bill_gift(
+            account_id=subscription.account_id,
+            gift_id=new_id(),
+            amount=2500,
+            currency="USD",
+            card=PaymentMethod.objects.get(account=subscription.account_id),
+            customer="cus_1",
+            now=NOW,
+        )
+        assert self.read("deferred") == [
+            {"currency": "USD", "paid": "0.00", "not_paid_yet": "25.00", "total": "25.00"},
+        ]
 
     def test_are_commands_too(self, booked: None) -> None:
         out = io.StringIO()
