@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from catalog.services import kept
+
 COUNTED = 5000
 
 
@@ -58,3 +60,22 @@ class LargeList(ModelAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choose a widget that suits."""
         return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))
+
+
+class Shown(ModelAdmin):
+    """What answers contain by name: those that are kept end when it changes."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save it, and let no older answer stand."""
+        super().save_model(request, obj, form, change)
+        kept.changed()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete it, and let no older answer stand."""
+        super().delete_model(request, obj)
+        kept.changed()
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete those, and let no older answer stand."""
+        super().delete_queryset(request, queryset)
+        kept.changed()

@@ -8,11 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from catalog.admin import staff
-from catalog.admin.lists import LargeList
+from catalog.admin.lists import LargeList, Shown
 from catalog.admin.matching import Decided
 from catalog.admin.naming import name_of
 from catalog.models import Credit, Genre, Keyword, Person, PersonMerge, Title
@@ -24,7 +23,7 @@ SHOWN_TITLES = 5
 
 
 @admin.register(Person)
-class PersonAdmin(LargeList):
+class PersonAdmin(Shown, LargeList):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
     """Who is credited; found by the beginning of the name. Two that are one are merged."""
 
     list_display = ("name", "answered_for_by")
@@ -102,7 +101,7 @@ class PersonMergeAdmin(Decided):
 
 
 @admin.register(Genre)
-class GenreAdmin(ModelAdmin):
+class GenreAdmin(Shown):
     """Genres: a tree of a few hundred at most."""
 
     list_display = ("name", "slug", "parent")
@@ -114,7 +113,7 @@ class GenreAdmin(ModelAdmin):
 
 
 @admin.register(Keyword)
-class KeywordAdmin(LargeList):
+class KeywordAdmin(Shown, LargeList):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
     """Subjects."""
 
     list_display = ("name",)

@@ -10,14 +10,18 @@ import pytest
 import time_machine
 from django.db import transaction
 from django.test import Client
+from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from catalog.models import Provider, Title
-from catalog.services import editing, kept, matching, publication
+from catalog.models import Genre, Person, Provider, Title, TitleGenre
+from catalog.services import artwork, editing, kept, matching, people, publication
+from tests.catalog.test_admin import staff
 from tests.factories import catalog as make
 from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+__all__ = ["staff"]
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -123,6 +127,50 @@ class TestKeptAnswers:
         expected = {"edit": ["Film 2", "Pier"], "deliver": ["Film 2", "Pier"]}
         assert names(client) == expected.get(act, ["Film 2"])
         assert status(client, first) == (404 if act in {"withdraw", "retire"} else 200)
+
+    @pytest.mark.parametrize("model", [Genre, Person])
+    def test_end_when_what_they_name_is_renamed_in_the_admin(self, staff: Client, model: Any) -> None:
+        title = make.TitleFactory.create()
+        if model is Person:
+            named: Any = Person.objects.create(name="Old")
+            make.CreditFactory.create(title=title, person=named)
+        else:
+            named = Genre.objects.create(slug="old", name="Old")
+            TitleGenre.objects.create(title=title, genre=named, position=0)
+        client, address = viewer(), f"/api/v1/titles/{title.pk}"
+        assert b'"Old"' in client.get(address).content
+        change = reverse(f"admin:catalog_{model._meta.model_name}_change", args=[named.pk])
+        answer = staff.post(change, {"name": "New", "slug": "old", "parent": ""})
+        assert answer.status_code == 302
+        shown = client.get(address).content
+        assert (b'"Old"' in shown, b'"New"' in shown) == (False, True)
+
+    def test_end_with_each_change_of_an_image(self) -> None:
+        title = make.TitleFactory.create()
+        client = viewer()
+
+        def images() -> Any:
+            return client.get(f"/api/v1/titles/{title.pk}").json()["artwork"]
+
+        assert images() == {}
+        image = artwork.attach(title_id=title.pk, kind="poster", data=make.picture(), now=NOON)
+        stored = images()["poster"]
+        artwork.work(now=NOON, limit=1)
+        sized = images()["poster"]
+        assert (bool(stored["placeholder"]), bool(sized["placeholder"])) == (False, True)
+        artwork.focus(image_id=image.pk, point=(0.25, 0.75), now=NOON)
+        assert images()["poster"] == sized | {"focal_x": 0.25, "focal_y": 0.75}
+        artwork.remove(image_id=image.pk, now=NOON)
+        assert images() == {}
+
+    def test_end_when_people_are_merged(self) -> None:
+        title = make.TitleFactory.create()
+        one, other = (Person.objects.create(name=name) for name in ("One", "Other"))
+        make.CreditFactory.create(title=title, person=other)
+        client, address = viewer(), f"/api/v1/titles/{title.pk}"
+        assert b'"Other"' in client.get(address).content
+        people.merge(kept_id=one.pk, merged_id=other.pk, by="user:1", now=NOON)
+        assert b'"One"' in client.get(address).content
 
     def test_are_not_anothers(self) -> None:
         mild, strict = make.TitleFactory.create(name="Mild"), make.TitleFactory.create(name="Strict")
