@@ -15,6 +15,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
+from unfold.views import ChangeList
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
@@ -26,12 +27,14 @@ from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of
 from catalog.models import EditLock, Review, ScheduledAct, Title
+from catalog.models.titles import State
 from catalog.selectors import revisions as versions
 from catalog.services import editing, locks, reviews, scheduling
 from core import clock
 from core.errors import DomainError
 
 SHOWN_VERSIONS = 50
+_NAMES = "names_in_list"
 
 
 class NoteForm(forms.Form):
@@ -114,15 +117,23 @@ class EditorialPages(LargeList):
         return self._page(request, title, "catalog/admin/versions.html", "Versions", context)
 
     def revert(self, request: HttpRequest, title_id: UUID, number: int) -> HttpResponse:
-        """Make a title again what it was."""
+        """Make a title again what it was; what is public, somebody who may publish decides."""
         if not self.has_edit_permission(request):
             raise PermissionDenied
         if request.method != "POST":
             raise Http404
+        wanted: dict[str, Any] = {
+            "title_id": title_id, "number": number, "by": staff.actor(request), "now": clock.now(),
+        }  # fmt: skip
+        is_public = Title.objects.filter(pk=title_id, state=State.PUBLISHED).exists()
+        if is_public and not request.user.has_perm("catalog.publish_title"):
+            return self._do(
+                request, title_id, lambda: reviews.request_revert(**wanted), "The title is public: this waits for a review."
+            )  # fmt: skip
         return self._do(
             request,
             title_id,
-            lambda: editing.revert(title_id=title_id, number=number, by=staff.actor(request), now=clock.now()),
+            lambda: editing.revert(**wanted),
             f"It is again what it was at revision {number}; that is a revision too.",
         )
 
@@ -237,6 +248,19 @@ class EditorialPages(LargeList):
         return HttpResponseRedirect(_address(title_id))
 
 
+class ReviewList(ChangeList):
+    """Reviews with what those are called who asked and decided, looked up at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Fetch a page, and the names in it."""
+        super().get_results(request)
+        found = list(self.result_list)
+        names = staff.names(by for review in found for by in (review.requested_by, review.decided_by))
+        for review in found:
+            setattr(review, _NAMES, names)
+        self.result_list = found
+
+
 @admin.register(Review)
 class ReviewAdmin(LargeList):
     """What waits for other eyes, oldest first."""
@@ -245,6 +269,10 @@ class ReviewAdmin(LargeList):
     list_filter = ("state",)
     ordering = ("-requested_at", "-pk")
     sortable_by = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """List them with names."""
+        return ReviewList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: it is asked for on a title's page."""
@@ -281,12 +309,12 @@ class ReviewAdmin(LargeList):
     @display(description="asked by")
     def requested_by_name(self, review: Review) -> str:
         """Name who asked."""
-        return staff.names([review.requested_by])[review.requested_by]
+        return _name_in(review, review.requested_by)
 
     @display(description="decided by")
     def decided_by_name(self, review: Review) -> str:
         """Name who decided."""
-        return staff.names([review.decided_by])[review.decided_by]
+        return _name_in(review, review.decided_by)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -348,6 +376,11 @@ def lock_notice(title: Title, request: HttpRequest) -> SafeString | str:
         "{} has kept this title from other editors since {} UTC. {}",
         staff.names([kept.by])[kept.by], kept.at.strftime("%Y-%m-%d %H:%M"), kept.reason,
     )  # fmt: skip
+
+
+def _name_in(review: Review, actor: str) -> str:
+    names: dict[str, str] = getattr(review, _NAMES, None) or staff.names([actor])
+    return names[actor]
 
 
 def _title(object_id: str) -> Title:

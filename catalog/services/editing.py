@@ -112,17 +112,10 @@ def revert(*, title_id: UUID, number: int, by: str, now: datetime) -> Title:
     Only what differs is written, and is from then on the editors'. Raises TitleUnknown, RevisionUnknown,
     CannotRevert (an id or a person of then belongs elsewhere now) and TitleLocked.
     """
-    wanted = Revision.objects.filter(title=title_id, number=number).first()
-    if wanted is None:
-        raise RevisionUnknown(f"The title has no revision {number}.")
     try:
         with transaction.atomic():
             title = titles.locked(title_id)
-            present = snapshot(title_id)
-            change = {
-                name: {key: value for key, value in wanted.snapshot[name].items() if present[name].get(key) != value}
-                for name in ("fields", "parts")
-            }
+            change = way_back(title_id, number)
             if not any(change.values()):
                 return title
             return edit(title_id=title_id, **read(change), by=by, now=now, note=f"Reverted to revision {number}")
@@ -130,6 +123,21 @@ def revert(*, title_id: UUID, number: int, by: str, now: datetime) -> Title:
         raise CannotRevert(
             f"Revision {number} names what is elsewhere now, such as an external id: {_said(error)}"
         ) from None
+
+
+def way_back(title_id: UUID, number: int) -> dict[str, Any]:
+    """Answer the `fields` and `parts`, as a snapshot has them, by which a title differs from one of its revisions.
+
+    Raises RevisionUnknown.
+    """
+    wanted = Revision.objects.filter(title=title_id, number=number).first()
+    if wanted is None:
+        raise RevisionUnknown(f"The title has no revision {number}.")
+    present = snapshot(title_id)
+    return {
+        name: {key: value for key, value in wanted.snapshot[name].items() if present[name].get(key) != value}
+        for name in ("fields", "parts")
+    }
 
 
 def read(change: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,15 @@ def request(
             raise ReviewOpen from None
 
 
+def request_revert(*, title_id: UUID, number: int, by: str, now: datetime) -> Review:
+    """Ask that a public title become again what it was at one of its revisions.
+
+    Raises RevisionUnknown, and what `request` raises: NothingToReview if it is that already.
+    """
+    change = editing.way_back(title_id, number)
+    return request(title_id=title_id, by=by, now=now, note=f"Back to revision {number}", **change)
+
+
 def approve(*, review_id: int, by: str, now: datetime, comment: str = "") -> Review:
     """Let what was asked for take effect: the change is made, and a draft is published.
 

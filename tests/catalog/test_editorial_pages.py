@@ -114,6 +114,23 @@ class TestAuthor:
         title.refresh_from_db()
         assert (title.texts.get().name, title.runtime_seconds) == ("New", 60)
 
+    def test_goes_back_to_a_version_of_what_is_public_by_asking(
+        self, author: tuple[Client, str], publisher: tuple[Client, str]
+    ) -> None:
+        title = TitleFactory.create(name="Old")
+        texts = [{"language": "en", "name": "New"}]
+        editing.edit(title_id=title.pk, fields={"runtime_seconds": 5}, parts={"texts": texts}, by="user:1", now=NOW)
+        answer = author[0].post(reverse("admin:catalog_title_revert", args=[title.pk, 1]), follow=True)
+        assert messages_of(answer)[0] == "The title is public: this waits for a review."
+        title.refresh_from_db()
+        assert (title.texts.get().name, title.runtime_seconds, title.revision) == ("New", 5, 2)
+        review = Review.objects.get()
+        assert (review.requested_by, review.note) == (author[1], "Back to revision 1")
+        address = reverse("admin:catalog_review_change", args=[review.pk])
+        publisher[0].post(address, {"choice": "approve"})
+        title.refresh_from_db()
+        assert (title.texts.get().name, title.runtime_seconds) == ("Old", None)
+
     def test_edits_a_draft_directly(self, author: tuple[Client, str]) -> None:
         client, _ = author
         title = TitleFactory.create(name="Old", **DRAFT)
@@ -135,10 +152,11 @@ class TestReviewList:
         client, _ = publisher
         for number in range(3):
             title = TitleFactory.create(name=f"Film {number}", **DRAFT)
-            reviews.request(title_id=title.pk, by="user:unknown", now=NOW)
-        with django_assert_max_num_queries(20):
+            by = f"user:{AccountFactory.create(email=f'asker{number}@example.org').pk}"
+            reviews.request(title_id=title.pk, by=by, now=NOW)
+        with django_assert_max_num_queries(8):
             shown = client.get(reverse("admin:catalog_review_changelist")).content.decode()
-        assert all(f"Film {number}" in shown for number in range(3))
+        assert all(f"Film {number}" in shown and f"asker{number}@example.org" in shown for number in range(3))
 
 
 class TestPlan:
