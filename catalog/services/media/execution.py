@@ -245,10 +245,14 @@ class _Content(File):  # type: ignore[type-arg]  # generic in the stubs alone
 
 @contextmanager
 def _scratch(package: MediaPackage) -> Iterator[Path]:
-    """Yield an empty folder that is gone afterwards; one that a killed attempt left on this machine goes first."""
+    """Yield an empty folder that is gone afterwards; those that killed attempts left on this machine go first.
+
+    Each attempt has its own: one that has lost its lease takes nothing from the next when it ends.
+    """
     parent = Path(settings.VIDEO_SCRATCH or tempfile.gettempdir())
-    folder = parent / f"media-package-{package.pk}"
-    shutil.rmtree(folder, ignore_errors=True)
+    for left in parent.glob(f"media-package-{package.pk}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = parent / f"media-package-{package.pk}-{package.lease}"
     folder.mkdir(mode=0o700, parents=True)
     try:
         yield folder

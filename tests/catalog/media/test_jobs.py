@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -22,6 +24,7 @@ from catalog import tasks
 from catalog.models import MediaPackage, MediaRendition, MediaSource
 from catalog.selectors import media as selectors
 from catalog.services import media
+from catalog.services.media import execution
 from core import clock
 from local import paths
 from tests import clips
@@ -103,6 +106,16 @@ class TestLease:
         package.refresh_from_db()
         assert (package.state, str(package.lease)[-1]) == ("running", "1")
         assert programs_at(package.source) == []
+
+    def test_of_a_job_taken_over_leaves_the_next_ones_folder_alone(self, tmp_path: Path, settings: Any) -> None:
+        settings.VIDEO_SCRATCH = str(tmp_path)
+        package_id = uuid4()
+        with ExitStack() as first:
+            first.enter_context(execution._scratch(MediaPackage(pk=package_id, lease=uuid4())))
+            with execution._scratch(MediaPackage(pk=package_id, lease=uuid4())) as folder:
+                first.close()
+                assert list(tmp_path.iterdir()) == [folder]
+        assert list(tmp_path.iterdir()) == []
 
     def test_keeps_a_second_worker_away(self, film: Path) -> None:
         package = attach(TitleFactory.create(), film)
