@@ -63,14 +63,30 @@ def save(*, source_id: int | None, fields: Mapping[str, Any], now: datetime) -> 
             setattr(source, name, value)
         if source.format not in READERS:
             raise SourceInvalid(f"{source.format!r} is no format we read; choose one of: {', '.join(READERS)}.")
-        if source.kind == FeedSource.Kind.ADDRESS and urlsplit(source.location).scheme not in {"http", "https"}:
-            raise SourceInvalid(f"{source.location!r} is no address: it begins with https:// or http://.")
+        if source.kind == FeedSource.Kind.ADDRESS:
+            _check_address(source.location)
+        elif source.pattern.startswith("/") or ".." in source.pattern.split("/"):
+            raise SourceInvalid(f"{source.pattern!r} leads out of the folder: write one such as *.xml.")
         if moved:
             source.etag = source.last_modified = ""
             source.digest = b""
         source.next_check_at = now
         source.save()
     return source
+
+
+def _check_address(location: str) -> None:
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"}:
+        raise SourceInvalid(f"{location!r} is no address: it begins with https:// or http://.")
+    if "@" in parts.netloc:
+        raise SourceInvalid(
+            "The address has a name or password in it, which everybody would read who sees the list. Put what"
+            " authorises us into FEED_CREDENTIALS, and name it as the credential."
+        )
 
 
 def claim_due(*, now: datetime) -> list[int]:

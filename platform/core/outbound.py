@@ -66,7 +66,7 @@ def fetch(url: str, *, into: BinaryIO, most: int, seconds: float, headers: Mappi
     host. Raises AddressRefused, TooLarge, FetchFailed (no answer, no 200 or 304, too slow); what was written
     until then is the caller's to discard.
     """
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+    if not _is_web_address(url):
         raise AddressRefused(f"{_shown(url)} is no http(s) address.")
     ends_at = time.monotonic() + seconds
     try:
@@ -74,10 +74,19 @@ def fetch(url: str, *, into: BinaryIO, most: int, seconds: float, headers: Mappi
             return _read(response, into, most, ends_at, seconds)
     except InvalidIPAddress as error:
         raise AddressRefused(f"{_shown(url)} leads to {error}, which is no public address.") from None
-    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+    except (requests.exceptions.InvalidSchema, ValueError) as error:
+        # A ValueError is an address that nobody can read: this one, or one that a redirect names.
         raise AddressRefused(f"{_shown(url)} cannot be fetched: {type(error).__name__}.") from None
     except (requests.RequestException, OSError) as error:
         raise FetchFailed(f"{_shown(url)} cannot be fetched: {type(error).__name__}. Try again later.") from None
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _session() -> HTTPSession:
@@ -120,6 +129,9 @@ def _read(response: requests.Response, into: BinaryIO, most: int, ends_at: float
 
 def _shown(url: str) -> str:
     """Answer an address as it may be shown: without the name and password, and the query, that may be in it."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "What is named here"
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

@@ -132,11 +132,19 @@ class TestPrivateNetwork:
             fetch(url)
 
     @pytest.mark.parametrize(
-        "url", ["file:///etc/passwd", "ftp://example.org/a", "gopher://example.org/", "feed", "", "http:///x", "//x/y"]
-    )
+        "url", ["file:///etc/passwd", "ftp://example.org/a", "gopher://example.org/", "feed", "", "http:///x", "//x/y",
+            "http://example.org:99999/", "http://example.org:port/", "http://[example.org/", "http://[::1"]
+    )  # fmt: skip
     def test_nor_is_what_is_no_web_address(self, url: str) -> None:
         with pytest.raises(outbound.AddressRefused):
             fetch(url)
+
+    def test_nor_is_what_a_redirect_names_that_nobody_can_read(self, server: Any) -> None:
+        url, answers = server
+        for wrong in ("http://[example.org/", "http://example.org:99999/"):
+            answers["/feed"] = answering(status=302, Location=wrong)
+            with pytest.raises(outbound.AddressRefused):
+                fetch(f"{url}/feed")
 
     def test_is_not_reached_by_a_redirect(self, server: Any, settings: Any) -> None:
         settings.OUTBOUND_ALLOW_LOOPBACK = True

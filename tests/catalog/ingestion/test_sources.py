@@ -170,7 +170,9 @@ class TestAddress:
         assert (moved.etag, bytes(moved.digest)) == ("", b"")
         assert len(check(moved)[0]) == 1
 
-    @pytest.mark.parametrize("location", ["ftp://example.org/a", "titles.jsonl", ""])
+    @pytest.mark.parametrize(
+        "location", ["ftp://example.org/a", "titles.jsonl", "", "http://[a", "https://me:secret@example.org/"]
+    )
     def test_that_is_none_is_refused(self, location: str) -> None:
         with pytest.raises(sources.SourceInvalid):
             source_of(location)
@@ -236,6 +238,12 @@ class TestFolder:
         (folder / "a.jsonl").symlink_to(secret)
         (folder / "sub").symlink_to(folder.parent)
         assert check(self.watched(pattern="**/*.jsonl"))[0] == []
+
+    @pytest.mark.parametrize("pattern", ["/etc/*", "../*", "a/../../*"])
+    def test_is_not_left_by_a_pattern(self, folder: Path, pattern: str) -> None:
+        with pytest.raises(sources.SourceInvalid):
+            self.watched(pattern=pattern)
+        assert FeedSource.objects.count() == 0
 
     def test_that_is_not_configured_says_so(self, settings: Any) -> None:
         settings.FEED_FOLDER = ""
