@@ -26,7 +26,8 @@ WITH made AS (
     SELECT %(kind)s || ':' || invoice.id, %(kind)s, invoice.currency, %(now)s, '', invoice.id
     FROM billing_invoice invoice
     WHERE invoice.id = ANY(%(ids)s) AND EXISTS (
-        SELECT 1 FROM billing_invoiceline line WHERE line.invoice_id = invoice.id AND line.amount <> 0
+        SELECT 1 FROM billing_invoiceline line
+        WHERE line.invoice_id = invoice.id AND line.invoice_id = ANY(%(ids)s) AND line.amount <> 0
     )
     RETURNING id, invoice_id
 ), parts AS (

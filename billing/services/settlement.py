@@ -160,13 +160,13 @@ def settle(outcomes: Mapping[UUID, ChargeOutcome], *, now: datetime) -> None:
         changes.write(now=now)
 
 
-# Locked first and by key, as everywhere; what has changed meanwhile is seen by the statements that follow.
+# Looked up by key: joined, it might read every subscription there is. Locked first and by key, as everywhere;
+# what has changed meanwhile is seen by the statements that follow.
 _LOCK_ACTIVE = """
 SELECT subscription.id FROM billing_subscription subscription
 WHERE subscription.id = ANY(ARRAY(
-    SELECT invoice.subscription_id FROM billing_paymentattempt attempt
-    JOIN billing_invoice invoice ON invoice.id = attempt.invoice_id
-    WHERE attempt.id = ANY(%(ids)s)
+    SELECT (SELECT subscription_id FROM billing_invoice invoice WHERE invoice.id = attempt.invoice_id)
+    FROM billing_paymentattempt attempt WHERE attempt.id = ANY(%(ids)s)
 )) AND subscription.status = 'active'
     AND subscription.cancel_at IS NULL AND subscription.parked_at IS NULL
 ORDER BY subscription.id FOR UPDATE OF subscription
