@@ -15,9 +15,14 @@ def origin_of(request: HttpRequest | Request | None) -> Origin:
     if request is None:
         return NOWHERE
     address = geo.client_address(request)
-    place = geo.place_of(address)
     return Origin(
         address=str(address) if address else None,
-        place=rules.place_name(place.city, place.country),
+        place=place_of(request),
         user_agent=request.META.get("HTTP_USER_AGENT", ""),
     )
+
+
+def place_of(request: HttpRequest | Request) -> str:
+    """Answer roughly where a request comes from, as it is shown."""
+    place = geo.place_of(geo.client_address(request))
+    return rules.place_name(place.city, place.country)

@@ -69,6 +69,11 @@ class Principal:
         """Whether this is a television, which can do nothing sensitive."""
         return self.device is not None and self.device.kind == rules.TELEVISION
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether a kids profile is entered, from which nothing of the account can be reached."""
+        return self.profile is not None and self.profile.is_kids
+
 
 class _Kept(msgspec.Struct, array_like=True):
     """A principal as Valkey has it, without the session's key, which opens the door."""

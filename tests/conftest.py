@@ -6,15 +6,25 @@ import pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much of the API was tried (tests/test_api_schema.py)."""
-    # Reports of the teardown, by when a test's cases are counted, stand in the category without a name.
-    tried = [
-        told
-        for report in terminalreporter.stats.get("", [])
-        for name, told in report.user_properties
-        if name == "api" and report.when == "teardown"
+    """Say how much of the API was tried (tests/test_api_schema.py), and as whom (tests/permissions)."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    told = [
+        (name, value)
+        for report in reports
+        # Those of the teardown, by when a test's cases are counted, have all that the test told.
+        if getattr(report, "when", None) == "teardown"
+        for name, value in report.user_properties
     ]
-    if tried:
+    if tried := [value for name, value in told if name == "api"]:
         operations = {operation for operation, _ in tried}
         cases = sum(cases for _, cases in tried)
         terminalreporter.write_line(f"API operations covered: {len(operations)}, cases run: {cases}")
+    if asked := [value for name, value in told if name == "matrix"]:
+        roles = {role for role, _ in asked if not role.startswith("admin ")}
+        endpoints = max(count for _, count in asked)
+        pages = max((count for role, count in asked if role.startswith("admin ")), default=0)
+        requests = sum(count for _, count in asked)
+        terminalreporter.write_line(
+            f"Permission matrix: {endpoints} endpoints x {len(roles)} roles, "
+            f"{pages} pages of the admin, {requests} requests"
+        )

@@ -12,8 +12,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from accounts import principals, rules
-from accounts.api import sign_ins
+from accounts import origins, principals, rules
 from accounts.models import Profile, User
 from accounts.principals import Principal
 from accounts.services import sessions
@@ -66,7 +65,7 @@ def _note_use(request: Request, principal: Principal) -> bool:
     moment = now()
     if moment - principal.last_seen_at < rules.SEEN_EVERY:
         return False
-    return sessions.touch(principal=principal, place=sign_ins.place_of(request), now=moment)
+    return sessions.touch(principal=principal, place=origins.place_of(request), now=moment)
 
 
 def _renew_cookie(request: Request, principal: Principal) -> None:

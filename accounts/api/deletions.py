@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import selectors
-from accounts.api.permissions import NotOnTelevision, ReauthenticationRequired, RecentlyProved
+from accounts.api.permissions import Reach
 from accounts.models import AccountDeletion, User
 from accounts.origins import origin_of
 from accounts.services import deletions
@@ -29,18 +28,10 @@ class DeletionSerializer(serializers.ModelSerializer[AccountDeletion]):
         extra_kwargs = {"erase_at": {"help_text": "Until then it may be taken back."}}
 
 
-class RecentlyProvedToLeave(RecentlyProved):
-    """Asking to leave needs a proof; looking and taking it back do not."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Raise ReauthenticationRequired, or let the request pass."""
-        return request.method in {*SAFE_METHODS, "DELETE"} or super().has_permission(request, view)
-
-
 class DeletionView(APIView):
     """The deletion of the account."""
 
-    permission_classes = [IsAuthenticated, NotOnTelevision, RecentlyProvedToLeave]
+    reach: ClassVar = {"GET": Reach.OWN_DEVICE, "POST": Reach.SENSITIVE, "DELETE": Reach.OWN_DEVICE}
 
     @extend_schema(operation_id="account_deletion_retrieve", responses=DeletionSerializer)
     @raises(deletions.DeletionNotRequested)
@@ -52,7 +43,7 @@ class DeletionView(APIView):
         return Response(DeletionSerializer(found).data)
 
     @extend_schema(operation_id="account_deletion_create", request=None, responses={201: DeletionSerializer})
-    @raises(ReauthenticationRequired, deletions.StaffCannotLeave)
+    @raises(deletions.StaffCannotLeave)
     def post(self, request: Request) -> Response:
         """Ask for the account to be deleted. Nothing is charged from now on; all is erased after the grace period."""
         account = cast(User, request.user)

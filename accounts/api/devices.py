@@ -8,17 +8,15 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import rules, selectors
-from accounts.api.permissions import NotOnTelevision
+from accounts.api.permissions import Reach
 from accounts.models import Device
 from accounts.principals import Principal
 from accounts.services import devices, sessions
-from accounts.services.profiles import SessionUnknown
 from core.api.problems import raises
 from core.api.serializers import InputSerializer
 from core.clock import now
@@ -122,7 +120,7 @@ class DevicesView(APIView):
 class DeviceView(APIView):
     """One device or browser."""
 
-    permission_classes = [IsAuthenticated, NotOnTelevision]
+    reach = Reach.OWN_DEVICE
 
     @extend_schema(operation_id="devices_update", request=RenameSerializer, responses=DeviceSerializer)
     @raises(devices.DeviceNotFound)
@@ -146,7 +144,7 @@ class CurrentDeviceView(APIView):
     """The device that asks."""
 
     @extend_schema(operation_id="devices_identify", request=IdentifySerializer, responses=DeviceSerializer)
-    @raises(devices.DeviceKindFixed, SessionUnknown)
+    @raises(devices.DeviceKindFixed, sessions.SessionUnknown)
     def put(self, request: Request) -> Response:
         """Say which device this sign-in runs on; apps do so once, after signing in."""
         wanted = IdentifySerializer(data=request.data)
@@ -166,7 +164,7 @@ class CurrentDeviceView(APIView):
 class SignOutOthersView(APIView):
     """Everything but the device that asks."""
 
-    permission_classes = [IsAuthenticated, NotOnTelevision]
+    reach = Reach.OWN_DEVICE
 
     @extend_schema(
         operation_id="devices_sign_out_others",

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import selectors, tasks
-from accounts.api.permissions import SENSITIVE, SENSITIVE_TO_CHANGE, ReauthenticationRequired
+from accounts.api.permissions import Reach
 from accounts.models import DataExport, User
 from accounts.origins import origin_of
 from accounts.services import exports
@@ -56,7 +56,7 @@ class ExportsView(generics.ListAPIView[DataExport]):
     """The archives of the account."""
 
     serializer_class = ExportSerializer
-    permission_classes = SENSITIVE_TO_CHANGE
+    reach: ClassVar = {"GET": Reach.OWN_DEVICE, "POST": Reach.SENSITIVE}
     ordering: ClassVar[Any] = ("-requested_at", "-id")
 
     def get_queryset(self) -> Any:
@@ -70,7 +70,7 @@ class ExportsView(generics.ListAPIView[DataExport]):
         return super().get(request, *args, **kwargs)
 
     @extend_schema(operation_id="account_exports_create", request=None, responses={202: ExportSerializer})
-    @raises(ReauthenticationRequired, exports.ExportUnderWay)
+    @raises(exports.ExportUnderWay)
     def post(self, request: Request) -> Response:
         """Ask for an archive of everything the platform holds about the account; a mail says when it is ready."""
         account = cast(User, request.user)
@@ -82,7 +82,7 @@ class ExportsView(generics.ListAPIView[DataExport]):
 class ExportView(APIView):
     """One archive."""
 
-    permission_classes = SENSITIVE_TO_CHANGE
+    reach = Reach.OWN_DEVICE
 
     @extend_schema(operation_id="account_exports_retrieve", responses=ExportSerializer)
     @raises(exports.ExportNotFound)
@@ -97,13 +97,13 @@ class ExportView(APIView):
 class ArchiveView(APIView):
     """The archive itself."""
 
-    permission_classes = SENSITIVE
+    reach = Reach.SENSITIVE
 
     @extend_schema(
         operation_id="account_exports_download",
         responses={(200, ZIP): OpenApiResponse(OpenApiTypes.BINARY, "A ZIP of JSON and CSV files.")},
     )
-    @raises(ReauthenticationRequired, exports.ExportNotFound, exports.ExportNotReady)
+    @raises(exports.ExportNotFound, exports.ExportNotReady)
     def get(self, request: Request, export_id: UUID) -> FileResponse:
         """Download the archive."""
         account = cast(User, request.user)

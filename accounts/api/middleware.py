@@ -1,4 +1,4 @@
-"""What sign-in's endpoints are spared."""
+"""What sign-in's endpoints are spared, and who is kept from them."""
 
 from __future__ import annotations
 
@@ -6,32 +6,72 @@ from collections.abc import Callable
 
 import orjson
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 
 from accounts import principals
+from accounts.api.permissions import NotOnTelevision, ProfileRestricted
+from accounts.principals import Principal
 from core.clock import now
+from core.errors import DomainError
 
 PREFIX = "/_allauth/"
 FORM = "/v1/auth/provider/redirect"
 """What a browser sends as a form, since it is to follow the answer to another site."""
+OPEN = ("/v1/auth/session", "/v1/config", "/openapi.json", "/openapi.yaml")
+"""What tells who is signed in and signs out, and what everybody may know."""
+ADMIN = "/admin/"
 
 
-class NoSignInOnTelevision:
-    """Keeps televisions from changing how an account signs in: there they may only look, and sign out."""
+class AccountDoors:
+    """Keeps children and televisions from how an account signs in, and from the admin.
+
+    There they may only look who is signed in, and sign out. Our own endpoints say their reach themselves:
+    see accounts.api.permissions.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 403 in the endpoints' own form, or let the request pass."""
-        if request.path.startswith(PREFIX) and not request.path.endswith("/v1/auth/session"):
-            # A session is one whether its key comes as token or as cookie.
-            keys = {request.headers.get("X-Session-Token"), request.COOKIES.get(settings.SESSION_COOKIE_NAME)}
-            who = [principals.resolve(key, now=now()) for key in keys if key]
-            if any(principal is not None and principal.is_television for principal in who):
-                error = {"code": "not_on_television", "message": _("This cannot be done on a television.")}
-                return JsonResponse({"status": 403, "errors": [error]}, status=403)
+        is_guarded = request.path.startswith(PREFIX) and not request.path.endswith(OPEN)
+        if is_guarded and (refusal := _refusal(request)):
+            error = {"code": refusal.code, "message": _(refusal.title)}
+            return JsonResponse({"status": 403, "errors": [error]}, status=403)
+        return self._get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> None:
+        """Refuse the admin: raises PermissionDenied, so that Django shows its own page."""
+        if request.path.startswith(ADMIN) and _refusal(request):
+            raise PermissionDenied
+
+
+def _refusal(request: HttpRequest) -> type[DomainError] | None:
+    """Answer why a sign-in is refused; whoever has a session's key may send it either way."""
+    keys = {request.headers.get("X-Session-Token"), request.COOKIES.get(settings.SESSION_COOKIE_NAME)}
+    moment = now()
+    for key in keys - {None}:
+        principal = principals.resolve(key or "", now=moment)
+        if isinstance(principal, Principal) and principal.is_television:
+            return NotOnTelevision
+        if isinstance(principal, Principal) and principal.is_restricted:
+            return ProfileRestricted
+    return None
+
+
+class NoTelephones:
+    """Says that sign-in's endpoints for telephone numbers are not there: without numbers they would answer 500."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer 404, or let the request pass."""
+        if request.path.startswith(PREFIX) and "/phone" in request.path:
+            error = {"code": "not_found", "message": _("There is nothing here.")}
+            return JsonResponse({"status": 404, "errors": [error]}, status=404)
         return self._get_response(request)
 
 

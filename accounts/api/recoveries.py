@@ -91,8 +91,6 @@ class RecoveryCompleteView(APIView):
 class RecoveryView(APIView):
     """A recovery, as whoever is signed in sees and stops it; a television may, too."""
 
-    permission_classes = [IsAuthenticated]
-
     @extend_schema(operation_id="account_recovery_retrieve", responses=RecoverySerializer)
     @raises(recoveries.RecoveryNotFound)
     def get(self, request: Request) -> Response:

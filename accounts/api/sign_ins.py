@@ -8,13 +8,10 @@ from allauth.account.signals import password_changed, password_set
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.http import HttpRequest
-from rest_framework.request import Request
 
-from accounts import rules
+from accounts import origins
 from accounts.models import User
-from accounts.origins import origin_of
 from accounts.services import notices, sessions
-from core import geo
 from core.clock import now
 
 
@@ -24,8 +21,8 @@ def begin(request: HttpRequest, account: User, kind: str) -> None:
     session_key = request.session.session_key
     assert session_key
     moment = now()
-    sessions.begin(session_key=session_key, account=account, kind=kind, place=place_of(request), now=moment)
-    notices.tell_of_new_device(account, origin=origin_of(request), now=moment)
+    sessions.begin(session_key=session_key, account=account, kind=kind, place=origins.place_of(request), now=moment)
+    notices.tell_of_new_device(account, origin=origins.origin_of(request), now=moment)
 
 
 def end(request: HttpRequest) -> None:
@@ -48,9 +45,3 @@ def carry_over(request: HttpRequest, user: User, **_: Any) -> None:
     after = request.session.session_key
     assert after
     sessions.carry_over(account_id=user.pk, before=before, after=after)
-
-
-def place_of(request: HttpRequest | Request) -> str:
-    """Answer roughly where a request comes from, as it is shown."""
-    place = geo.place_of(geo.client_address(request))
-    return rules.place_name(place.city, place.country)

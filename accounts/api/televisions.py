@@ -19,15 +19,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers, status
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import FormParser
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import rules
-from accounts.api import sign_ins
+from accounts import origins, rules
 from accounts.api.devices import TextField
-from accounts.api.permissions import NotOnTelevision
+from accounts.api.permissions import Reach
 from accounts.models import DeviceAuthorization
 from accounts.principals import Principal
 from accounts.services import televisions
@@ -130,7 +129,7 @@ class DeviceAuthorizationView(OAuthView):
         """Answer the codes (RFC 8628, 3.2)."""
         sent = self.read(StartForm, request)
         started = televisions.start(
-            client_id=sent["client_id"], name=sent["device_name"], place=sign_ins.place_of(request), now=now()
+            client_id=sent["client_id"], name=sent["device_name"], place=origins.place_of(request), now=now()
         )
         page = f"{settings.PUBLIC_URL}{reverse('tv')}"
         return Response(
@@ -196,7 +195,7 @@ class WaitingSerializer(serializers.ModelSerializer[DeviceAuthorization]):
 class ConfirmationView(APIView):
     """What a person does with a code; a television cannot let another in."""
 
-    permission_classes = [IsAuthenticated, NotOnTelevision]
+    reach = Reach.OWN_DEVICE
 
     def read(self, request: Request) -> dict[str, Any]:
         """Answer account, code and clock for the services."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import selectors
+from accounts.api.permissions import Reach
 from accounts.api.serializers import (
     AccountChangeSerializer,
     AccountSerializer,
@@ -20,7 +21,7 @@ from accounts.api.serializers import (
 )
 from accounts.models import User
 from accounts.principals import Principal
-from accounts.services import accounts, profiles
+from accounts.services import accounts, profiles, sessions
 from core.api.problems import raises
 from core.clock import now
 
@@ -45,6 +46,8 @@ class AccountView(APIView):
 class ProfilesView(APIView):
     """The profiles of the household."""
 
+    reach: ClassVar = {"GET": Reach.SIGNED_IN}
+
     @extend_schema(operation_id="profiles_list", responses=ProfileSerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the profiles, oldest first; there are never more than seven."""
@@ -64,6 +67,8 @@ class ProfilesView(APIView):
 
 class ProfileView(APIView):
     """One profile of the household."""
+
+    reach: ClassVar = {"GET": Reach.OWN_PROFILE}
 
     @extend_schema(operation_id="profiles_retrieve", responses=ProfileSerializer)
     @raises(profiles.ProfileNotFound)
@@ -98,8 +103,10 @@ class ProfileView(APIView):
 class EnterProfileView(APIView):
     """Who is watching."""
 
+    reach = Reach.SIGNED_IN
+
     @extend_schema(operation_id="profiles_enter", request=None, responses=ProfileSerializer)
-    @raises(profiles.ProfileNotFound, profiles.SessionUnknown)
+    @raises(profiles.ProfileNotFound, sessions.SessionUnknown)
     def post(self, request: Request, profile_id: UUID) -> Response:
         """Act as this profile from now on; it holds for this sign-in alone."""
         profile = profiles.enter(

@@ -16,7 +16,6 @@ from django.db import transaction
 from accounts import rules
 from accounts.models import Device, DeviceRegistration, User
 from accounts.services import sessions
-from accounts.services.profiles import SessionUnknown
 from core.errors import DomainError
 
 
@@ -60,7 +59,7 @@ def identify(*, account_id: UUID, session_id: int, client_id: str, kind: str, na
         client_hash = hash_client(kind, client_id)
         session = UserSession.objects.select_related("device").filter(pk=session_id, user_id=account_id).first()
         if session is None:
-            raise SessionUnknown
+            raise sessions.SessionUnknown
         present: Device = session.device
         if present.client_hash is not None or (present.kind == rules.BROWSER) != (kind == rules.BROWSER):
             if (present.client_hash, present.kind) != (client_hash, kind):

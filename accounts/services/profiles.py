@@ -59,14 +59,6 @@ class KidsLimitsExceeded(DomainError):
     status = 422
 
 
-class SessionUnknown(DomainError):
-    """The sign-in ended while it was being used."""
-
-    code = "session_ended"
-    title = "This sign-in has ended; sign in again."
-    status = 401
-
-
 def create(*, account_id: UUID, fields: Mapping[str, Any], now: datetime) -> Profile:
     """Add a profile; `fields` holds `name` and any other of CHANGEABLE.
 
@@ -123,7 +115,7 @@ def enter(*, account_id: UUID, profile_id: UUID, session_key: str, now: datetime
         profile = _locked(account_id, profile_id)
         session = UserSession.objects.filter(session_key=session_key, user_id=account_id).first()
         if session is None:
-            raise SessionUnknown
+            raise sessions.SessionUnknown
         SessionProfile.objects.update_or_create(session=session, defaults={"profile": profile, "entered_at": now})
         sessions.forget(account_id=account_id)
         return profile

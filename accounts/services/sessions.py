@@ -20,6 +20,15 @@ from accounts import principals, rules
 from accounts.events import SessionsEnded
 from accounts.models import Device, User
 from core import outbox
+from core.errors import DomainError
+
+
+class SessionUnknown(DomainError):
+    """The sign-in ended while it was being used."""
+
+    code = "session_ended"
+    title = "This sign-in has ended; sign in again."
+    status = 401
 
 
 def begin(*, session_key: str, account: User, kind: str, place: str, now: datetime) -> Device:

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import SENSITIVE, SENSITIVE_TO_CHANGE, ReauthenticationRequired
+from accounts.api.permissions import Reach
 from accounts.models import User
 from billing import selectors, stripe_gateway, tasks
 from billing.api import serializers
@@ -63,11 +63,11 @@ class PlansView(APIView):
 class CardSetupView(APIView):
     """The beginning of saving a card."""
 
+    reach = Reach.SENSITIVE
     throttle_scope = "payments"
-    permission_classes = SENSITIVE
 
     @extend_schema(operation_id="payment_methods_setup", request=None, responses={201: serializers.CardSetupSerializer})
-    @raises(ReauthenticationRequired, cards.PaymentServiceUnavailable)
+    @raises(cards.PaymentServiceUnavailable)
     @idempotent(secret=True)
     def post(self, request: IdempotentRequest) -> Response:
         """Ask for a SetupIntent, to be confirmed with Stripe's client library."""
@@ -88,7 +88,7 @@ class CardSetupView(APIView):
 class PaymentMethodsView(APIView):
     """Saved cards."""
 
-    permission_classes = SENSITIVE_TO_CHANGE
+    reach: ClassVar = {"POST": Reach.SENSITIVE}
 
     @extend_schema(operation_id="payment_methods_list", responses=serializers.PaymentMethodSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -102,7 +102,6 @@ class PaymentMethodsView(APIView):
         responses={201: serializers.PaymentMethodSerializer},
     )
     @raises(
-        ReauthenticationRequired,
         cards.CardSetupNotFound,
         cards.CardSetupIncomplete,
         cards.CardRequired,

@@ -15,12 +15,12 @@ MAX_LANGUAGES = 5
 def viewer_of(request: Request) -> Viewer:
     """Answer for whom a request's answer is made.
 
-    Languages are the client's (Accept-Language), then the profile's. Before a profile is entered the
-    audience is an adult: the account's owner chooses the profile.
+    Languages are the client's (Accept-Language), then the profile's. Without a profile, of which no endpoint
+    of ours knows, the audience is the youngest.
     """
     wanted = [language for language, _ in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
     languages = [language for language in wanted if language != "*"][:MAX_LANGUAGES]
-    audience = Audience()
+    audience = Audience(0, False)
     if profile := current_profile(request):
         languages.append(profile.language)
         audience = Audience(profile.highest_age, profile.allows_unrated)

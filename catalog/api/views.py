@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.permissions import Reach
 from catalog.api import representations
 from catalog.api.filters import TitleFilters
 from catalog.api.serializers import (
@@ -57,6 +58,7 @@ class InOrder(CursorPagination):
 class TitlesView(generics.GenericAPIView[Title]):
     """Films, series and specials that the viewer may watch."""
 
+    reach = Reach.PROFILE
     queryset = Title.objects.none()
     pagination_class = Newest
     filter_backends = [FilterBackend]
@@ -83,6 +85,8 @@ class TitlesView(generics.GenericAPIView[Title]):
 class TitleView(APIView):
     """One title."""
 
+    reach = Reach.PROFILE
+
     @extend_schema(operation_id="titles_retrieve", responses=TitlePageSerializer)
     @raises(titles.TitleNotFound, PreviewForbidden, PreviewCountryUnknown)
     @etags.conditional
@@ -99,6 +103,7 @@ class TitleView(APIView):
 class EpisodesView(generics.GenericAPIView[Title]):
     """Episodes of a series or a season."""
 
+    reach = Reach.PROFILE
     queryset = Title.objects.none()
     pagination_class = InOrder
     serializer_class = EpisodeSerializer
@@ -123,6 +128,8 @@ class EpisodesView(generics.GenericAPIView[Title]):
 class GenresView(APIView):
     """Genres."""
 
+    reach = Reach.PROFILE
+
     @extend_schema(operation_id="genres_list", responses=GenreSerializer(many=True))
     @raises(PreviewForbidden, PreviewCountryUnknown)
     @etags.conditional
@@ -134,6 +141,8 @@ class GenresView(APIView):
 
 class SearchView(APIView):
     """Search."""
+
+    reach = Reach.PROFILE
 
     @extend_schema(operation_id="search", parameters=[SearchParameters], responses=SearchAnswerSerializer)
     @raises(PreviewForbidden, PreviewCountryUnknown)
@@ -169,6 +178,8 @@ class SuggestionsView(APIView):
 
 class PersonView(APIView):
     """One person."""
+
+    reach = Reach.PROFILE
 
     @extend_schema(operation_id="people_retrieve", responses=PersonSerializer)
     @raises(titles.PersonNotFound, PreviewForbidden, PreviewCountryUnknown)

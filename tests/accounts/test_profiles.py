@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Profile, User
-from accounts.services import profiles
+from accounts.services import profiles, sessions
 from core.errors import DomainError
 from core.ids import new_id
 from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
@@ -233,6 +233,6 @@ class TestEnter:
 
     def test_refuses_another_accounts_sign_in(self) -> None:
         profile, stranger = ProfileFactory.create(), AccountFactory.create()
-        with pytest.raises(profiles.SessionUnknown):
+        with pytest.raises(sessions.SessionUnknown):
             profiles.enter(account_id=profile.account_id, profile_id=profile.pk, session_key=sign_in(stranger), now=NOW)
         assert not profile.sessions.exists()

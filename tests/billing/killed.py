@@ -70,11 +70,12 @@ def main() -> None:
 
         from accounts.models import User
         from billing.models import Price
+        from tests.factories.accounts import sign_in
 
         account, price_id, key = arguments
         price = Price.objects.get(pk=UUID(price_id))
         client = APIClient()
-        client.force_authenticate(User.objects.get(pk=UUID(account)))
+        client.credentials(HTTP_X_SESSION_TOKEN=sign_in(User.objects.get(pk=UUID(account))))
         answer = client.post(
             "/api/v1/subscriptions",
             {"price": price_id, "quoted_amount": price.amount},

@@ -10,7 +10,7 @@ from django.test import Client
 from catalog.models import MatchCandidate, PublicationEntry, SourceRecord, Title, TitleMerge
 from catalog.rules import Likeness, resemblance
 from catalog.services import editing, matching
-from tests.factories.accounts import AccountFactory, sign_in
+from tests.factories.accounts import ProfileFactory, sign_in
 from tests.factories.catalog import NOW, ProviderFactory, SeasonFactory, TitleFactory, counts, feed, ingest, movie
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -152,7 +152,8 @@ class TestMerge:
     def test_lets_the_old_id_answer(self, client: Client) -> None:
         kept, merged = TitleFactory.create(name="The Pier"), TitleFactory.create(name="Pier, The")
         matching.merge(kept_id=kept.pk, merged_id=merged.pk, by="user:1", now=NOW)
-        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(AccountFactory.create())
+        profile = ProfileFactory.create()
+        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(profile.account, profile=profile)
         answer = client.get(f"/api/v1/titles/{merged.pk}")
         assert (answer.status_code, answer.json()["id"], answer.json()["name"]) == (200, str(kept.pk), "The Pier")
         third = TitleFactory.create()

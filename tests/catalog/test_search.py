@@ -16,7 +16,7 @@ from catalog.selectors import search as selectors
 from catalog.services import editing
 from catalog.services import search as services
 from catalog.services.search import completions, misses
-from tests.factories.accounts import AccountFactory, sign_in
+from tests.factories.accounts import AccountFactory, ProfileFactory, sign_in
 from tests.factories.catalog import (
     NOW,
     EpisodeFactory,
@@ -368,7 +368,7 @@ class TestEndpoint:
     def test_answers_cards(self, client: Client, settings: Any) -> None:
         settings.DEFAULT_COUNTRY = "DE"
         ingest(feed(movie(1, titles={"en": "Nosferatu"}, release_date="1922")), ProviderFactory.create())
-        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(AccountFactory.create())
+        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in((seen := ProfileFactory.create()).account, profile=seen)
         body = client.get("/api/v1/search", {"q": "nosfertu"}).json()
         assert (body["corrected"], body["results"][0]["name"], body["results"][0]["year"]) == (
             "nosferatu",
@@ -383,7 +383,7 @@ class TestEndpoint:
             feed(*(movie(number, titles={"en": f"Nosferatu {number}"}) for number in range(6))),
             ProviderFactory.create(),
         )
-        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(AccountFactory.create())
+        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in((seen := ProfileFactory.create()).account, profile=seen)
         # Who asks; how many it may be; titles; their names in two.
         with django_assert_num_queries(5):
             results = client.get("/api/v1/search/suggestions?q=nosf&limit=5").json()["results"]
@@ -394,7 +394,7 @@ class TestEndpoint:
         series = TitleFactory.create(kind="series", name="Tideline")
         episode = EpisodeFactory.create(parent=SeasonFactory.create(parent=series, number=2), name="Ebb")
         services.rebuild([episode.pk])
-        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(AccountFactory.create())
+        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in((seen := ProfileFactory.create()).account, profile=seen)
         (result,) = client.get("/api/v1/search", {"q": "ebb"}).json()["results"]
         assert (result["id"], result["season"], result["number"]) == (str(episode.pk), 2, 1)
         assert result["series"] == {"id": str(series.pk), "kind": "series", "name": "Tideline"}

@@ -81,14 +81,15 @@ def sign_in(
 ) -> str:
     """Answer the session token of a new sign-in on a device, which acts as `profile` if one is given.
 
-    The password was given at `proved_at`, which is now; sensitive acts ask for a recent proof.
+    The password was given at `proved_at`, which is now; on a television never. Sensitive acts ask for a recent proof.
     """
     session = SessionStore()
     session[SESSION_KEY] = str(account.pk)
     session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
     session[HASH_SESSION_KEY] = account.get_session_auth_hash()
-    session["account_authentication_methods_user"] = str(account.pk)
-    session["account_authentication_methods"] = [{"method": "password", "at": (proved_at or now()).timestamp()}]
+    if kind != rules.TELEVISION:
+        session["account_authentication_methods_user"] = str(account.pk)
+        session["account_authentication_methods"] = [{"method": "password", "at": (proved_at or now()).timestamp()}]
     session.create()
     assert session.session_key is not None
     signed_in = UserSession.objects.create(

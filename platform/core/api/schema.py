@@ -127,6 +127,10 @@ class AutoSchema(openapi.AutoSchema):
             problems.InternalError,
             *getattr(handler, "raises", ()),
         ]
+        for permission in self.view.get_permissions():
+            # What a permission raises instead of answering that it refuses.
+            if named := getattr(permission, "raises", None):
+                errors += named(self.view, self.method)
         if self.view.get_authenticators():
             errors.append(problems.AuthenticationFailed)
             if {} not in operation.get("security", [{}]):

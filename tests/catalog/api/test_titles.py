@@ -16,7 +16,7 @@ from catalog.rules import Audience, Viewer
 from catalog.services import artwork, publication
 from core.clock import now
 from tests.factories import catalog as make
-from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
+from tests.factories.accounts import KidsProfileFactory, ProfileFactory, sign_in
 
 NOW = make.NOW
 
@@ -31,12 +31,11 @@ def in_germany(settings: Any) -> None:
 
 @pytest.fixture
 def viewer(client: Client) -> Callable[..., Client]:
-    """Sign somebody in, with a profile if one is given by its factory and values."""
+    """Sign somebody in, with an adult's profile or one that is given by its factory and values."""
 
-    def signed_in(factory: Any = None, **values: Any) -> Client:
-        account = AccountFactory.create()
-        profile = factory.create(account=account, **values) if factory else None
-        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(account, profile=profile)
+    def signed_in(factory: Any = ProfileFactory, **values: Any) -> Client:
+        profile = factory.create(**values)
+        client.defaults["HTTP_X_SESSION_TOKEN"] = sign_in(profile.account, profile=profile)
         return client
 
     return signed_in

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from tests.core.api import sample
-from tests.factories.accounts import AccountFactory
+from tests.factories.accounts import AccountFactory, sign_in
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def account(db: None) -> User:
 def client(account: User) -> APIClient:
     """A client of somebody who is signed in."""
     client = APIClient()
-    client.force_authenticate(account)
+    client.credentials(HTTP_X_SESSION_TOKEN=sign_in(account))
     return client
 
 

@@ -29,7 +29,7 @@ from tests.core.api import sample
 from tests.core.api.sample import Gate
 from tests.core.api.test_problems import SAMPLE, problem
 from tests.erasures import Tally
-from tests.factories.accounts import AccountFactory
+from tests.factories.accounts import AccountFactory, sign_in
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -96,7 +96,7 @@ class TestRequest:
 
     def test_is_another_for_another_account_address_or_key(self, client: APIClient) -> None:
         other = APIClient()
-        other.force_authenticate(AccountFactory.create())
+        other.credentials(HTTP_X_SESSION_TOKEN=sign_in(AccountFactory.create()))
         answers = [
             pay(client),
             pay(other),

@@ -18,7 +18,7 @@ from accounts.models import User
 from core.api import throttling
 from local.throwaway import free_port
 from tests.core.api.test_problems import SAMPLE, problem
-from tests.factories.accounts import AccountFactory
+from tests.factories.accounts import AccountFactory, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +76,7 @@ class TestLimit:
         assert client.get(FREE, REMOTE_ADDR="192.0.2.1").status_code == 200
         assert client.get(FREE, REMOTE_ADDR="192.0.2.2").status_code == 429
         other = APIClient()
-        other.force_authenticate(AccountFactory.create())
+        other.credentials(HTTP_X_SESSION_TOKEN=sign_in(AccountFactory.create()))
         assert other.get(FREE, REMOTE_ADDR="192.0.2.1").status_code == 200
 
     def test_of_a_scope_is_beside_the_general_one(self, client: APIClient, limit: Any) -> None:
@@ -94,7 +94,7 @@ class TestLimit:
 
         def ask(_: int) -> int:
             client = APIClient()
-            client.force_authenticate(account)
+            client.credentials(HTTP_X_SESSION_TOKEN=sign_in(account))
             try:
                 return client.get(FREE).status_code
             finally:

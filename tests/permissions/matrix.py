@@ -1,0 +1,210 @@
+"""Who may call what: the whole platform, as data. `test_matrix` walks it.
+
+An endpoint that is not here fails the walk: add its line, with the kind that it is of. A kind says what each
+role gets: see `kinds`. Of an address with an id in it, say in THINGS how to make that thing for
+another account, or why anybody may see it, and in BODIES what a good request holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from accounts.models import User
+from tests.factories.accounts import DeviceFactory, ProfileFactory
+from tests.permissions import foreign
+from tests.permissions.kinds import (
+    ACCOUNT,
+    CHANGE_OF_ADDRESS,
+    OWN_DEVICE,
+    OWN_PROFILE,
+    PROFILE,
+    PUBLIC,
+    SECOND_STEP,
+    SENSITIVE,
+    SIGN_IN,
+    SIGN_IN_ACCOUNT,
+    SIGN_IN_SENSITIVE,
+    SIGN_IN_STATE,
+    SIGN_OUT,
+    SIGNED_IN,
+    Kind,
+)
+
+API: Mapping[str, Kind] = {
+    # ------------------------------------------------ accounts
+    "GET /api/v1/account": ACCOUNT,
+    "PATCH /api/v1/account": ACCOUNT,
+    "GET /api/v1/account/activity": ACCOUNT,
+    "GET /api/v1/devices": ACCOUNT,
+    "PUT /api/v1/devices/current": ACCOUNT,
+    "POST /api/v1/devices/sign-out-others": OWN_DEVICE,
+    "PATCH /api/v1/devices/<uuid:device_id>": OWN_DEVICE,
+    "DELETE /api/v1/devices/<uuid:device_id>": OWN_DEVICE,
+    "GET /api/v1/profiles": SIGNED_IN,
+    "POST /api/v1/profiles": ACCOUNT,
+    "GET /api/v1/profiles/<uuid:profile_id>": OWN_PROFILE,
+    "PATCH /api/v1/profiles/<uuid:profile_id>": ACCOUNT,
+    "DELETE /api/v1/profiles/<uuid:profile_id>": ACCOUNT,
+    "POST /api/v1/profiles/<uuid:profile_id>/enter": SIGNED_IN,
+    "POST /api/v1/tv/code": OWN_DEVICE,
+    "POST /api/v1/tv/approve": OWN_DEVICE,
+    "POST /api/v1/tv/deny": OWN_DEVICE,
+    # ------------------------------------------------ billing
+    "GET /api/v1/plans": PUBLIC,
+    "GET /api/v1/payment-methods": ACCOUNT,
+    "POST /api/v1/payment-methods": SENSITIVE,
+    "POST /api/v1/payment-methods/setup": SENSITIVE,
+    "POST /api/v1/subscriptions": ACCOUNT,
+    "GET /api/v1/subscription": ACCOUNT,
+    "POST /api/v1/subscription/cancel": ACCOUNT,
+    "DELETE /api/v1/subscription/cancel": ACCOUNT,
+    "POST /api/v1/subscription/quotes": ACCOUNT,
+    "POST /api/v1/subscription/quotes/<uuid:quote_id>/accept": ACCOUNT,
+    "POST /api/v1/subscription/downgrade": ACCOUNT,
+    "GET /api/v1/invoices": ACCOUNT,
+    "GET /api/v1/invoices/<uuid:invoice_id>": ACCOUNT,
+    "GET /api/v1/invoices/<uuid:invoice_id>/explain": ACCOUNT,
+    "GET /api/v1/entitlement": ACCOUNT,
+    # ------------------------------------------------ catalog
+    "GET /api/v1/titles": PROFILE,
+    "GET /api/v1/titles/<uuid:title_id>": PROFILE,
+    "GET /api/v1/titles/<uuid:title_id>/episodes": PROFILE,
+    "GET /api/v1/genres": PROFILE,
+    "GET /api/v1/search": PROFILE,
+    "GET /api/v1/people/<uuid:person_id>": PROFILE,
+    # ------------------------------------------------ for everybody
+    "GET /api/v1/countries": PUBLIC,
+    "GET /api/schema": PUBLIC,
+    "GET /api/problems": PUBLIC,
+    "GET /api/docs": PUBLIC,
+}
+
+PAGES: Mapping[str, Kind] = {
+    "GET /": PUBLIC,
+    "GET /status": PUBLIC,  # of staff alone in production: tests/test_production.py
+    "GET /favicon.ico": PUBLIC,
+    "GET /media/<path:path>": PUBLIC,
+    # The link in a mail is the key.
+    "GET /pay/<str:token>": PUBLIC,
+    "GET /tv": PUBLIC,
+    # A television has nothing but its code; Stripe signs what it sends.
+    "POST /oauth/device_authorization": PUBLIC,
+    "POST /oauth/token": PUBLIC,
+    "POST /webhooks/stripe": PUBLIC,
+    "GET /_allauth/openapi.yaml": PUBLIC,
+    "GET /_allauth/openapi.json": PUBLIC,
+}
+
+SIGN_IN_API: Mapping[str, Kind] = {
+    # Below /_allauth/app/v1, and below /_allauth/browser/v1 but for the tokens.
+    "GET /config": PUBLIC,
+    "GET /auth/session": SIGN_IN_STATE,
+    "DELETE /auth/session": SIGN_OUT,
+    "POST /auth/reauthenticate": SIGN_IN_ACCOUNT,
+    "POST /auth/code/confirm": SIGN_IN,
+    "POST /auth/password/request": SIGN_IN,
+    "GET /auth/password/reset": SIGN_IN,
+    "POST /auth/password/reset": SIGN_IN,
+    "POST /auth/login": SIGN_IN,
+    "POST /auth/signup": SIGN_IN,
+    "GET /auth/email/verify": SIGN_IN,
+    "POST /auth/email/verify": SIGN_IN,
+    "POST /auth/email/verify/resend": SIGN_IN,
+    "POST /auth/phone/verify": SIGN_IN,
+    "POST /auth/phone/verify/resend": SIGN_IN,
+    "POST /auth/code/request": SIGN_IN,
+    "POST /auth/code/resend": SIGN_IN,
+    "POST /account/password/change": SIGN_IN_ACCOUNT,
+    "GET /account/email": SIGN_IN_ACCOUNT,
+    "POST /account/email": CHANGE_OF_ADDRESS,
+    "PUT /account/email": SIGN_IN_ACCOUNT,
+    "PATCH /account/email": SIGN_IN_ACCOUNT,
+    "DELETE /account/email": SIGN_IN_ACCOUNT,
+    "GET /account/phone": SIGN_IN,
+    "POST /account/phone": SIGN_IN,
+    "POST /auth/2fa/authenticate": SECOND_STEP,
+    "POST /auth/2fa/reauthenticate": SIGN_IN_ACCOUNT,
+    "GET /account/authenticators": SIGN_IN_ACCOUNT,
+    "GET /account/authenticators/totp": SIGN_IN_ACCOUNT,
+    "POST /account/authenticators/totp": SIGN_IN_ACCOUNT,
+    "DELETE /account/authenticators/totp": SIGN_IN_SENSITIVE,
+    "GET /account/authenticators/recovery-codes": SIGN_IN_SENSITIVE,
+    "POST /account/authenticators/recovery-codes": SIGN_IN_SENSITIVE,
+    "GET /auth/sessions": SIGN_IN_ACCOUNT,
+    "DELETE /auth/sessions": SIGN_IN_ACCOUNT,
+    "POST /tokens/refresh": SIGN_IN,
+}
+
+# v: view, a: add, c: change, d: delete. Everybody else is kept from all of it.
+ADMIN = """
+model                        support  content  author   billing  administrator
+core.outboxdelivery          -        -        -        -        v
+accounts.user                v        -        -        v        vac
+accounts.outgoingemail       v        -        -        v        v
+accounts.auditentry          v        -        -        -        v
+auth.group                   -        -        -        -        v
+catalog.review               v        vc       v        -        vc
+catalog.provider             v        vac      v        -        vac
+catalog.ingestrun            v        vac      v        -        vac
+catalog.title                v        vac      vac      -        vac
+catalog.matchcandidate       v        vc       v        -        vc
+catalog.titlemerge           v        vc       v        -        vc
+catalog.person               v        vac      va       -        vac
+catalog.genre                v        vacd     v        -        vacd
+catalog.keyword              v        vac      va       -        vac
+billing.taxrate              v        -        -        v        vacd
+billing.journalentry         v        -        -        v        v
+billing.tieout               v        -        -        v        v
+billing.invoice              v        -        -        v        v
+billing.planfamily           v        -        -        v        vacd
+billing.plan                 v        -        -        vac      vac
+billing.price                v        -        -        va       va
+billing.coupon               v        -        -        v        vacd
+billing.paymentattempt       v        -        -        v        v
+billing.paymentmethod        v        -        -        v        v
+billing.webhookevent         v        -        -        v        v
+billing.refund               v        -        -        v        v
+billing.dispute              v        -        -        v        v
+billing.subscription         v        -        -        v        v
+"""
+
+# Of the admin's own pages those that belong to one model: who gets past the door.
+ADMIN_PAGES: Mapping[str, Collection[str]] = {
+    # Superusers alone: staff set their passwords themselves, by a code in their mail.
+    "/admin/accounts/user/<id>/password/": [],
+    "/admin/catalog/ingestrun/<uuid:run_id>/problems.<str:extension>": [
+        "support",
+        "content",
+        "author",
+        "administrator",
+    ],
+    "/admin/catalog/title/<uuid:title_id>/revert/<int:number>": ["content", "author", "administrator"],
+    "/admin/catalog/title/<path:object_id>/publish/": ["content", "administrator"],
+    "/admin/catalog/title/<path:object_id>/withdraw/": ["content", "administrator"],
+    "/admin/catalog/title/<path:object_id>/versions/": ["content", "author", "administrator"],
+    "/admin/catalog/title/<path:object_id>/ask-review/": ["content", "author", "administrator"],
+    "/admin/catalog/title/<path:object_id>/plan/": ["content", "administrator"],
+    "/admin/catalog/title/<path:object_id>/lock/": ["content", "author", "administrator"],
+    "/admin/catalog/title/<path:object_id>/release/": ["content", "author", "administrator"],
+}
+
+# What the ids in addresses stand for: how to make it for another account, or why it is nobody's.
+THINGS: Mapping[str, Callable[[User], Any] | str] = {
+    "profile_id": lambda account: ProfileFactory.create(account=account).pk,
+    "device_id": lambda account: DeviceFactory.create(account=account).pk,
+    "invoice_id": foreign.invoice,
+    "quote_id": foreign.quote,
+    "title_id": "the catalogue is everybody's",
+    "person_id": "the catalogue is everybody's",
+    "path": "files of the catalogue are public",
+    "token": "a secret and no id: whoever has it may use it",
+}
+
+# A good request, where an empty one is refused before anybody looks for the thing.
+BODIES: Mapping[str, Mapping[str, Any]] = {
+    "PATCH /api/v1/profiles/<uuid:profile_id>": {"name": "Mine"},
+    "PATCH /api/v1/devices/<uuid:device_id>": {"name": "Mine"},
+    "POST /_allauth/app/v1/account/email": {"email": "another@example.com"},
+    "POST /_allauth/browser/v1/account/email": {"email": "another@example.com"},
+}
