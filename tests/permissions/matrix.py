@@ -179,6 +179,8 @@ ADMIN_PAGES: Mapping[str, Collection[str]] = {
         "author",
         "administrator",
     ],
+    "/admin/catalog/title/calendar/": ["support", "content", "author", "administrator"],
+    "/admin/catalog/title/gaps/": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/<uuid:title_id>/revert/<int:number>": ["content", "author", "administrator"],
     "/admin/catalog/title/<path:object_id>/publish/": ["content", "administrator"],
     "/admin/catalog/title/<path:object_id>/withdraw/": ["content", "administrator"],
