@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from accounts.models import User
-from billing.models import Invoice, Quote, Subscription
+from billing.models import Gift, Invoice, Quote, Subscription
 from core.clock import now
 from tests.factories.billing import PriceFactory, make_due
 
@@ -22,7 +22,7 @@ def invoice(account: User) -> UUID:
     return Invoice.objects.create(
         account=account,
         subscription=_subscription(account),
-        kind=Invoice.Kind.ONE_OFF,
+        kind=Invoice.Kind.CHANGE,
         currency="USD",
         total=1549,
         line_count=1,
@@ -44,4 +44,19 @@ def quote(account: User) -> UUID:
         lines=[],
         created_at=now(),
         expires_at=now() + timedelta(minutes=10),
+    ).pk
+
+
+def gift(account: User) -> UUID:
+    """Make a gift that waits for its payment."""
+    return Gift.objects.create(
+        buyer=account,
+        request_key=uuid4(),
+        invoice_id=invoice(account),
+        amount=2500,
+        currency="USD",
+        code_hash=uuid4().hex,
+        language="en",
+        deliver_at=now(),
+        created_at=now(),
     ).pk

@@ -66,12 +66,20 @@ API: Mapping[str, Kind] = {
     "GET /api/v1/invoices/<uuid:invoice_id>": ACCOUNT,
     "GET /api/v1/invoices/<uuid:invoice_id>/explain": ACCOUNT,
     "GET /api/v1/entitlement": ACCOUNT,
+    "GET /api/v1/gifts": ACCOUNT,
+    "POST /api/v1/gifts": ACCOUNT,
+    "POST /api/v1/gifts/redeem": ACCOUNT,
+    "GET /api/v1/gifts/<uuid:gift_id>": ACCOUNT,
+    "POST /api/v1/gifts/<uuid:gift_id>/refund": ACCOUNT,
+    "GET /api/v1/credit": ACCOUNT,
+    "GET /api/v1/credit/balance": ACCOUNT,
     # ------------------------------------------------ catalog
     "GET /api/v1/titles": PROFILE,
     "GET /api/v1/titles/<uuid:title_id>": PROFILE,
     "GET /api/v1/titles/<uuid:title_id>/episodes": PROFILE,
     "GET /api/v1/genres": PROFILE,
     "GET /api/v1/search": PROFILE,
+    "GET /api/v1/search/suggestions": PROFILE,
     "GET /api/v1/people/<uuid:person_id>": PROFILE,
     # ------------------------------------------------ for everybody
     "GET /api/v1/countries": PUBLIC,
@@ -87,6 +95,7 @@ PAGES: Mapping[str, Kind] = {
     "GET /media/<path:path>": PUBLIC,
     # The link in a mail is the key.
     "GET /pay/<str:token>": PUBLIC,
+    "GET /gift/<str:token>": PUBLIC,
     "GET /tv": PUBLIC,
     # A television has nothing but its code; Stripe signs what it sends.
     "POST /oauth/device_authorization": PUBLIC,
@@ -152,6 +161,7 @@ catalog.matchcandidate       v        vc       v        -        vc
 catalog.titlemerge           v        vc       v        -        vc
 catalog.person               v        vac      va       -        vac
 catalog.genre                v        vacd     v        -        vacd
+catalog.searchmiss           v        v        v        -        v
 catalog.keyword              v        vac      va       -        vac
 billing.taxrate              v        -        -        v        vacd
 billing.journalentry         v        -        -        v        v
@@ -197,6 +207,7 @@ THINGS: Mapping[str, Callable[[User], Any] | str] = {
     "device_id": lambda account: DeviceFactory.create(account=account).pk,
     "invoice_id": foreign.invoice,
     "quote_id": foreign.quote,
+    "gift_id": foreign.gift,
     "title_id": "the catalogue is everybody's",
     "person_id": "the catalogue is everybody's",
     "path": "files of the catalogue are public",
