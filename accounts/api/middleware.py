@@ -61,8 +61,9 @@ def _refusal(request: HttpRequest) -> type[DomainError] | None:
     return None
 
 
-class NoTelephones:
-    """Says that sign-in's endpoints for telephone numbers are not there: without numbers they would answer 500."""
+class MendedSignIn:
+    """Answers what sign-in's endpoints would answer 500 to: telephone numbers, which there are none of here, and a
+    passkey before a sign-up has begun."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -73,6 +74,12 @@ class NoTelephones:
             error = {"code": "not_found", "message": _("There is nothing here.")}
             return JsonResponse({"status": 404, "errors": [error]}, status=404)
         return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Answer 409, as for anything else that needs a sign-up to have begun."""
+        if isinstance(exception, KeyError) and request.method == "PUT" and request.path.endswith("/webauthn/signup"):
+            return JsonResponse({"status": 409}, status=409)
+        return None
 
 
 class StrictJson:

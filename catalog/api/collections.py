@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.authentication import current_profile
+from accounts.api.permissions import Reach
 from catalog import rules
 from catalog.api import representations
 from catalog.api.serializers import CardSerializer
@@ -39,6 +40,8 @@ class RowSerializer(serializers.Serializer[Any]):
 class RowsView(APIView):
     """Editors' rows."""
 
+    reach = Reach.PROFILE
+
     @extend_schema(operation_id="rows_list", responses=RowSerializer(many=True))
     @raises(PreviewForbidden, PreviewCountryUnknown)
     @etags.conditional
@@ -58,6 +61,8 @@ class RowsView(APIView):
 
 class CollectionView(APIView):
     """One collection."""
+
+    reach = Reach.PROFILE
 
     @extend_schema(operation_id="collections_retrieve", responses=RowSerializer)
     @raises(collections.CollectionNotFound, PreviewForbidden, PreviewCountryUnknown)

@@ -162,6 +162,8 @@ class SearchView(APIView):
 class SuggestionsView(APIView):
     """Suggestions."""
 
+    reach = Reach.PROFILE
+
     @extend_schema(
         operation_id="search_suggestions", parameters=[SuggestionsParameters], responses=SuggestionsSerializer
     )

@@ -119,7 +119,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.api.middleware.AccountDoors",
-    "accounts.api.middleware.NoTelephones",
+    "accounts.api.middleware.MendedSignIn",
     "accounts.api.middleware.StrictJson",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from accounts.models import User
+from accounts.models import DataExport, User
 from billing.models import Gift, Invoice, Quote, Subscription
 from core.clock import now
 from tests.factories.billing import PriceFactory, make_due
@@ -60,3 +60,8 @@ def gift(account: User) -> UUID:
         deliver_at=now(),
         created_at=now(),
     ).pk
+
+
+def export(account: User) -> UUID:
+    """Make an export that is being collected."""
+    return DataExport.objects.create(account=account, requested_at=now(), next_try_at=now()).pk

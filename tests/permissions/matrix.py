@@ -36,6 +36,18 @@ API: Mapping[str, Kind] = {
     "GET /api/v1/account": ACCOUNT,
     "PATCH /api/v1/account": ACCOUNT,
     "GET /api/v1/account/activity": ACCOUNT,
+    "GET /api/v1/account/deletion": OWN_DEVICE,
+    "POST /api/v1/account/deletion": SENSITIVE,
+    "DELETE /api/v1/account/deletion": OWN_DEVICE,
+    "GET /api/v1/account/exports": OWN_DEVICE,
+    "POST /api/v1/account/exports": SENSITIVE,
+    "GET /api/v1/account/exports/<uuid:export_id>": OWN_DEVICE,
+    "GET /api/v1/account/exports/<uuid:export_id>/archive": SENSITIVE,
+    "GET /api/v1/account/recovery": ACCOUNT,
+    "DELETE /api/v1/account/recovery": ACCOUNT,
+    # For who cannot sign in; address and password are in the body.
+    "POST /api/v1/recovery": PUBLIC,
+    "POST /api/v1/recovery/complete": PUBLIC,
     "GET /api/v1/devices": ACCOUNT,
     "PUT /api/v1/devices/current": ACCOUNT,
     "POST /api/v1/devices/sign-out-others": OWN_DEVICE,
@@ -78,6 +90,8 @@ API: Mapping[str, Kind] = {
     "GET /api/v1/titles/<uuid:title_id>": PROFILE,
     "GET /api/v1/titles/<uuid:title_id>/episodes": PROFILE,
     "GET /api/v1/genres": PROFILE,
+    "GET /api/v1/rows": PROFILE,
+    "GET /api/v1/collections/<slug:slug>": PROFILE,
     "GET /api/v1/search": PROFILE,
     "GET /api/v1/search/suggestions": PROFILE,
     "GET /api/v1/people/<uuid:person_id>": PROFILE,
@@ -96,6 +110,10 @@ PAGES: Mapping[str, Kind] = {
     # The link in a mail is the key.
     "GET /pay/<str:token>": PUBLIC,
     "GET /gift/<str:token>": PUBLIC,
+    "GET /recovery/stop": PUBLIC,
+    # Between a provider's site and ours, within a sign-in.
+    "GET /oidc/<str:provider_id>/login/": PUBLIC,
+    "GET /oidc/<str:provider_id>/login/callback/": PUBLIC,
     "GET /tv": PUBLIC,
     # A television has nothing but its code; Stripe signs what it sends.
     "POST /oauth/device_authorization": PUBLIC,
@@ -140,6 +158,25 @@ SIGN_IN_API: Mapping[str, Kind] = {
     "DELETE /account/authenticators/totp": SIGN_IN_SENSITIVE,
     "GET /account/authenticators/recovery-codes": SIGN_IN_SENSITIVE,
     "POST /account/authenticators/recovery-codes": SIGN_IN_SENSITIVE,
+    "GET /account/providers": SIGN_IN_ACCOUNT,
+    "DELETE /account/providers": SIGN_IN_ACCOUNT,
+    "GET /auth/provider/signup": SIGN_IN,
+    "POST /auth/provider/signup": SIGN_IN,
+    "POST /auth/provider/redirect": SIGN_IN,
+    "POST /auth/provider/token": SIGN_IN,
+    "GET /auth/webauthn/authenticate": SECOND_STEP,
+    "POST /auth/webauthn/authenticate": SECOND_STEP,
+    "GET /auth/webauthn/reauthenticate": SIGN_IN_ACCOUNT,
+    "POST /auth/webauthn/reauthenticate": SIGN_IN_ACCOUNT,
+    "GET /auth/webauthn/login": SIGN_IN,
+    "POST /auth/webauthn/login": SIGN_IN,
+    "GET /auth/webauthn/signup": SIGN_IN,
+    "POST /auth/webauthn/signup": SIGN_IN,
+    "PUT /auth/webauthn/signup": SIGN_IN,
+    "GET /account/authenticators/webauthn": SIGN_IN_SENSITIVE,
+    "POST /account/authenticators/webauthn": SIGN_IN_ACCOUNT,
+    "PUT /account/authenticators/webauthn": SIGN_IN_ACCOUNT,
+    "DELETE /account/authenticators/webauthn": SIGN_IN_ACCOUNT,
     "GET /auth/sessions": SIGN_IN_ACCOUNT,
     "DELETE /auth/sessions": SIGN_IN_ACCOUNT,
     "POST /tokens/refresh": SIGN_IN,
@@ -154,6 +191,7 @@ accounts.outgoingemail       v        -        -        v        v
 accounts.auditentry          v        -        -        -        v
 auth.group                   -        -        -        -        v
 catalog.review               v        vc       v        -        vc
+catalog.collection           v        vacd     v        -        vacd
 catalog.provider             v        vac      v        -        vac
 catalog.ingestrun            v        vac      v        -        vac
 catalog.title                v        vac      vac      -        vac
@@ -208,6 +246,9 @@ THINGS: Mapping[str, Callable[[User], Any] | str] = {
     "invoice_id": foreign.invoice,
     "quote_id": foreign.quote,
     "gift_id": foreign.gift,
+    "export_id": foreign.export,
+    "slug": "the catalogue is everybody's",
+    "provider_id": "everybody may sign in with one",
     "title_id": "the catalogue is everybody's",
     "person_id": "the catalogue is everybody's",
     "path": "files of the catalogue are public",

@@ -15,6 +15,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from tests.permissions.kinds import OPEN
 
 METHODS = ("get", "post", "put", "patch", "delete")
+_PATTERN = re.compile(r"\^?\(\?P<(\w+)>[^)]*\)")
+"""What varies in the addresses of libraries that write them as regular expressions."""
 _VARIABLE = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
 
 
@@ -52,7 +54,7 @@ def endpoints() -> Iterator[Endpoint]:
 def routes(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, Any]]:
     """Answer every address with its view."""
     for pattern in resolver.url_patterns:
-        route = prefix + str(pattern.pattern)
+        route = prefix + _PATTERN.sub(r"<str:\1>", str(pattern.pattern))
         if isinstance(pattern, URLPattern):
             yield route, pattern.callback
         else:
