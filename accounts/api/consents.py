@@ -7,13 +7,13 @@ from uuid import UUID
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import rules, selectors
-from accounts.api.permissions import NotOnTelevision
+from accounts.api.permissions import Reach
 from accounts.models import PolicyDocument, User
 from accounts.origins import origin_of
 from accounts.services import consents, preferences
@@ -65,7 +65,7 @@ class DocumentsView(APIView):
 class ConsentsView(APIView):
     """What the account agreed to."""
 
-    permission_classes = [IsAuthenticated, NotOnTelevision]
+    reach = Reach.OWN_DEVICE
 
     @extend_schema(operation_id="account_consents_list", responses=ConsentSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -96,7 +96,7 @@ class ConsentsView(APIView):
 class ConsentView(APIView):
     """One consent."""
 
-    permission_classes = [IsAuthenticated, NotOnTelevision]
+    reach = Reach.OWN_DEVICE
 
     @extend_schema(operation_id="account_consents_withdraw", responses={204: OpenApiResponse(description="Withdrawn.")})
     @raises(consents.DocumentNotFound, consents.ConsentRequired)
@@ -141,7 +141,7 @@ assert tuple(PreferencesSerializer().fields) == rules.MAIL_TOPICS
 class PreferencesView(APIView):
     """Optional mail."""
 
-    permission_classes = [IsAuthenticated, NotOnTelevision]
+    reach = Reach.OWN_DEVICE
 
     @extend_schema(operation_id="account_notifications_retrieve", responses=PreferencesSerializer)
     def get(self, request: Request) -> Response:
