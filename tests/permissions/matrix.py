@@ -48,6 +48,12 @@ API: Mapping[str, Kind] = {
     # For who cannot sign in; address and password are in the body.
     "POST /api/v1/recovery": PUBLIC,
     "POST /api/v1/recovery/complete": PUBLIC,
+    "GET /api/v1/policies": PUBLIC,
+    "GET /api/v1/account/consents": OWN_DEVICE,
+    "POST /api/v1/account/consents": OWN_DEVICE,
+    "DELETE /api/v1/account/consents/<uuid:document_id>": OWN_DEVICE,
+    "GET /api/v1/account/notifications": OWN_DEVICE,
+    "PATCH /api/v1/account/notifications": OWN_DEVICE,
     "GET /api/v1/devices": ACCOUNT,
     "PUT /api/v1/devices/current": ACCOUNT,
     "POST /api/v1/devices/sign-out-others": OWN_DEVICE,
@@ -114,11 +120,13 @@ PAGES: Mapping[str, Kind] = {
     # Between a provider's site and ours, within a sign-in.
     "GET /oidc/<str:provider_id>/login/": PUBLIC,
     "GET /oidc/<str:provider_id>/login/callback/": PUBLIC,
+    "GET /unsubscribe": PUBLIC,
     "GET /tv": PUBLIC,
     # A television has nothing but its code; Stripe signs what it sends.
     "POST /oauth/device_authorization": PUBLIC,
     "POST /oauth/token": PUBLIC,
     "POST /webhooks/stripe": PUBLIC,
+    "POST /webhooks/mail-events": PUBLIC,
     "GET /_allauth/openapi.yaml": PUBLIC,
     "GET /_allauth/openapi.json": PUBLIC,
 }
@@ -189,6 +197,13 @@ core.outboxdelivery          -        -        -        -        v
 accounts.user                v        -        -        v        vac
 accounts.outgoingemail       v        -        -        v        v
 accounts.auditentry          v        -        -        -        v
+accounts.policydocument      -        -        -        -        vacd
+accounts.suppressedaddress   v        -        -        -        vd
+accounts.accountdeletion     v        -        -        -        v
+accounts.recovery            v        -        -        -        v
+catalog.feedsource           v        vacd     v        -        vacd
+catalog.mediapackage         v        vac      v        -        vac
+billing.outage               v        -        -        v        vac
 auth.group                   -        -        -        -        v
 catalog.review               v        vc       v        -        vc
 catalog.collection           v        vacd     v        -        vacd
@@ -227,6 +242,7 @@ ADMIN_PAGES: Mapping[str, Collection[str]] = {
         "author",
         "administrator",
     ],
+    "/admin/catalog/ingestrun/<uuid:run_id>/offer-status.xml": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/calendar/": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/gaps/": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/<uuid:title_id>/revert/<int:number>": ["content", "author", "administrator"],
@@ -247,6 +263,7 @@ THINGS: Mapping[str, Callable[[User], Any] | str] = {
     "quote_id": foreign.quote,
     "gift_id": foreign.gift,
     "export_id": foreign.export,
+    "document_id": "what is agreed to is everybody's to read",
     "slug": "the catalogue is everybody's",
     "provider_id": "everybody may sign in with one",
     "title_id": "the catalogue is everybody's",
