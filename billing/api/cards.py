@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import SENSITIVE, ReauthenticationRequired
+from accounts.api.permissions import Reach
 from accounts.models import User
 from billing import stripe_gateway
 from billing.api import serializers
@@ -27,10 +27,10 @@ def _account(request: Request) -> User:
 class CardView(APIView):
     """Removing a card."""
 
-    permission_classes = SENSITIVE
+    reach = Reach.SENSITIVE
 
     @extend_schema(operation_id="payment_methods_destroy", responses={204: None})
-    @raises(ReauthenticationRequired, card_care.CardNotFound, card_care.LastCard, card_care.CardInUse)
+    @raises(card_care.CardNotFound, card_care.LastCard, card_care.CardInUse)
     def delete(self, request: Request, card_id: UUID) -> Response:
         """Forget a card; of the default, the one that stands by or the newest takes the place."""
         card_care.remove(account_id=_account(request).pk, card_id=card_id, gateway=stripe_gateway.connect(), now=now())
@@ -40,12 +40,12 @@ class CardView(APIView):
 class DefaultCardView(APIView):
     """Choosing the card that is charged."""
 
-    permission_classes = SENSITIVE
+    reach = Reach.SENSITIVE
 
     @extend_schema(
         operation_id="payment_methods_make_default", request=None, responses=serializers.PaymentMethodSerializer
     )
-    @raises(ReauthenticationRequired, card_care.CardNotFound)
+    @raises(card_care.CardNotFound)
     def post(self, request: Request, card_id: UUID) -> Response:
         """Charge this card from now on; an unpaid renewal is tried with it at once."""
         chosen = card_care.make_default(account_id=_account(request).pk, card_id=card_id, now=now())
@@ -55,19 +55,19 @@ class DefaultCardView(APIView):
 class BackupCardView(APIView):
     """Choosing the card that stands by."""
 
-    permission_classes = SENSITIVE
+    reach = Reach.SENSITIVE
 
     @extend_schema(
         operation_id="payment_methods_make_backup", request=None, responses=serializers.PaymentMethodSerializer
     )
-    @raises(ReauthenticationRequired, card_care.CardNotFound, card_care.DefaultCardCannotStandBy)
+    @raises(card_care.CardNotFound, card_care.DefaultCardCannotStandBy)
     def post(self, request: Request, card_id: UUID) -> Response:
         """Let this card take turns with the default when that is declined for the time being, as for lack of funds."""
         chosen = card_care.stand_by(account_id=_account(request).pk, card_id=card_id, backup=True)
         return Response(serializers.PaymentMethodSerializer(chosen).data)
 
     @extend_schema(operation_id="payment_methods_drop_backup", responses=serializers.PaymentMethodSerializer)
-    @raises(ReauthenticationRequired, card_care.CardNotFound)
+    @raises(card_care.CardNotFound)
     def delete(self, request: Request, card_id: UUID) -> Response:
         """Let this card not stand by any more."""
         chosen = card_care.stand_by(account_id=_account(request).pk, card_id=card_id, backup=False)

@@ -12,6 +12,7 @@ from typing import Any
 
 from accounts.models import User
 from tests.factories.accounts import DeviceFactory, ProfileFactory
+from tests.factories.billing import PaymentMethodFactory
 from tests.permissions import foreign
 from tests.permissions.kinds import (
     ACCOUNT,
@@ -73,6 +74,10 @@ API: Mapping[str, Kind] = {
     "GET /api/v1/payment-methods": ACCOUNT,
     "POST /api/v1/payment-methods": SENSITIVE,
     "POST /api/v1/payment-methods/setup": SENSITIVE,
+    "DELETE /api/v1/payment-methods/<uuid:card_id>": SENSITIVE,
+    "POST /api/v1/payment-methods/<uuid:card_id>/default": SENSITIVE,
+    "POST /api/v1/payment-methods/<uuid:card_id>/backup": SENSITIVE,
+    "DELETE /api/v1/payment-methods/<uuid:card_id>/backup": SENSITIVE,
     "POST /api/v1/subscriptions": ACCOUNT,
     "GET /api/v1/subscription": ACCOUNT,
     "POST /api/v1/subscription/cancel": ACCOUNT,
@@ -262,6 +267,7 @@ THINGS: Mapping[str, Callable[[User], Any] | str] = {
     "invoice_id": foreign.invoice,
     "quote_id": foreign.quote,
     "gift_id": foreign.gift,
+    "card_id": lambda account: PaymentMethodFactory.create(account=account).pk,
     "export_id": foreign.export,
     "document_id": "what is agreed to is everybody's to read",
     "slug": "the catalogue is everybody's",
