@@ -57,7 +57,7 @@ class TestOurEndpoints:
 
     def test_refuse_televisions_whatever_they_proved(self, account: User, method: str, path: str, body: Any) -> None:
         answer = app_of(account, kind=rules.TELEVISION).call(method, path, body)
-        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+        assert (answer.status_code, answer.json()["code"]) == (403, "not_on_television")
 
 
 @pytest.mark.parametrize(("method", "path", "body"), SIGN_INS_OWN)

@@ -16,7 +16,7 @@ from billing.models import CardSetup, Invoice, PaymentAttempt, PaymentMethod, Su
 from billing.services import payments, renewals, settlement
 from core.models import IdempotencyKey
 from tests.billing.customers import Customer
-from tests.factories.accounts import AccountFactory
+from tests.factories.accounts import AccountFactory, sign_in
 from tests.factories.billing import PlanFactory, PriceFactory
 from tests.standin import Standin
 
@@ -31,7 +31,7 @@ class TestPlans:
         PriceFactory.create(plan=plan, currency="EUR", country="FR", amount=1199)
         PriceFactory.create(plan=PlanFactory.create(on_sale=False), currency="EUR")
         client = APIClient()
-        client.force_authenticate(AccountFactory.create(country="DE"))
+        client.credentials(HTTP_X_SESSION_TOKEN=sign_in(AccountFactory.create(country="DE")))
         assert client.get("/api/v1/plans").json() == {
             "country": "DE",
             "plans": [

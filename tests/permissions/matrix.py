@@ -209,6 +209,9 @@ accounts.recovery            v        -        -        -        v
 catalog.feedsource           v        vacd     v        -        vacd
 catalog.mediapackage         v        vac      v        -        vac
 billing.outage               v        -        -        v        vac
+billing.creditgrant          v        -        -        va       va
+billing.gift                 v        -        -        v        v
+billing.accessgrant          v        -        -        va       va
 auth.group                   -        -        -        -        v
 catalog.review               v        vc       v        -        vc
 catalog.collection           v        vacd     v        -        vacd
@@ -248,6 +251,14 @@ ADMIN_PAGES: Mapping[str, Collection[str]] = {
         "administrator",
     ],
     "/admin/catalog/ingestrun/<uuid:run_id>/offer-status.xml": ["support", "content", "author", "administrator"],
+    "/admin/catalog/mediapackage/<uuid:package_id>/posters/<int:number>": [
+        "support",
+        "content",
+        "author",
+        "administrator",
+    ],
+    "/admin/catalog/mediapackage/<uuid:package_id>/retry": ["content", "administrator"],
+    "/admin/catalog/mediapackage/<uuid:package_id>/subtitles": ["content", "administrator"],
     "/admin/catalog/title/calendar/": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/gaps/": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/<uuid:title_id>/revert/<int:number>": ["content", "author", "administrator"],
