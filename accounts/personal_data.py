@@ -22,6 +22,7 @@ from accounts.models import (
     ErasureStep,
     MailPreference,
     OutgoingEmail,
+    Pin,
     Profile,
     Recovery,
     SessionProfile,
@@ -45,7 +46,18 @@ def export(*, account_id: UUID) -> Iterable[Stream]:
         Profile.objects.filter(account=account_id)
         .order_by("created_at")
         .values(
-            "id", "name", "avatar", "language", "is_kids", "highest_age", "allows_unrated", "autoplay", "created_at"
+            "id",
+            "name",
+            "avatar",
+            "language",
+            "is_kids",
+            "highest_age",
+            "allows_unrated",
+            "autoplay",
+            "subtitles",
+            "subtitle_language",
+            "subtitles_for_deaf",
+            "created_at",
         ),
     )
     yield Stream(
@@ -133,6 +145,7 @@ CONTRIBUTOR = Contributor(
             User.groups.through,
             User.user_permissions.through,
             Profile,
+            Pin,
             SessionProfile,
             Device,
             DeviceRegistration,

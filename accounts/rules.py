@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from babel import Locale, UnknownLocaleError
 
@@ -31,6 +32,37 @@ def canonical_email(address: str) -> str:
     # Lower-casing can leave a form that NFKC still changes, and the other way round.
     folded = unicodedata.normalize("NFKC", address).lower()
     return unicodedata.normalize("NFKC", folded).strip()
+
+
+PIN_DIGITS = range(4, 9)
+"""How many digits a PIN may have."""
+FREE_PIN_TRIES = 3
+"""Wrong PINs in a row that cost no time: fingers slip."""
+MOST_WRONG_TRIES = 1000
+_COMMON_PINS = {"2580", "0852", "1004", "2000", "2001", "1999", "1984", "007007", "147258", "159753", "147258369"}
+
+
+def is_weak_pin(pin: str) -> bool:
+    """Answer whether this is no PIN (4 to 8 digits) or one that is tried first: a row, a repetition, a common one."""
+    if len(pin) not in PIN_DIGITS or not (pin.isascii() and pin.isdigit()):
+        return True
+    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(pin)}
+    is_row = len(steps) == 1 and steps <= {0, 1, 9}
+    is_repetition = any(pin == pin[:size] * (len(pin) // size) for size in range(1, len(pin) // 2 + 1))
+    return is_row or is_repetition or pin in _COMMON_PINS
+
+
+def pin_delay(wrong_tries: int) -> timedelta:
+    """Answer how long no PIN is tried after so many wrong ones in a row: 30 s after the fourth, then four times as
+    long each, a day at most."""
+    if wrong_tries <= FREE_PIN_TRIES:
+        return timedelta()
+    return timedelta(seconds=min(30 * 4 ** min(wrong_tries - FREE_PIN_TRIES - 1, 10), 24 * 3600))
+
+
+OFF, FORCED, ON = "off", "forced", "on"
+SUBTITLES = (OFF, FORCED, ON)
+"""Never; only what is foreign in the language that is heard; always."""
 
 
 def clean_name(name: str) -> str | None:

@@ -15,6 +15,7 @@ from accounts.models import (
     Device,
     DeviceRegistration,
     OutgoingEmail,
+    Pin,
     PolicyDocument,
     Profile,
     Recovery,
@@ -24,6 +25,12 @@ from accounts.models import (
 def profiles_of(account_id: UUID) -> QuerySet[Profile]:
     """Answer a household's profiles, oldest first."""
     return Profile.objects.filter(account_id=account_id).order_by("created_at", "pk")
+
+
+def pins_of(account_id: UUID) -> tuple[bool, frozenset[UUID]]:
+    """Answer whether a household has a master PIN, and which of its profiles have one of their own."""
+    guarded = set(Pin.objects.filter(account=account_id).values_list("profile", flat=True))
+    return None in guarded, frozenset(profile_id for profile_id in guarded if profile_id is not None)
 
 
 def devices_of(account_id: UUID) -> QuerySet[Device]:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from accounts import rules
+from accounts import rules, selectors
 from accounts.models import Profile, User
 from core.api.serializers import InputSerializer
 from core.geo import is_country
@@ -19,14 +19,20 @@ class AccountSerializer(serializers.ModelSerializer[User]):
 
     profile_id = serializers.SerializerMethodField(help_text="The profile this sign-in acts as.")
 
+    has_master_pin = serializers.SerializerMethodField(help_text="Whether a PIN guards the limits of profiles.")
+
     class Meta:
         model = User
-        fields = ["id", "email", "country", "language", "created_at", "profile_id"]
+        fields = ["id", "email", "country", "language", "created_at", "profile_id", "has_master_pin"]
 
     def get_profile_id(self, _account: User) -> UUID | None:
         """Answer it from the context's `profile`."""
         profile: Profile | None = self.context["profile"]
         return profile.pk if profile else None
+
+    def get_has_master_pin(self, account: User) -> bool:
+        """Ask for it; an account is answered alone."""
+        return selectors.pins_of(account.pk)[0]
 
 
 class AccountChangeSerializer(InputSerializer):
@@ -47,6 +53,13 @@ class AccountChangeSerializer(InputSerializer):
 class ProfileSerializer(serializers.ModelSerializer[Profile]):
     """A profile."""
 
+    has_pin = serializers.SerializerMethodField(help_text="Whether whoever enters it is asked for its PIN.")
+
+    def get_has_pin(self, profile: Profile) -> bool:
+        """Answer it from the context's `guarded`, the profiles that have one."""
+        guarded: frozenset[UUID] = self.context["guarded"]
+        return profile.pk in guarded
+
     class Meta:
         model = Profile
         fields = [
@@ -58,6 +71,10 @@ class ProfileSerializer(serializers.ModelSerializer[Profile]):
             "highest_age",
             "allows_unrated",
             "autoplay",
+            "subtitles",
+            "subtitle_language",
+            "subtitles_for_deaf",
+            "has_pin",
             "created_at",
         ]
 
@@ -80,6 +97,20 @@ class ProfileChangeSerializer(InputSerializer):
         required=False, help_text="Whether titles without a rating may be watched."
     )
     autoplay = serializers.BooleanField(required=False)
+    subtitles = serializers.ChoiceField(
+        required=False, choices=rules.SUBTITLES, help_text="Never, only what is foreign in what is heard, or always."
+    )
+    subtitle_language = serializers.CharField(
+        required=False, max_length=12, allow_blank=True, help_text="BCP 47; empty: the profile's language."
+    )
+    subtitles_for_deaf = serializers.BooleanField(required=False, help_text="Whether sounds are described.")
+    master_pin = serializers.CharField(
+        required=False, max_length=20, help_text="Where the household has one, to add a profile or change its limits."
+    )
+
+    def validate_subtitle_language(self, value: str) -> str:
+        """Accept languages that exist, and none."""
+        return self.validate_language(value) if value else ""
 
     def validate_name(self, value: str) -> str:
         """Accept what can be shown as a name."""
@@ -96,3 +127,18 @@ class ProfileChangeSerializer(InputSerializer):
         if tag is None:
             raise serializers.ValidationError(_("Give a language as a BCP 47 tag, such as en or pt-BR."))
         return tag
+
+
+class EnterSerializer(InputSerializer):
+    """What opens a profile."""
+
+    pin = serializers.CharField(required=False, max_length=20, help_text="The profile's, where it has one.")
+    master_pin = serializers.CharField(
+        required=False, max_length=20, help_text="The household's, where it has one, to leave a kids profile."
+    )
+
+
+class PinSerializer(InputSerializer):
+    """A new PIN."""
+
+    pin = serializers.CharField(max_length=20, help_text="4 to 8 digits; no row, no repetition.")

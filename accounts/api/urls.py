@@ -27,5 +27,8 @@ urlpatterns = [
     path("tv/deny", televisions.DenyView.as_view(), name="tv-deny"),
     path("profiles", views.ProfilesView.as_view(), name="profiles"),
     path("profiles/<uuid:profile_id>", views.ProfileView.as_view(), name="profile"),
+    path("account/master-pin", views.MasterPinView.as_view(), name="master-pin"),
+    path("profiles/leave", views.LeaveProfileView.as_view(), name="profile-leave"),
+    path("profiles/<uuid:profile_id>/pin", views.ProfilePinView.as_view(), name="profile-pin"),
     path("profiles/<uuid:profile_id>/enter", views.EnterProfileView.as_view(), name="profile-enter"),
 ]

@@ -11,6 +11,7 @@ from accounts.models.deletions import AccountDeletion, ErasureStep
 from accounts.models.devices import Device, DeviceRegistration
 from accounts.models.exports import DataExport
 from accounts.models.mails import OutgoingEmail
+from accounts.models.pins import Pin
 from accounts.models.profiles import Profile, SessionProfile
 from accounts.models.recoveries import Recovery
 from accounts.models.televisions import CodeTries, DeviceAuthorization
@@ -28,6 +29,7 @@ __all__ = [
     "ErasureStep",
     "MailPreference",
     "OutgoingEmail",
+    "Pin",
     "PolicyDocument",
     "Profile",
     "Recovery",

@@ -32,6 +32,13 @@ class ProfileQuerySet(models.QuerySet["Profile"]):
 class Profile(models.Model):
     """One person of a household. What is personal (history, lists, taste) hangs on a profile's id."""
 
+    class Subtitles(models.TextChoices):
+        """When they are shown; see `rules.SUBTITLES`."""
+
+        OFF = rules.OFF
+        FORCED = rules.FORCED
+        ON = rules.ON
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(User, on_delete=models.CASCADE, related_name="profiles")
     name = models.CharField(max_length=rules.NAME_LENGTH)
@@ -46,6 +53,11 @@ class Profile(models.Model):
     """Whether titles without a rating may be watched."""
     autoplay = models.BooleanField(default=True)
     """Whether the next episode starts by itself."""
+    subtitles = models.CharField(max_length=6, choices=Subtitles, default=Subtitles.FORCED, db_default=rules.FORCED)
+    subtitle_language = models.CharField(max_length=12, blank=True, default="", db_default="")
+    """BCP 47; empty: the profile's language."""
+    subtitles_for_deaf = models.BooleanField(default=False, db_default=False)
+    """Whether sounds are to be described, where there are such subtitles."""
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
 

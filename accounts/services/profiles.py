@@ -15,19 +15,17 @@ from allauth.usersessions.models import UserSession
 from django.db import IntegrityError, transaction
 
 from accounts import rules
+from accounts.events import ProfileDeleted
 from accounts.models import Profile, SessionProfile, User
-from accounts.services import sessions
+from accounts.services import audit, pins, sessions
+from accounts.services.audit import Origin
+from core import outbox
 from core.errors import DomainError
 
-CHANGEABLE = {"name", "avatar", "language", "is_kids", "highest_age", "allows_unrated", "autoplay"}
-
-
-class ProfileNotFound(DomainError):
-    """No such profile in this account, whether or not another account has it."""
-
-    code = "profile_not_found"
-    title = "This account has no such profile."
-    status = 404
+LIMITS = {"is_kids", "highest_age", "allows_unrated"}
+CHANGEABLE = LIMITS | {
+    "name", "avatar", "language", "autoplay", "subtitles", "subtitle_language", "subtitles_for_deaf",
+}  # fmt: skip
 
 
 class TooManyProfiles(DomainError):
@@ -59,74 +57,154 @@ class KidsLimitsExceeded(DomainError):
     status = 422
 
 
-def create(*, account_id: UUID, fields: Mapping[str, Any], now: datetime) -> Profile:
+def create(
+    *,
+    account_id: UUID,
+    fields: Mapping[str, Any],
+    now: datetime,
+    master_pin: str | None = None,
+    origin: Origin = audit.NOWHERE,
+) -> Profile:
     """Add a profile; `fields` holds `name` and any other of CHANGEABLE.
 
-    Raises TooManyProfiles, ProfileNameTaken, AdultProfileRequired (the first profile is an adult's)
-    and KidsLimitsExceeded.
+    Raises TooManyProfiles, ProfileNameTaken, AdultProfileRequired (the first profile is an adult's),
+    KidsLimitsExceeded, and of a household with a master PIN what `pins.refusal_of` answers.
     """
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)
-        others = Profile.objects.of_account(account)
-        if others.count() >= rules.PROFILES_PER_ACCOUNT:
-            raise TooManyProfiles
+        require_room(account)
         profile = Profile(account=account, language=account.language, created_at=now)
         _apply(profile, fields)
-        if profile.is_kids and not others.adults().exists():
-            raise AdultProfileRequired
-        return _saved(profile, now)
+        if profile.is_kids:
+            require_adult(account)
+        refusal = pins.refusal_of(account_id, None, master_pin, origin=origin, now=now)
+        if refusal is None:
+            _save(profile, now)
+    if refusal:
+        raise refusal
+    return profile
 
 
-def change(*, account_id: UUID, profile_id: UUID, fields: Mapping[str, Any], now: datetime) -> Profile:
+def change(
+    *,
+    account_id: UUID,
+    profile_id: UUID,
+    fields: Mapping[str, Any],
+    now: datetime,
+    master_pin: str | None = None,
+    origin: Origin = audit.NOWHERE,
+) -> Profile:
     """Change some of CHANGEABLE.
 
-    Raises ProfileNotFound, ProfileNameTaken, AdultProfileRequired (the last adult becomes no child)
-    and KidsLimitsExceeded.
+    Raises ProfileNotFound, ProfileNameTaken, AdultProfileRequired (the last adult becomes no child),
+    KidsLimitsExceeded and, when LIMITS change, what `pins.refusal_of` answers of the master PIN.
     """
     with transaction.atomic():
-        profile = _locked(account_id, profile_id)
-        was_kids = profile.is_kids
+        profile = pins.locked(account_id, profile_id)
+        before = {name: getattr(profile, name) for name in LIMITS}
         _apply(profile, fields)
-        if profile.is_kids and not was_kids:
-            _require_another_adult(profile)
-        sessions.forget(account_id=account_id)
-        return _saved(profile, now)
+        if profile.is_kids and not before["is_kids"]:
+            require_adult(profile.account, besides=profile)
+        refusal = None
+        if any(getattr(profile, name) != value for name, value in before.items()):
+            refusal = pins.refusal_of(account_id, None, master_pin, origin=origin, now=now)
+        if refusal is None:
+            sessions.forget(account_id=account_id)
+            _save(profile, now)
+    if refusal:
+        raise refusal
+    return profile
 
 
-def delete(*, account_id: UUID, profile_id: UUID) -> None:
+def delete(*, account_id: UUID, profile_id: UUID, now: datetime) -> None:
     """Delete a profile; sign-ins that acted as it act as none.
 
     Raises ProfileNotFound and AdultProfileRequired.
     """
     with transaction.atomic():
-        profile = _locked(account_id, profile_id)
+        profile = pins.locked(account_id, profile_id)
         if not profile.is_kids:
-            _require_another_adult(profile)
+            require_adult(profile.account, besides=profile)
         profile.delete()
         sessions.forget(account_id=account_id)
+        event = ProfileDeleted(account_id=str(account_id), profile_id=str(profile_id))
+        outbox.publish(event, aggregate=f"account:{account_id}", now=now)
 
 
-def enter(*, account_id: UUID, profile_id: UUID, session_key: str, now: datetime) -> Profile:
+def enter(
+    *,
+    account_id: UUID,
+    profile_id: UUID,
+    session_key: str,
+    now: datetime,
+    pin: str | None = None,
+    master_pin: str | None = None,
+    origin: Origin = audit.NOWHERE,
+) -> Profile:
     """Let a sign-in act as a profile from its next request on.
 
-    Raises ProfileNotFound, and SessionUnknown when the sign-in has ended meanwhile.
+    `pin` is the profile's, where it has one; `master_pin` the account's, where the sign-in leaves a kids profile.
+    Raises ProfileNotFound, what `pins.refusal_of` answers, and SessionUnknown when the sign-in has ended meanwhile.
     """
     with transaction.atomic():
-        profile = _locked(account_id, profile_id)
-        session = UserSession.objects.filter(session_key=session_key, user_id=account_id).first()
-        if session is None:
-            raise sessions.SessionUnknown
-        SessionProfile.objects.update_or_create(session=session, defaults={"profile": profile, "entered_at": now})
-        sessions.forget(account_id=account_id)
-        return profile
+        profile = pins.locked(account_id, profile_id)
+        session = _session(account_id, session_key)
+        refusal = _refusal_to_leave(session, master_pin, besides=profile, origin=origin, now=now) or pins.refusal_of(
+            account_id, profile_id, pin, origin=origin, now=now
+        )
+        if refusal is None:
+            SessionProfile.objects.update_or_create(session=session, defaults={"profile": profile, "entered_at": now})
+            sessions.forget(account_id=account_id)
+    if refusal:
+        raise refusal
+    return profile
 
 
-def _locked(account_id: UUID, profile_id: UUID) -> Profile:
-    User.objects.locked().get(pk=account_id)
-    try:
-        return Profile.objects.locked().get(pk=profile_id, account_id=account_id)
-    except Profile.DoesNotExist:
-        raise ProfileNotFound from None
+def leave(
+    *, account_id: UUID, session_key: str, now: datetime, master_pin: str | None = None, origin: Origin = audit.NOWHERE
+) -> None:
+    """Let a sign-in act as no profile from its next request on.
+
+    Raises what `pins.refusal_of` answers of the master PIN when a kids profile is left, and SessionUnknown.
+    """
+    with transaction.atomic():
+        User.objects.locked().get(pk=account_id)
+        session = _session(account_id, session_key)
+        refusal = _refusal_to_leave(session, master_pin, besides=None, origin=origin, now=now)
+        if refusal is None:
+            SessionProfile.objects.filter(session=session).delete()
+            sessions.forget(account_id=account_id)
+    if refusal:
+        raise refusal
+
+
+def require_room(account: User) -> None:
+    """Refuse one more profile where there are as many as may be; under the account's lock. Raises TooManyProfiles."""
+    if Profile.objects.of_account(account).count() >= rules.PROFILES_PER_ACCOUNT:
+        raise TooManyProfiles
+
+
+def require_adult(account: User, *, besides: Profile | None = None) -> None:
+    """Refuse to leave children alone; under the account's lock. Raises AdultProfileRequired."""
+    adults = Profile.objects.of_account(account).adults()
+    if not (adults.exclude(pk=besides.pk) if besides else adults).exists():
+        raise AdultProfileRequired
+
+
+def _session(account_id: UUID, session_key: str) -> UserSession:
+    session = UserSession.objects.filter(session_key=session_key, user_id=account_id).first()
+    if session is None:
+        raise sessions.SessionUnknown
+    return session
+
+
+def _refusal_to_leave(
+    session: UserSession, master_pin: str | None, *, besides: Profile | None, origin: Origin, now: datetime
+) -> DomainError | None:
+    entered = Profile.objects.filter(sessions=session).first()
+    if entered is None or not entered.is_kids or entered == besides:
+        return None
+    return pins.refusal_of(session.user_id, None, master_pin, origin=origin, now=now)
 
 
 def _apply(profile: Profile, fields: Mapping[str, Any]) -> None:
@@ -140,12 +218,7 @@ def _apply(profile: Profile, fields: Mapping[str, Any]) -> None:
         raise KidsLimitsExceeded
 
 
-def _require_another_adult(profile: Profile) -> None:
-    if not Profile.objects.of_account(profile.account).adults().exclude(pk=profile.pk).exists():
-        raise AdultProfileRequired
-
-
-def _saved(profile: Profile, now: datetime) -> Profile:
+def _save(profile: Profile, now: datetime) -> None:
     profile.updated_at = now
     try:
         with transaction.atomic():
@@ -154,4 +227,3 @@ def _saved(profile: Profile, now: datetime) -> Profile:
         if "profile_name_unique_in_account" in str(error):
             raise ProfileNameTaken from None
         raise
-    return profile

@@ -172,7 +172,7 @@ class TestChange:
             assert acts_as() == profile.name
         profiles.change(account_id=one.account_id, profile_id=other.pk, fields={"name": "New"}, now=now())
         assert acts_as() == "New"
-        profiles.delete(account_id=one.account_id, profile_id=other.pk)
+        profiles.delete(account_id=one.account_id, profile_id=other.pk, now=now())
         assert acts_as() is None
 
     def test_of_the_account(self) -> None:

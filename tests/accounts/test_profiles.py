@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Profile, User
-from accounts.services import profiles, sessions
+from accounts.services import pins, profiles, sessions
 from core.errors import DomainError
 from core.ids import new_id
 from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
@@ -110,7 +110,7 @@ class TestChange:
     def test_knows_no_foreign_profile(self) -> None:
         mine, foreign = ProfileFactory.create(), ProfileFactory.create(name="Eve")
         for profile_id in (foreign.pk, new_id()):
-            with pytest.raises(profiles.ProfileNotFound):
+            with pytest.raises(pins.ProfileNotFound):
                 profiles.change(account_id=mine.account_id, profile_id=profile_id, fields={"name": "Mine"}, now=NOW)
         foreign.refresh_from_db()
         assert foreign.name == "Eve"
@@ -121,20 +121,20 @@ class TestDelete:
         adult = ProfileFactory.create()
         KidsProfileFactory.create(account=adult.account)
         with pytest.raises(profiles.AdultProfileRequired):
-            profiles.delete(account_id=adult.account_id, profile_id=adult.pk)
+            profiles.delete(account_id=adult.account_id, profile_id=adult.pk, now=NOW)
         assert Profile.objects.filter(account=adult.account).count() == 2
 
     def test_deletes_a_child_and_one_of_two_adults(self) -> None:
         adult = ProfileFactory.create(name="Ada")
         other, child = ProfileFactory.create(account=adult.account), KidsProfileFactory.create(account=adult.account)
         for profile in (other, child):
-            profiles.delete(account_id=adult.account_id, profile_id=profile.pk)
+            profiles.delete(account_id=adult.account_id, profile_id=profile.pk, now=NOW)
         assert household(adult.account) == [("Ada", False)]
 
     def test_knows_no_foreign_profile(self) -> None:
         mine, foreign = ProfileFactory.create(), ProfileFactory.create()
-        with pytest.raises(profiles.ProfileNotFound):
-            profiles.delete(account_id=mine.account_id, profile_id=foreign.pk)
+        with pytest.raises(pins.ProfileNotFound):
+            profiles.delete(account_id=mine.account_id, profile_id=foreign.pk, now=NOW)
         assert Profile.objects.filter(pk=foreign.pk).exists()
 
 
@@ -174,7 +174,7 @@ class TestTwoAtOnce:
         second = ProfileFactory.create(account=first.account)
 
         def delete(profile_id: UUID) -> Callable[[], None]:
-            return lambda: profiles.delete(account_id=first.account_id, profile_id=profile_id)
+            return lambda: profiles.delete(account_id=first.account_id, profile_id=profile_id, now=NOW)
 
         assert at_once(delete(first.pk), delete(second.pk)) == ["adult_profile_required", "ok"]
         assert Profile.objects.filter(account=first.account).count() == 1
@@ -183,7 +183,7 @@ class TestTwoAtOnce:
         first = ProfileFactory.create()
         second = ProfileFactory.create(account=first.account)
         results = at_once(
-            lambda: profiles.delete(account_id=first.account_id, profile_id=first.pk),
+            lambda: profiles.delete(account_id=first.account_id, profile_id=first.pk, now=NOW),
             lambda: profiles.change(
                 account_id=first.account_id, profile_id=second.pk, fields={"is_kids": True}, now=NOW
             ),
@@ -200,7 +200,7 @@ class TestTwoAtOnce:
         calls: dict[str, Callable[[], Any]] = {
             "create": lambda: profiles.create(account_id=account_id, fields=fields, now=NOW),
             "change": lambda: profiles.change(account_id=account_id, profile_id=profile.pk, fields=fields, now=NOW),
-            "delete": lambda: profiles.delete(account_id=account_id, profile_id=profile.pk),
+            "delete": lambda: profiles.delete(account_id=account_id, profile_id=profile.pk, now=NOW),
             "enter": lambda: profiles.enter(
                 account_id=account_id, profile_id=profile.pk, session_key=session_key, now=NOW
             ),
