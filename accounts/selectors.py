@@ -29,8 +29,9 @@ def profiles_of(account_id: UUID) -> QuerySet[Profile]:
 
 def pins_of(account_id: UUID) -> tuple[bool, frozenset[UUID]]:
     """Answer whether a household has a master PIN, and which of its profiles have one of their own."""
-    guarded = set(Pin.objects.filter(account=account_id).values_list("profile", flat=True))
-    return None in guarded, frozenset(profile_id for profile_id in guarded if profile_id is not None)
+    found = Pin.objects.filter(account=account_id)
+    profiles = found.filter(profile__isnull=False).values_list("profile", flat=True)
+    return found.master().exists(), frozenset(profiles)
 
 
 def devices_of(account_id: UUID) -> QuerySet[Device]:

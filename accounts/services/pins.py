@@ -116,10 +116,10 @@ def put(*, account_id: UUID, profile_id: UUID | None, pin: str, now: datetime, o
     if rules.is_weak_pin(pin):
         raise PinWeak
     with transaction.atomic():
-        _lock(account_id, profile_id)
+        profile = _lock(account_id, profile_id)
         Pin.objects.update_or_create(
             account_id=account_id,
-            profile_id=profile_id,
+            profile=profile,
             defaults={"hash": make_password(pin), "wrong_tries": 0, "locked_until": None, "changed_at": now},
         )
         _changed(Act.PIN_SET, account_id, profile_id, now=now, origin=origin)
@@ -133,11 +133,12 @@ def remove(*, account_id: UUID, profile_id: UUID | None, now: datetime, origin: 
             _changed(Act.PIN_REMOVED, account_id, profile_id, now=now, origin=origin)
 
 
-def _lock(account_id: UUID, profile_id: UUID | None) -> None:
-    if profile_id is None:
-        User.objects.locked().get(pk=account_id)
-    else:
-        locked(account_id, profile_id)
+def _lock(account_id: UUID, profile_id: UUID | None) -> Profile | None:
+    """Lock the account, and the profile if one is named, which is answered."""
+    if profile_id is not None:
+        return locked(account_id, profile_id)
+    User.objects.locked().get(pk=account_id)
+    return None
 
 
 def _changed(act: Act, account_id: UUID, profile_id: UUID | None, *, now: datetime, origin: Origin) -> None:

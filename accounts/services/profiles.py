@@ -192,7 +192,7 @@ def require_adult(account: User, *, besides: Profile | None = None) -> None:
 
 
 def _session(account_id: UUID, session_key: str) -> UserSession:
-    session = UserSession.objects.filter(session_key=session_key, user_id=account_id).first()
+    session: UserSession | None = UserSession.objects.filter(session_key=session_key, user_id=account_id).first()
     if session is None:
         raise sessions.SessionUnknown
     return session
@@ -201,7 +201,7 @@ def _session(account_id: UUID, session_key: str) -> UserSession:
 def _refusal_to_leave(
     session: UserSession, master_pin: str | None, *, besides: Profile | None, origin: Origin, now: datetime
 ) -> DomainError | None:
-    entered = Profile.objects.filter(sessions=session).first()
+    entered = Profile.objects.filter(sessions__session=session).first()
     if entered is None or not entered.is_kids or entered == besides:
         return None
     return pins.refusal_of(session.user_id, None, master_pin, origin=origin, now=now)

@@ -159,7 +159,7 @@ class MediaPackageAdmin(LargeList):
             "title": "Attach a film",
             "opts": self.opts,
             "form": form,
-            "submit": "Attach and package",
+            "verb": "Attach and package",
             "media": self.media + form.media,
         }
         return TemplateResponse(request, "catalog/admin/upload.html", context)
