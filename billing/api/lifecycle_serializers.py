@@ -9,7 +9,7 @@ from rest_framework import serializers
 from billing import rules
 from billing.api.serializers import AgreementSerializer, PriceSerializer, TimeZoneSerializer
 from billing.models import Cancellation, LegalDocument, Withdrawal
-from core.api.serializers import InputSerializer
+from core.api.serializers import InputSerializer, TextField
 
 
 class LegalDocumentSerializer(serializers.ModelSerializer[LegalDocument]):
@@ -30,7 +30,7 @@ class PurchaseQuestionSerializer(TimeZoneSerializer):
     """What somebody thinks of buying."""
 
     price = serializers.UUIDField()
-    coupon = serializers.CharField(default="", allow_blank=True, max_length=40)
+    coupon = TextField(default="", allow_blank=True, max_length=40)
 
 
 class PurchaseSerializer(serializers.Serializer[Any]):
@@ -51,7 +51,7 @@ class StartTrialSerializer(TimeZoneSerializer, AgreementSerializer):
     """What to try."""
 
     price = serializers.UUIDField()
-    coupon = serializers.CharField(default="", allow_blank=True, max_length=40)
+    coupon = TextField(default="", allow_blank=True, max_length=40)
 
 
 class PauseSerializer(InputSerializer):
@@ -87,7 +87,7 @@ class CancelSerializer(InputSerializer):
     """Why, for those who choose to say so."""
 
     reason = serializers.ChoiceField(choices=Cancellation.Reason.choices, default="", allow_blank=True)
-    comment = serializers.CharField(default="", allow_blank=True, max_length=500)
+    comment = TextField(default="", allow_blank=True, max_length=500)
 
 
 class WithdrawalSerializer(serializers.ModelSerializer[Withdrawal]):

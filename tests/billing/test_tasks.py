@@ -66,7 +66,10 @@ class TestSchedule:
             "billing.tasks.warn_of_expiring_cards",
             "billing.tasks.deliver_gifts",
             "billing.tasks.expire_gifts",
+            "billing.tasks.record_recurring_revenue",
+            "billing.tasks.record_seller",
             "billing.tasks.remind",
+            "billing.tasks.send_receipts",
         }
         assert ours <= set(current_app.tasks)
         routes = {name: current_app.amqp.router.route({}, name)["queue"].name for name in ours}
