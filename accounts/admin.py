@@ -35,6 +35,7 @@ from accounts.models import (
 from accounts.origins import origin_of
 from accounts.services import accounts, audit, sessions, suppressions
 from core import clock
+from core.admin import SecureAddresses
 from core.errors import DomainError
 
 
@@ -232,7 +233,7 @@ class OutgoingEmailAdmin(ModelAdmin):
 
 
 @admin.register(PolicyDocument)
-class PolicyDocumentAdmin(ModelAdmin):
+class PolicyDocumentAdmin(SecureAddresses, ModelAdmin):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
     """Versions of what people agree to. One that somebody agreed to is never changed; a new text is a new version."""
 
     list_display = ["kind", "version", "effective_at", "url"]

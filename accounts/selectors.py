@@ -27,11 +27,15 @@ def profiles_of(account_id: UUID) -> QuerySet[Profile]:
     return Profile.objects.filter(account_id=account_id).order_by("created_at", "pk")
 
 
-def pins_of(account_id: UUID) -> tuple[bool, frozenset[UUID]]:
-    """Answer whether a household has a master PIN, and which of its profiles have one of their own."""
-    found = Pin.objects.filter(account=account_id)
-    profiles = found.filter(profile__isnull=False).values_list("profile", flat=True)
-    return found.master().exists(), frozenset(profiles)
+def has_master_pin(account_id: UUID) -> bool:
+    """Answer whether a PIN guards the limits of a household's profiles."""
+    return Pin.objects.master().filter(account=account_id).exists()
+
+
+def guarded_profiles(account_id: UUID) -> frozenset[UUID]:
+    """Answer which of a household's profiles are entered with a PIN of their own."""
+    own = Pin.objects.filter(account=account_id, profile__isnull=False)
+    return frozenset(own.values_list("profile", flat=True))
 
 
 def devices_of(account_id: UUID) -> QuerySet[Device]:

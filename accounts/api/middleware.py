@@ -21,11 +21,12 @@ FORM = "/v1/auth/provider/redirect"
 """What a browser sends as a form, since it is to follow the answer to another site."""
 OPEN = ("/v1/auth/session", "/v1/config", "/openapi.json", "/openapi.yaml")
 """What tells who is signed in and signs out, and what everybody may know."""
-ADMIN = "/admin/"
+PAGES = ("/admin/", "/invoices/")
+"""Pages of staff, and of the account's owner."""
 
 
 class AccountDoors:
-    """Keeps children and televisions from how an account signs in, and from the admin.
+    """Keeps children and televisions from how an account signs in, from the admin, and from pages of the account.
 
     There they may only look who is signed in, and sign out. Our own endpoints say their reach themselves:
     see accounts.api.permissions.
@@ -43,8 +44,8 @@ class AccountDoors:
         return self._get_response(request)
 
     def process_view(self, request: HttpRequest, *_: object) -> None:
-        """Refuse the admin: raises PermissionDenied, so that Django shows its own page."""
-        if request.path.startswith(ADMIN) and _refusal(request):
+        """Refuse such pages: raises PermissionDenied, so that Django shows its own page."""
+        if request.path.startswith(PAGES) and _refusal(request):
             raise PermissionDenied
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from accounts import rules, selectors
+from accounts import rules
 from accounts.models import Profile, User
 from core.api.serializers import InputSerializer
 from core.geo import is_country
@@ -19,20 +20,14 @@ class AccountSerializer(serializers.ModelSerializer[User]):
 
     profile_id = serializers.SerializerMethodField(help_text="The profile this sign-in acts as.")
 
-    has_master_pin = serializers.SerializerMethodField(help_text="Whether a PIN guards the limits of profiles.")
-
     class Meta:
         model = User
-        fields = ["id", "email", "country", "language", "created_at", "profile_id", "has_master_pin"]
+        fields = ["id", "email", "country", "language", "created_at", "profile_id"]
 
     def get_profile_id(self, _account: User) -> UUID | None:
         """Answer it from the context's `profile`."""
         profile: Profile | None = self.context["profile"]
         return profile.pk if profile else None
-
-    def get_has_master_pin(self, account: User) -> bool:
-        """Ask for it; an account is answered alone."""
-        return selectors.pins_of(account.pk)[0]
 
 
 class AccountChangeSerializer(InputSerializer):
@@ -142,3 +137,9 @@ class PinSerializer(InputSerializer):
     """A new PIN."""
 
     pin = serializers.CharField(max_length=20, help_text="4 to 8 digits; no row, no repetition.")
+
+
+class MasterPinSerializer(serializers.Serializer[Any]):
+    """Whether there is one."""
+
+    is_set = serializers.BooleanField()

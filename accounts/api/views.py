@@ -17,6 +17,7 @@ from accounts.api.serializers import (
     AccountChangeSerializer,
     AccountSerializer,
     EnterSerializer,
+    MasterPinSerializer,
     PinSerializer,
     ProfileChangeSerializer,
     ProfileSerializer,
@@ -57,7 +58,7 @@ class ProfilesView(APIView):
     def get(self, request: Request) -> Response:
         """List the profiles, oldest first; there are never more than seven."""
         account_id = cast(User, request.user).pk
-        guarded = selectors.pins_of(account_id)[1]
+        guarded = selectors.guarded_profiles(account_id)
         found = selectors.profiles_of(account_id)
         return Response(ProfileSerializer(found, many=True, context={"guarded": guarded}).data)
 
@@ -175,7 +176,12 @@ class LeaveProfileView(APIView):
 class MasterPinView(APIView):
     """The PIN that guards the limits of profiles."""
 
-    reach = Reach.SENSITIVE
+    reach: ClassVar = {"PUT": Reach.SENSITIVE, "DELETE": Reach.SENSITIVE}
+
+    @extend_schema(operation_id="master_pin_retrieve", responses=MasterPinSerializer)
+    def get(self, request: Request) -> Response:
+        """Answer whether there is one."""
+        return Response({"is_set": selectors.has_master_pin(cast(User, request.user).pk)})
 
     @extend_schema(
         operation_id="master_pin_put", request=PinSerializer, responses={204: OpenApiResponse(description="Set.")}
@@ -236,7 +242,7 @@ def _remove_pin(request: Request, profile_id: UUID | None) -> Response:
 
 
 def _profile_body(profile: Profile) -> Any:
-    guarded = selectors.pins_of(profile.account_id)[1]
+    guarded = selectors.guarded_profiles(profile.account_id)
     return ProfileSerializer(profile, context={"guarded": guarded}).data
 
 

@@ -15,6 +15,7 @@ from billing.admin.base import ReadOnly
 from billing.models import Cancellation, ConsumerLaw, LegalDocument, PriceNotice, Reminder, Trial, Withdrawal
 from billing.services import consents
 from core import clock
+from core.admin import SecureAddresses
 from core.money import Money
 
 
@@ -36,7 +37,7 @@ class ConsumerLawAdmin(ModelAdmin):
 
 
 @admin.register(LegalDocument)
-class LegalDocumentAdmin(ModelAdmin):
+class LegalDocumentAdmin(SecureAddresses, ModelAdmin):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
     """Documents. Adding one puts it in place of the present version; none is ever edited."""
 
     list_display = ("kind", "country", "version", "url", "published_at")

@@ -12,7 +12,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import storages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -221,9 +221,9 @@ class MediaPackageAdmin(LargeList):
 
     def subtitles(self, request: HttpRequest, package_id: UUID) -> HttpResponse:
         """Add subtitles to a film, or take them away."""
-        title_id = self._package(str(package_id)).title_id
 
         def change(by: str) -> MediaPackage | None:
+            title_id = self._package(str(package_id)).title_id
             common: dict[str, Any] = {"title_id": title_id, "by": by, "now": clock.now()}
             if "remove" in request.POST:
                 language, _, role = request.POST["remove"].partition("/")
@@ -242,8 +242,10 @@ class MediaPackageAdmin(LargeList):
     def _act(
         self, request: HttpRequest, package_id: UUID, act: Callable[[str], MediaPackage | None], done: str
     ) -> HttpResponse:
-        if request.method != "POST" or not self.has_add_permission(request):
+        if not self.has_add_permission(request):
             raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
         try:
             package = act(staff.actor(request))
         except DomainError as error:

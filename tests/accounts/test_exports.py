@@ -146,7 +146,7 @@ class TestExport:
         assert stale.call("get", address).status_code == 200
         television = app_of(account, kind=rules.TELEVISION)
         for method, path in (("post", PATH), ("get", PATH), ("get", address), ("get", f"{address}/archive")):
-            assert television.call(method, path).json()["code"] == "permission_denied"
+            assert television.call(method, path).json()["code"] == "not_on_television"
 
     def test_is_deleted_after_seven_days(self, account: User, private_files: Path) -> None:
         app = app_of(account)

@@ -235,7 +235,7 @@ class TestApi:
     def test_sets_guards_and_opens(self, owner: tuple[Client, Profile, Profile]) -> None:
         client, adult, child = owner
         assert self.put(client, "/api/v1/account/master-pin", {"pin": MASTER}).status_code == 204
-        assert client.get("/api/v1/account").json()["has_master_pin"] is True
+        assert client.get("/api/v1/account/master-pin").json() == {"is_set": True}
         assert self.put(client, f"/api/v1/profiles/{child.pk}/pin", {"pin": OWN}).status_code == 204
         assert {item["id"]: item["has_pin"] for item in client.get("/api/v1/profiles").json()} == {
             str(adult.pk): False, str(child.pk): True,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from accounts.models import DataExport, User
-from billing.models import Gift, Invoice, Quote, Subscription
+from billing.models import CreditNote, Gift, Invoice, NumberSeries, Quote, Refund, Subscription
 from core.clock import now
 from tests.factories.billing import PriceFactory, make_due
 
@@ -44,6 +44,33 @@ def quote(account: User) -> UUID:
         lines=[],
         created_at=now(),
         expires_at=now() + timedelta(minutes=10),
+    ).pk
+
+
+def credit_note(account: User) -> UUID:
+    """Make a credit note of a refund."""
+    invoice_id = invoice(account)
+    refund = Refund.objects.create(
+        invoice_id=invoice_id,
+        amount=500,
+        net=420,
+        tax=80,
+        currency="USD",
+        reason="Goodwill",
+        state=Refund.State.SUCCEEDED,
+        requested_by="user:7",
+        requested_at=now(),
+    )
+    series, _ = NumberSeries.objects.get_or_create(entity="other", code="CN", year=2020)
+    return CreditNote.objects.create(
+        refund=refund,
+        invoice_id=invoice_id,
+        series=series,
+        sequence=CreditNote.objects.count() + 1,
+        number=f"CN-{uuid4().hex[:8]}",
+        net=420,
+        tax=80,
+        issued_at=now(),
     ).pk
 
 

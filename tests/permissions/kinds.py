@@ -42,6 +42,9 @@ ACCOUNT = kind(**_NO_KIDS)
 OWN_DEVICE = kind(**_NO_TELEVISION)
 SENSITIVE = kind(**_NO_TELEVISION, stale="reauthentication_required")
 
+OWNERS_PAGE = kind(nobody="403", kids="403", television="403")
+"""A page of the account's own, in a browser."""
+
 # ------------------------------------------------ sign-in: see accounts.api.middleware
 
 _GUARDED = {"kids": "profile_restricted", "television": "not_on_television"}

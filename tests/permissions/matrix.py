@@ -19,6 +19,7 @@ from tests.permissions.kinds import (
     CHANGE_OF_ADDRESS,
     OWN_DEVICE,
     OWN_PROFILE,
+    OWNERS_PAGE,
     PROFILE,
     PUBLIC,
     SECOND_STEP,
@@ -69,6 +70,7 @@ API: Mapping[str, Kind] = {
     "POST /api/v1/profiles/leave": SIGNED_IN,
     "PUT /api/v1/profiles/<uuid:profile_id>/pin": SENSITIVE,
     "DELETE /api/v1/profiles/<uuid:profile_id>/pin": SENSITIVE,
+    "GET /api/v1/account/master-pin": ACCOUNT,
     "PUT /api/v1/account/master-pin": SENSITIVE,
     "DELETE /api/v1/account/master-pin": SENSITIVE,
     "POST /api/v1/tv/code": OWN_DEVICE,
@@ -93,6 +95,20 @@ API: Mapping[str, Kind] = {
     "GET /api/v1/invoices": ACCOUNT,
     "GET /api/v1/invoices/<uuid:invoice_id>": ACCOUNT,
     "GET /api/v1/invoices/<uuid:invoice_id>/explain": ACCOUNT,
+    "GET /api/v1/invoices/<uuid:invoice_id>/pdf": ACCOUNT,
+    "GET /api/v1/credit-notes": ACCOUNT,
+    "GET /api/v1/credit-notes/<uuid:credit_note_id>/pdf": ACCOUNT,
+    "GET /api/v1/billing-details": ACCOUNT,
+    "PUT /api/v1/billing-details": ACCOUNT,
+    "GET /api/v1/legal-documents": PUBLIC,
+    "POST /api/v1/subscriptions/quote": ACCOUNT,
+    "POST /api/v1/subscriptions/trial": ACCOUNT,
+    "POST /api/v1/subscription/pause": ACCOUNT,
+    "DELETE /api/v1/subscription/pause": ACCOUNT,
+    "POST /api/v1/subscription/resume": ACCOUNT,
+    "GET /api/v1/subscription/reactivate": ACCOUNT,
+    "POST /api/v1/subscription/reactivate": ACCOUNT,
+    "POST /api/v1/subscription/withdraw": ACCOUNT,
     "GET /api/v1/entitlement": ACCOUNT,
     "GET /api/v1/gifts": ACCOUNT,
     "POST /api/v1/gifts": ACCOUNT,
@@ -126,6 +142,10 @@ PAGES: Mapping[str, Kind] = {
     # The link in a mail is the key.
     "GET /pay/<str:token>": PUBLIC,
     "GET /gift/<str:token>": PUBLIC,
+    "GET /documents/<str:token>": PUBLIC,
+    "GET /documents/<str:token>/pdf": PUBLIC,
+    "GET /invoices/<uuid:invoice_id>": OWNERS_PAGE,
+    "GET /invoices/<uuid:invoice_id>.pdf": OWNERS_PAGE,
     "GET /recovery/stop": PUBLIC,
     # Between a provider's site and ours, within a sign-in.
     "GET /oidc/<str:provider_id>/login/": PUBLIC,
@@ -243,12 +263,22 @@ billing.webhookevent         v        -        -        v        v
 billing.refund               v        -        -        v        v
 billing.dispute              v        -        -        v        v
 billing.subscription         v        -        -        v        v
+billing.trial                v        -        -        v        v
+billing.cancellation         v        -        -        v        v
+billing.withdrawal           v        -        -        v        v
+billing.pricenotice          v        -        -        v        v
+billing.reminder             v        -        -        v        v
+billing.consumerlaw          v        -        -        v        vacd
+billing.legaldocument        v        -        -        v        va
+billing.recurringrevenueday  v        -        -        v        v
+catalog.personmerge          v        vc       v        -        vc
 """
 
 # Of the admin's own pages those that belong to one model: who gets past the door.
 ADMIN_PAGES: Mapping[str, Collection[str]] = {
     # Superusers alone: staff set their passwords themselves, by a code in their mail.
     "/admin/accounts/user/<id>/password/": [],
+    "/admin/billing/recurringrevenueday/export/<slug:what>": ["billing", "administrator"],
     "/admin/catalog/ingestrun/<uuid:run_id>/problems.<str:extension>": [
         "support",
         "content",
@@ -282,6 +312,7 @@ THINGS: Mapping[str, Callable[[User], Any] | str] = {
     "device_id": lambda account: DeviceFactory.create(account=account).pk,
     "invoice_id": foreign.invoice,
     "quote_id": foreign.quote,
+    "credit_note_id": foreign.credit_note,
     "gift_id": foreign.gift,
     "card_id": lambda account: PaymentMethodFactory.create(account=account).pk,
     "export_id": foreign.export,
@@ -296,6 +327,8 @@ THINGS: Mapping[str, Callable[[User], Any] | str] = {
 
 # A good request, where an empty one is refused before anybody looks for the thing.
 BODIES: Mapping[str, Mapping[str, Any]] = {
+    "PUT /api/v1/profiles/<uuid:profile_id>/pin": {"pin": "8264"},
+    "POST /api/v1/profiles/<uuid:profile_id>/enter": {"pin": "8264"},
     "PATCH /api/v1/profiles/<uuid:profile_id>": {"name": "Mine"},
     "PATCH /api/v1/devices/<uuid:device_id>": {"name": "Mine"},
     "POST /_allauth/app/v1/account/email": {"email": "another@example.com"},
