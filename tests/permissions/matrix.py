@@ -233,7 +233,7 @@ accounts.accountdeletion     v        -        -        -        v
 accounts.recovery            v        -        -        -        v
 catalog.feedsource           v        vacd     v        -        vacd
 catalog.mediapackage         v        vac      v        -        vac
-billing.outage               v        -        -        v        vac
+billing.outage               v        -        -        vac      vac
 billing.creditgrant          v        -        -        va       va
 billing.gift                 v        -        -        v        v
 billing.accessgrant          v        -        -        va       va
