@@ -108,7 +108,13 @@ def approve(*, review_id: int, by: str, now: datetime, comment: str = "") -> Rev
             if any(present[name] != review.before[name] for name in change):
                 raise ReviewOutdated
             note = f"Asked for by {review.requested_by}"
-            title = editing.edit(title_id=title.pk, **editing.read(change), by=by, now=now, note=note)
+            try:
+                with transaction.atomic():
+                    title = editing.edit(title_id=title.pk, **editing.read(change), by=by, now=now, note=note)
+            except IntegrityError:
+                raise ReviewOutdated(
+                    "What was asked for names what belongs elsewhere now, such as an external id: ask for the review anew."
+                ) from None
         if title.state != State.PUBLISHED:
             publication.publish(title_id=title.pk, by=by, now=now, reason=f"Review by {by}")
         return _decide(review, Review.State.APPROVED, by=by, now=now, comment=comment)

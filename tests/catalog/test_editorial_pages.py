@@ -147,6 +147,19 @@ class TestAuthor:
         assert (review.state, review.decided_by) == ("cancelled", by)
 
 
+class TestReview:
+    def test_of_what_belongs_elsewhere_now_says_so_and_stays_open(self, publisher: tuple[Client, str]) -> None:
+        title, other = TitleFactory.create(name="One"), TitleFactory.create(name="Other")
+        ids = [{"namespace": "imdb", "value": "tt0013442"}]
+        review = reviews.request(title_id=title.pk, parts={"external_ids": ids}, by="user:1", now=NOW)
+        editing.edit(title_id=other.pk, fields={}, parts={"external_ids": ids}, by="user:2", now=NOW)
+        address = reverse("admin:catalog_review_change", args=[review.pk])
+        answer = publisher[0].post(address, {"choice": "approve"}, follow=True)
+        assert "belongs elsewhere now" in messages_of(answer)[0]
+        review.refresh_from_db()
+        assert (review.state, title.external_ids.count(), other.external_ids.count()) == ("in_progress", 0, 1)
+
+
 class TestReviewList:
     def test_shows_what_waits(self, publisher: tuple[Client, str], django_assert_max_num_queries: Any) -> None:
         client, _ = publisher
