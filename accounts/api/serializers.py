@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from accounts import rules
 from accounts.models import Profile, User
-from core.api.serializers import InputSerializer
+from core.api.serializers import InputSerializer, TextField
 from core.geo import is_country
 
 
@@ -95,11 +95,11 @@ class ProfileChangeSerializer(InputSerializer):
     subtitles = serializers.ChoiceField(
         required=False, choices=rules.SUBTITLES, help_text="Never, only what is foreign in what is heard, or always."
     )
-    subtitle_language = serializers.CharField(
+    subtitle_language = TextField(
         required=False, max_length=12, allow_blank=True, help_text="BCP 47; empty: the profile's language."
     )
     subtitles_for_deaf = serializers.BooleanField(required=False, help_text="Whether sounds are described.")
-    master_pin = serializers.CharField(
+    master_pin = TextField(
         required=False, max_length=20, help_text="Where the household has one, to add a profile or change its limits."
     )
 
@@ -127,8 +127,8 @@ class ProfileChangeSerializer(InputSerializer):
 class EnterSerializer(InputSerializer):
     """What opens a profile."""
 
-    pin = serializers.CharField(required=False, max_length=20, help_text="The profile's, where it has one.")
-    master_pin = serializers.CharField(
+    pin = TextField(required=False, max_length=20, help_text="The profile's, where it has one.")
+    master_pin = TextField(
         required=False, max_length=20, help_text="The household's, where it has one, to leave a kids profile."
     )
 
@@ -136,7 +136,7 @@ class EnterSerializer(InputSerializer):
 class PinSerializer(InputSerializer):
     """A new PIN."""
 
-    pin = serializers.CharField(max_length=20, help_text="4 to 8 digits; no row, no repetition.")
+    pin = TextField(max_length=20, help_text="4 to 8 digits; no row, no repetition.")
 
 
 class MasterPinSerializer(serializers.Serializer[Any]):

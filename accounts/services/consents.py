@@ -26,7 +26,7 @@ class DocumentNotFound(DomainError):
 class ConsentRequired(DomainError):
     """Without this consent there is no account."""
 
-    code = "consent_required"
+    code = "consent_is_required"
     title = "An account cannot be had without this consent; delete the account instead."
 
 

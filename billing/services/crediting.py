@@ -40,7 +40,7 @@ class CreditNotGrantable(DomainError):
 class SecondPersonRequiredForCredit(DomainError):
     """Who asked for credit cannot approve it."""
 
-    code: ClassVar[str] = "second_person_required"
+    code: ClassVar[str] = "credit_needs_second_person"
     title: ClassVar[str] = "Somebody else has to approve this credit."
     status: ClassVar[int] = 409
 
@@ -48,7 +48,7 @@ class SecondPersonRequiredForCredit(DomainError):
 class CreditNotWaiting(DomainError):
     """The credit was approved or refused already."""
 
-    code: ClassVar[str] = "not_waiting"
+    code: ClassVar[str] = "credit_not_waiting"
     title: ClassVar[str] = "This credit does not wait for approval."
     status: ClassVar[int] = 409
 

@@ -96,7 +96,7 @@ class TestConsents:
         self, app: App, terms: PolicyDocument, marketing: PolicyDocument
     ) -> None:
         app.call("post", PATH, {"documents": [str(terms.pk), str(marketing.pk)]})
-        assert app.call("delete", f"{PATH}/{terms.pk}").json()["code"] == "consent_required"
+        assert app.call("delete", f"{PATH}/{terms.pk}").json()["code"] == "consent_is_required"
         assert app.call("delete", f"{PATH}/{marketing.pk}").status_code == 204
         assert app.call("delete", f"{PATH}/{new_id()}").status_code == 404
         given = {each["kind"]: each["given_at"] for each in app.call("get", PATH).json()}

@@ -79,7 +79,7 @@ class TestList:
     ) -> None:
         publish("c", range(30))
         # session, user, two of rights, counting, rows; and content types, cached or not
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             assert browser.get(reverse(LIST)).status_code == 200
 
 
