@@ -14,15 +14,6 @@ class ProfileDeleted:
 
 
 @dataclass(frozen=True)
-class ProfileTransferred:
-    """A profile belongs to another account now, with all that hangs on its id."""
-
-    profile_id: str
-    from_account_id: str
-    to_account_id: str
-
-
-@dataclass(frozen=True)
 class SessionsEnded:
     """A sign-in ended: its owner or staff ended it, the password changed, the account went.
 
