@@ -13,7 +13,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 from allauth.usersessions.models import UserSession
@@ -200,10 +202,17 @@ def _values(instance: models.Model, names: Collection[str]) -> dict[str, Any]:
 
 
 def _instance(model: type[M], values: dict[str, Any]) -> M:
-    # Another release may have kept other fields: those it lacks are read when asked for.
-    known = [field for field in model._meta.concrete_fields if field.attname in values]
-    return model.from_db(
-        connection.alias,
-        [field.attname for field in known],
-        [field.to_python(values[field.attname]) for field in known],
-    )
+    names, ids = _known(model, tuple(values))
+    found = [UUID(values[name]) if name in ids and values[name] else values[name] for name in names]
+    return model.from_db(connection.alias, names, found)
+
+
+@cache
+def _known(model: type[models.Model], kept: tuple[str, ...]) -> tuple[list[str], frozenset[str]]:
+    """Answer the fields of what was kept, and which of them are ids, that MessagePack has as text.
+
+    Another release may have kept other fields: those it lacks are read when asked for.
+    """
+    fields = [field for field in model._meta.concrete_fields if field.attname in kept]
+    ids = (field.attname for field in fields if isinstance(getattr(field, "target_field", field), models.UUIDField))
+    return [field.attname for field in fields], frozenset(ids)
