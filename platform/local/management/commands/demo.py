@@ -15,7 +15,7 @@ from billing import stripe_gateway
 from catalog.models import Artwork
 from catalog.tasks import package_media
 from core.clock import now
-from local.demo import film, households, offers, people, titles
+from local.demo import film, households, offers, people, rows, titles
 
 
 class Command(BaseCommand):
@@ -43,6 +43,7 @@ class Command(BaseCommand):
             self._say("Seeding: ingesting the demo catalogue ...")
             run = titles.ingest(now=at)
             self._say(f"Seeding: {run.created} titles, seasons and episodes ingested.")
+        rows.arrange(now=at)
         if Artwork.objects.filter(file="").exists():
             titles.draw(now=at, progress=self._progress)
         if not film.is_attached() and (job := film.attach(now=now())):
