@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts import rules
 from accounts.models import Pin, Profile, SessionProfile, User
-from accounts.services import audit, sessions
+from accounts.services import audit, notices, sessions
 from accounts.services.audit import Act, Origin
 from core.errors import DomainError
 
@@ -110,27 +110,29 @@ def refusal_of(
 def put(*, account_id: UUID, profile_id: UUID | None, pin: str, now: datetime, origin: Origin = audit.NOWHERE) -> None:
     """Set or replace a profile's PIN, or the master PIN (None); whoever asks has proven to be the owner.
 
-    So a forgotten one is replaced, and a lock ends. Sign-ins that act as the profile act as none from then on.
+    So a forgotten one is replaced, and a lock ends. Sign-ins that act as the profile act as none from then on; those
+    in a kids profile stay there when the master PIN changes, which is what keeps them in. The owner is told by mail.
     Raises PinWeak, ProfileNotFound.
     """
     if rules.is_weak_pin(pin):
         raise PinWeak
     with transaction.atomic():
         profile = _lock(account_id, profile_id)
-        Pin.objects.update_or_create(
+        _, is_new = Pin.objects.update_or_create(
             account_id=account_id,
             profile=profile,
             defaults={"hash": make_password(pin), "wrong_tries": 0, "locked_until": None, "changed_at": now},
         )
-        _changed(Act.PIN_SET, account_id, profile_id, now=now, origin=origin)
+        notice = "pin_set" if is_new else "pin_changed"
+        _changed(Act.PIN_SET, notice, account_id, profile, now=now, origin=origin)
 
 
 def remove(*, account_id: UUID, profile_id: UUID | None, now: datetime, origin: Origin = audit.NOWHERE) -> None:
-    """Take a PIN away; one that is not there is no error. Raises ProfileNotFound."""
+    """Take a PIN away, as `put` sets one; one that is not there is no error. Raises ProfileNotFound."""
     with transaction.atomic():
-        _lock(account_id, profile_id)
+        profile = _lock(account_id, profile_id)
         if Pin.objects.filter(account=account_id, profile=profile_id).delete()[0]:
-            _changed(Act.PIN_REMOVED, account_id, profile_id, now=now, origin=origin)
+            _changed(Act.PIN_REMOVED, "pin_removed", account_id, profile, now=now, origin=origin)
 
 
 def _lock(account_id: UUID, profile_id: UUID | None) -> Profile | None:
@@ -141,11 +143,24 @@ def _lock(account_id: UUID, profile_id: UUID | None) -> Profile | None:
     return None
 
 
-def _changed(act: Act, account_id: UUID, profile_id: UUID | None, *, now: datetime, origin: Origin) -> None:
+def _changed(
+    act: Act, notice: str, account_id: UUID, profile: Profile | None, *, now: datetime, origin: Origin
+) -> None:
     account = User.objects.get(pk=account_id)
-    audit.record(act, account_id=account_id, by=account, origin=origin, now=now, pin=_name(profile_id))
-    if profile_id is not None:
-        SessionProfile.objects.filter(profile=profile_id).delete()
+    audit.record(
+        act, account_id=account_id, by=account, origin=origin, now=now, pin=_name(profile.pk if profile else None)
+    )
+    notices.tell(
+        account,
+        notice,
+        now=now,
+        profile=profile.name if profile else "",
+        timestamp=now.isoformat(),
+        ip=origin.address or "",
+        user_agent=origin.user_agent[:200],
+    )
+    if profile is not None:
+        SessionProfile.objects.filter(profile=profile).delete()
         sessions.forget(account_id=account_id)
 
 

@@ -1,16 +1,24 @@
-"""Clients of the sign-in API."""
+"""Clients of the sign-in API, and a postbox for what is mailed to them."""
 
 from __future__ import annotations
 
+import email
+import email.policy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from typing import Any, Protocol
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 
+from accounts import selectors, tasks
 from accounts.models import OutgoingEmail
+from core.clock import now
+from local.throwaway import free_port
 
 SIGN_UP = {"password": "correct horse battery", "country": "DE"}
 
@@ -77,6 +85,57 @@ def mailed_code(address: str) -> str:
 def mails_to(address: str) -> list[str]:
     """Answer the kinds of mail to an address, oldest first."""
     return list(OutgoingEmail.objects.filter(address=address).order_by("created_at").values_list("template", flat=True))
+
+
+class Postbox:
+    """An SMTP server that keeps what it receives, or answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.received: list[EmailMessage] = []
+        self.replies: list[str] = []
+        self.unknown: set[str] = set()
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.unknown:
+            return "550 5.1.1 No such user here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.replies:
+            return self.replies.pop(0)
+        assert isinstance(envelope.content, bytes)
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        self.received.append(message)
+        return "250 OK"
+
+    def collect(self) -> list[EmailMessage]:
+        """Have all mail sent that is due, and answer what came, oldest first."""
+        for mail_id in selectors.due_mail(now=now(), limit=100):
+            tasks.deliver_mail(mail_id=str(mail_id))
+        return self.received
+
+
+def plain(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert isinstance(part, EmailMessage)
+    return str(part.get_content())
+
+
+@pytest.fixture
+def postbox(settings: Any) -> Iterator[Postbox]:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+    box = Postbox()
+    server = Controller(box, hostname="127.0.0.1", port=settings.EMAIL_PORT)
+    server.start()
+    yield box
+    server.stop()
 
 
 @pytest.fixture

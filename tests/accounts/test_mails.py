@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
 import smtplib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 from django.conf import settings as django_settings
@@ -28,7 +22,7 @@ from accounts.models import OutgoingEmail, SuppressedAddress
 from accounts.services import mails
 from local.messages import extract_template
 from local.throwaway import free_port
-from tests.accounts.conftest import App
+from tests.accounts.conftest import App, Postbox, plain
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,45 +35,6 @@ MAILS = sorted(
 )
 
 
-class Postbox:
-    """An SMTP server that keeps what it receives, or answers what it is told to."""
-
-    def __init__(self) -> None:
-        self.received: list[EmailMessage] = []
-        self.replies: list[str] = []
-        self.unknown: set[str] = set()
-
-    async def handle_RCPT(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if address in self.unknown:
-            return "550 5.1.1 No such user here"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        if self.replies:
-            return self.replies.pop(0)
-        assert isinstance(envelope.content, bytes)
-        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        assert isinstance(message, EmailMessage)
-        self.received.append(message)
-        return "250 OK"
-
-
-@pytest.fixture
-def postbox(settings: Any) -> Iterator[Postbox]:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
-    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
-    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
-    box = Postbox()
-    server = Controller(box, hostname="127.0.0.1", port=settings.EMAIL_PORT)
-    server.start()
-    yield box
-    server.stop()
-
-
 def queue(template: str = "account/email/login_code", language: str = "en", **context: Any) -> OutgoingEmail:
     mail_id = mails.enqueue(
         template=template, address="ada@example.com", language=language, context=context or {"code": "ABCD-EFGH"},
@@ -88,17 +43,11 @@ def queue(template: str = "account/email/login_code", language: str = "en", **co
     return OutgoingEmail.objects.get(pk=mail_id)
 
 
-def plain(message: EmailMessage, kind: str) -> str:
-    part = message.get_body((kind,))
-    assert isinstance(part, EmailMessage)
-    return str(part.get_content())
-
-
 class TestRender:
     CONTEXT = {
         "code": "ABCD-EFGH", "timestamp": "2026-03-01T12:00:00+00:00", "ip": "192.0.2.1", "user_agent": "Phone <1>",
         "from_email": "old@example.com", "to_email": "new@example.com", "deleted_email": "old@example.com",
-        "place": "Bonn, DE", "title": "Spring", "text": "It is here.", "device": "Phone <1>", "action_url": "https://tv.example/recovery/stop?token=x",
+        "place": "Bonn, DE", "title": "Spring", "text": "It is here.", "device": "Phone <1>", "profile": "Mia & Co", "action_url": "https://tv.example/recovery/stop?token=x",
     }  # fmt: skip
 
     @pytest.mark.parametrize("language", ["en", "de"])

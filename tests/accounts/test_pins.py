@@ -18,7 +18,8 @@ from accounts import rules
 from accounts.models import AuditEntry, Pin, Profile, SessionProfile, User
 from accounts.services import audit, pins, profiles
 from core.errors import DomainError
-from tests.factories.accounts import KidsProfileFactory, ProfileFactory, sign_in
+from tests.accounts.conftest import App, Postbox, mails_to, plain
+from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
 from tests.factories.catalog import NOW
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +140,13 @@ class TestPut:
         pins.put(account_id=adult.account_id, profile_id=adult.pk, pin=OWN, now=NOW)
         assert SessionProfile.objects.get().session.session_key == kept
 
+    def test_of_the_household_lets_no_child_out(self) -> None:
+        adult, child = household()
+        kept = sign_in(adult.account, profile=child)
+        pins.put(account_id=adult.account_id, profile_id=None, pin=OWN, now=NOW)
+        pins.remove(account_id=adult.account_id, profile_id=None, now=NOW)
+        assert SessionProfile.objects.get().session.session_key == kept
+
     def test_refuses_a_weak_one_and_another_households_profile(self) -> None:
         adult, _ = household(master=False)
         stranger = ProfileFactory.create()
@@ -161,6 +169,52 @@ class TestRemove:
         pins.remove(account_id=adult.account_id, profile_id=None, now=NOW)
         assert try_pin(adult.account_id, None) is None
         assert AuditEntry.objects.filter(act="pin_removed").count() == 1
+        assert mails_to(adult.account.email) == ["account/email/pin_set", "account/email/pin_removed"]
+
+    def test_of_a_profile_ends_what_acts_as_it(self) -> None:
+        adult, child = household(master=False)
+        pins.put(account_id=adult.account_id, profile_id=adult.pk, pin=OWN, now=NOW)
+        sign_in(adult.account, profile=adult)
+        kept = sign_in(adult.account, profile=child)
+        pins.remove(account_id=adult.account_id, profile_id=adult.pk, now=NOW)
+        assert SessionProfile.objects.get().session.session_key == kept
+
+
+class TestNotices:
+    @pytest.mark.parametrize(
+        ("language", "subjects", "said"),
+        [
+            ("en", ["A PIN was set", "A PIN was changed", "A PIN was removed"], "The PIN of the profile “Mia & Co”"),
+            (
+                "de",
+                ["Eine PIN wurde gesetzt", "Eine PIN wurde geändert", "Eine PIN wurde entfernt"],
+                "Die PIN des Profils „Mia & Co“",
+            ),
+        ],
+    )
+    def test_reach_the_owner_by_smtp(self, postbox: Postbox, language: str, subjects: list[str], said: str) -> None:
+        account = AccountFactory.create(language=language)
+        profile = ProfileFactory.create(account=account, name="Mia & Co")
+        app = App()
+        app.token = sign_in(account)
+        for method, pin in (("put", MASTER), ("put", OWN), ("delete", None)):
+            for address in ("/api/v1/account/master-pin", f"/api/v1/profiles/{profile.pk}/pin"):
+                assert app.call(method, address, {"pin": pin} if pin else None).status_code == 204
+        received = postbox.collect()
+        assert [mail["Subject"] for mail in received] == [subject for subject in subjects for _ in range(2)]
+        assert {mail["To"] for mail in received} == {account.email}
+        assert said in plain(received[3], "plain")
+        assert said.replace("&", "&amp;") in plain(received[3], "html")
+        assert app.address in plain(received[3], "plain")
+        told = [part for mail in received for part in (plain(mail, "plain"), plain(mail, "html"))]
+        assert not any(pin in text for pin in (MASTER, OWN) for text in told)
+
+    def test_are_not_sent_of_what_was_refused_or_was_not_there(self) -> None:
+        adult, _ = household(master=False)
+        with pytest.raises(pins.PinWeak):
+            pins.put(account_id=adult.account_id, profile_id=None, pin="1234", now=NOW)
+        pins.remove(account_id=adult.account_id, profile_id=None, now=NOW)
+        assert mails_to(adult.account.email) == []
 
 
 class TestGuards:
@@ -248,6 +302,14 @@ class TestApi:
         assert self.post(client, "/api/v1/profiles/leave", {"master_pin": "1111"}).json()["code"] == "pin_wrong"
         assert self.post(client, "/api/v1/profiles/leave", {"master_pin": MASTER}).status_code == 204
         assert client.get("/api/v1/account").json()["profile_id"] is None
+
+    def test_asks_who_acts_as_the_profile_to_enter_it_anew(self, owner: tuple[Client, Profile, Profile]) -> None:
+        client, adult, _ = owner
+        for change in (lambda path: self.put(client, path, {"pin": OWN}), client.delete):
+            assert client.get("/api/v1/account").json()["profile_id"] == str(adult.pk)
+            assert change(f"/api/v1/profiles/{adult.pk}/pin").status_code == 204
+            assert client.get("/api/v1/account").json()["profile_id"] is None
+            self.post(client, f"/api/v1/profiles/{adult.pk}/enter", {"pin": OWN})
 
     def test_says_when_a_locked_one_may_be_tried(self, owner: tuple[Client, Profile, Profile]) -> None:
         client, _, child = owner
