@@ -349,6 +349,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "purge-media": {"task": "catalog.tasks.purge_media", "schedule": 24 * 3600},
     "refresh-search-vocabulary": {"task": "catalog.tasks.refresh_vocabulary", "schedule": 24 * 3600},
 }
+for _entry in CELERY_BEAT_SCHEDULE.values():
+    # What waited until its next turn is dropped for it: an outage of the workers leaves no heap of turns behind.
+    _entry["options"] = {"expires": _entry["schedule"]}
+CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "core.tasks.relay_outbox": {"queue": "outbox"},
     "accounts.tasks.deliver_mail": {"queue": "mail"},

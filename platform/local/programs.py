@@ -13,7 +13,8 @@ from config.environment import postgresql
 from local import paths
 from local.environment import Ports
 
-QUEUES = "default,billing,ingest,mail,outbox"
+QUEUES = "default,billing,ingest,mail,outbox,artwork"
+"""All but that of films, which have a worker of their own: a film takes hours."""
 
 
 class DatabaseUnusable(Exception):
