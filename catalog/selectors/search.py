@@ -7,18 +7,18 @@ out inside each query, before anything is cut off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise, product
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
 from catalog import lexemes, rules
 from catalog.models import Title, TitleText
+from catalog.selectors import mending
+from core import prepared
 
 RANKED = 1000
 """So many matches are ranked exactly."""
@@ -26,16 +26,6 @@ MANY = 3000
 """From so many expected matches the best are looked for in the order of their standing."""
 WALKED = 30_000
 """So many titles are looked through in that order."""
-CANDIDATES = 40
-"""Words of the vocabulary that a mistyped word is compared with."""
-RARE = 50
-"""A word of at most so many titles may be a slip for another, when nothing matches."""
-OPTIONS = 3
-"""So many words may be meant by one."""
-COMBINATIONS = 6
-"""So many mended queries are tried."""
-SHARED_TRIGRAMS = (0.4, 0.25)
-"""Shares of trigrams in common with what was meant, tried in turn; two swapped letters cost most of six."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +54,14 @@ def search(query: str, viewer: rules.Viewer, now: datetime, *, limit: int = 30) 
     words = lexemes.query_words(query)
     if not words:
         return Found([], None)
-    if title_ids := _find(words, viewer, now, limit):
+    visible = _Visible(viewer, now)
+    if title_ids := _completed(words, visible, limit):
         return Found(title_ids, None)
-    for mended in _mended(words, viewer.languages):
-        if title_ids := _find(mended, viewer, now, limit):
+    vocabulary = mending.known(words)
+    if title_ids := _find(words, vocabulary, viewer, visible, limit):
+        return Found(title_ids, None)
+    for mended in mending.mended(words, vocabulary, viewer.languages):
+        if title_ids := _find(mended, mending.known(mended), viewer, visible, limit):
             return Found(title_ids, " ".join(mended))
     return Found([], None)
 
@@ -95,12 +89,17 @@ def suggest(query: str, viewer: rules.Viewer, now: datetime, *, limit: int = 8) 
 # ---------------------------------------------------------------- ways of finding
 
 
-def _find(words: list[str], viewer: rules.Viewer, now: datetime, limit: int) -> list[UUID]:
-    visible = _Visible(viewer, now)
-    if len(words) == 1 and len(words[0]) <= lexemes.SHORT:
-        completed = visible.ids(_COMPLETED, {"prefix": words[0], "limit": limit})
-        if len(completed) == limit:
-            return completed
+def _completed(words: list[str], visible: _Visible, limit: int) -> list[UUID]:
+    """Answer a full page of the titles that a beginning of a few letters has a list of; else none."""
+    if len(words) > 1 or len(words[0]) > lexemes.SHORT:
+        return []
+    found = visible.ids(_COMPLETED, {"prefix": words[0], "limit": limit})
+    return found if len(found) == limit else []
+
+
+def _find(
+    words: list[str], vocabulary: mending.Vocabulary, viewer: rules.Viewer, visible: _Visible, limit: int
+) -> list[UUID]:
     parameters = {
         "words": lexemes.tsquery(words, viewer.languages),
         "name": " ".join(words),
@@ -109,7 +108,7 @@ def _find(words: list[str], viewer: rules.Viewer, now: datetime, limit: int) -> 
         "enough": max(100, 2 * limit),
         "limit": limit,
     }
-    if _expected(words) > MANY:
+    if vocabulary.expected(words) > MANY:
         walked = visible.ids(_WALKED, parameters)
         if len(walked) == limit:
             return walked
@@ -119,14 +118,14 @@ def _find(words: list[str], viewer: rules.Viewer, now: datetime, limit: int) -> 
 # Exact names first, then names that begin so, then by where the words are; the more popular among equals.
 # An episode comes after what stands alone.
 _SCORE = """
-    (CASE WHEN document.name = %(name)s THEN 4 WHEN document.name LIKE %(name)s || ' %%' THEN 2
-          WHEN document.name LIKE %(name)s || '%%' THEN 1 ELSE 0 END
+    (CASE WHEN document.name = %(name)s::text THEN 4 WHEN document.name LIKE %(name)s::text || ' %%' THEN 2
+          WHEN document.name LIKE %(name)s::text || '%%' THEN 1 ELSE 0 END
      + 2 * ts_rank('{0.05, 0.3, 0.6, 1.0}', document.words, %(words)s::tsquery, 1))
     * CASE WHEN document.is_part THEN 0.4 ELSE 1 END + document.standing / 10
 """
 _COMPLETED = """
     SELECT candidate.title_id FROM (
-        SELECT title_id, begins, standing FROM catalog_searchcompletion WHERE prefix = %(prefix)s
+        SELECT title_id, begins, standing FROM catalog_searchcompletion WHERE prefix = %(prefix)s::text
         ORDER BY begins DESC, standing DESC
     ) AS candidate CROSS JOIN LATERAL ({visible}) AS seen
     ORDER BY candidate.begins DESC, candidate.standing DESC LIMIT %(limit)s
@@ -143,7 +142,7 @@ _RANKED = f"""
 _WALKED = f"""
     WITH named AS (
         SELECT title_id, name, words, is_part, standing FROM catalog_searchdocument
-        WHERE name LIKE %(name)s || '%%' AND words @@ %(words)s::tsquery LIMIT %(enough)s
+        WHERE name LIKE %(name)s::text || '%%' AND words @@ %(words)s::tsquery LIMIT %(enough)s
     ), walked AS (
         SELECT candidate.* FROM (
             SELECT title_id, name, words, is_part, standing FROM catalog_searchdocument
@@ -165,133 +164,34 @@ class _Visible:
     """Completes a query of candidates by what one viewer may see, asked candidate by candidate until enough are found."""
 
     def __init__(self, viewer: rules.Viewer, now: datetime) -> None:
-        own = Title.objects.visible_to(viewer, now).filter(pk=RawSQL("candidate.title_id", ()))
-        text, values = own.order_by().values("pk").query.sql_with_params()
-        self._parameters = {f"seen{number}": value for number, value in enumerate(values)}
-        self._text = f"{text % tuple(f'%({name})s' for name in self._parameters)} LIMIT 1"
+        # Languages make no difference to what is seen.
+        who = replace(viewer, languages=())
+        self._text, values, then = _composed(_Sight(who, rules.local_dates(viewer.country, now), now))
+        self._values = {name: now if value == then else value for name, value in values.items()}
 
     def ids(self, query: str, parameters: dict[str, Any]) -> list[UUID]:
-        with connection.cursor() as cursor:
-            cursor.execute(query.replace("{visible}", self._text), parameters | self._parameters)
+        with prepared.cursor() as cursor:
+            cursor.execute(query.replace("{visible}", self._text), parameters | self._values)
             return [row[0] for row in cursor.fetchall()]
 
 
-def _expected(words: Sequence[str]) -> float:
-    """Answer about how many titles match, as if words had nothing to do with each other.
+@dataclass(frozen=True)
+class _Sight:
+    """What the condition for a viewer depends on: the instant comes into it as itself and as its dates alone."""
 
-    A word that no name contains is taken for rare.
+    viewer: rules.Viewer
+    dates: tuple[date, date]
+    now: datetime = field(compare=False)
+
+
+@lru_cache(maxsize=500)
+def _composed(sight: _Sight) -> tuple[str, dict[str, Any], datetime]:
+    """Answer the condition as text, its values, and the instant among them.
+
+    Composing takes longer than most searches. The text is the same for viewers who differ in values alone, so that
+    the server's plan serves all of them.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT word, documents FROM catalog_searchword WHERE word = ANY(%s)
-            UNION ALL
-            SELECT '', sum(documents) FROM (SELECT documents FROM catalog_searchword WHERE word LIKE %s LIMIT 1000) AS begun
-            UNION ALL
-            SELECT '#', greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'catalog_searchdocument'::regclass
-            """,
-            [list(words[:-1]), f"{words[-1]}%"],
-        )
-        counted: dict[str, int] = {word: int(documents or 0) for word, documents in cursor.fetchall()}
-    total = max(counted.pop("#"), 1)
-    expected = float(total)
-    for word in [*words[:-1], ""]:
-        expected *= min(counted.get(word, 1) / total, 1.0)
-    return expected
-
-
-# ---------------------------------------------------------------- mending
-
-
-def _mended(words: list[str], languages: Sequence[str]) -> list[list[str]]:
-    """Answer other queries that may have been meant and that some title has, likeliest first.
-
-    Neighbours joined; mistyped words mended, each by what is nearest; what nobody knows left out.
-    """
-    known = _known({*words, *(one + other for one, other in pairwise(words))}, words[-1])
-    joined = _joined(words, known)
-    # When all are words, the rarest may be a slip for another.
-    doubted = {word for word in joined if word not in known} or {
-        word for word in joined if len(joined) > 1 and known[word] <= RARE
-    }
-    options = [_options(word, known, languages, is_doubted=word in doubted) for word in joined]
-    likeliest = sorted(product(*options), key=lambda choice: sum(mistakes for mistakes, _ in choice))
-    kept = [ranked[0][1] for word, ranked in zip(joined, options, strict=True) if word in known or ranked[0][0]]
-    tried = [joined, *([word for _, word in choice] for choice in likeliest[:COMBINATIONS]), kept]
-    tried = [other for place, other in enumerate(tried) if other and other != words and other not in tried[:place]]
-    return _somewhere(tried, languages)
-
-
-def _options(
-    word: str, known: Mapping[str, int], languages: Sequence[str], *, is_doubted: bool
-) -> list[tuple[float, str]]:
-    """Answer what may be meant by a word, with the mistakes that would be made."""
-    if not is_doubted:
-        return [(0.0, word)]
-    near = [(mistakes, other) for mistakes, other in _near(word, languages) if other != word][:OPTIONS]
-    if word in known:
-        return [(0.0, word), *((mistakes + 1, other) for mistakes, other in near if mistakes <= 1)]
-    return near or [(0.0, word)]
-
-
-def _somewhere(queries: list[list[str]], languages: Sequence[str]) -> list[list[str]]:
-    """Answer those queries that any title matches, whoever may see it; one round for all."""
-    if not queries:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT place FROM unnest(%s::tsquery[]) WITH ORDINALITY AS tried (words, place)"
-            " WHERE EXISTS (SELECT FROM catalog_searchdocument AS document WHERE document.words @@ tried.words)"
-            " ORDER BY place",
-            [[lexemes.tsquery(words, languages) for words in queries]],
-        )
-        return [queries[place - 1] for (place,) in cursor.fetchall()]
-
-
-def _known(words: set[str], unfinished: str) -> dict[str, int]:
-    """Answer which words the vocabulary has, and in how many documents; of the unfinished one, whether any begins so."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "(SELECT word, documents FROM catalog_searchword WHERE word LIKE %s LIMIT 100)"
-            " UNION ALL SELECT word, documents FROM catalog_searchword WHERE word = ANY(%s)",
-            [f"{unfinished}%", list(words)],
-        )
-        found: dict[str, int] = {}
-        for word, documents in cursor.fetchall():
-            for meant in {word, unfinished} & words if word.startswith(unfinished) else {word}:
-                found[meant] = max(documents, found.get(meant, 0))
-        return found
-
-
-def _joined(words: list[str], known: Mapping[str, int]) -> list[str]:
-    """Join neighbours that are one word in the vocabulary: "spider man" for Spiderman."""
-    joined: list[str] = []
-    for word in words:
-        if joined and joined[-1] + word in known:
-            joined[-1] += word
-        else:
-            joined.append(word)
-    return joined
-
-
-def _near(word: str, languages: Sequence[str]) -> list[tuple[float, str]]:
-    """Answer the words of the vocabulary that are near to one, nearest first, with the mistakes between them."""
-    if not lexemes.is_mendable(word):
-        return []
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT word, documents, languages FROM catalog_searchword WHERE word = ANY(%s)", [lexemes.slips(word)]
-        )
-        slips = cursor.fetchall()
-        # A letter more or less changes most of a short word's trigrams.
-        for shared in SHARED_TRIGRAMS[len(word) <= 5 :]:
-            cursor.execute("SELECT set_config('pg_trgm.similarity_threshold', %s, true)", [str(shared)])
-            cursor.execute(
-                "SELECT word, documents, languages FROM catalog_searchword WHERE word %% %s"
-                " ORDER BY similarity(word, %s) DESC, documents DESC LIMIT %s",
-                [word, word, CANDIDATES],
-            )
-            candidates = {row[0]: (row[1], row[2]) for row in (*slips, *cursor.fetchall())}
-            if near := lexemes.nearest(word, candidates, languages):
-                return near
-    return []
+    own = Title.objects.visible_to(sight.viewer, sight.now).filter(pk=RawSQL("candidate.title_id", ()))
+    text, values = own.order_by().values("pk").query.sql_with_params()
+    named = {f"seen{number}": value for number, value in enumerate(values)}
+    return f"{text % tuple(f'%({name})s' for name in named)} LIMIT 1", named, sight.now

@@ -155,6 +155,8 @@ DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             **_database.get("OPTIONS", {}),  # such as ?sslmode=verify-full in the address
             "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10)},
+            # For what core.prepared asks, and nothing else.
+            "prepare_threshold": 0 if env.bool("DATABASE_PREPARES", True) else None,
         },
     }
 }

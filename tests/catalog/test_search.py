@@ -330,6 +330,37 @@ class TestWhatTheViewerMayNotSee:
         ingest(feed(*lines), ProviderFactory.create())
         assert find("pier", Viewer("DE", (), Audience(12, allows_unrated=False))) == ["Pier for all"]
 
+    def test_is_found_from_the_second_its_licence_begins_and_by_nobody_else(self) -> None:
+        """One condition is composed for all viewers who differ in values alone: it must not remember values."""
+        licence = {"license_type": "SVOD", "territories": ["DE"], "start": NOW.isoformat()}
+        rating = {"country": "DE", "system": "FSK", "value": "12"}
+        ingest(
+            feed(movie(1, titles={"en": "Pier"}, availability=[licence], ratings=[rating])), ProviderFactory.create()
+        )
+        audience = Audience(12, allows_unrated=False)
+        found = [
+            len(selectors.search("pier", Viewer(country, ("en",), Audience(age, allows_unrated=False)), at).title_ids)
+            for country, age, at in (
+                ("DE", audience.highest_age, NOW - timedelta(seconds=1)),
+                ("DE", audience.highest_age, NOW),
+                ("AT", audience.highest_age, NOW),
+                ("DE", audience.highest_age - 1, NOW),
+                ("DE", audience.highest_age, NOW - timedelta(seconds=1)),
+            )
+        ]
+        assert found == [0, 1, 0, 0, 0]
+
+    @pytest.mark.parametrize("country", ["DE", "US", "KI"])  # of one zone, several, and a day ahead
+    @pytest.mark.parametrize("hours", range(0, 26, 5))
+    def test_is_left_out_by_a_kept_condition_as_by_a_new_one(self, country: str, hours: int) -> None:
+        viewer, then = Viewer(country, ("en",), Audience(13, allows_unrated=False)), NOW + timedelta(hours=hours)
+        selectors._composed.cache_clear()
+        new = selectors._Visible(viewer, then)
+        selectors._composed.cache_clear()
+        selectors._Visible(viewer, NOW)
+        kept = selectors._Visible(viewer, then)
+        assert (kept._text, kept._values) == (new._text, new._values)
+
     def test_is_not_given_away_by_a_correction(self) -> None:
         ingest(
             feed(movie(1, titles={"en": "Nosferatu"}, availability=[])),
