@@ -169,6 +169,8 @@ CACHES = {"default": {"BACKEND": "core.metrics.MeasuredCache", "LOCATION": REDIS
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+# The admin's is the only page to sign in at; who calls it by its own address names no other to go on to.
+LOGIN_REDIRECT_URL = "admin:index"
 # The first makes new hashes (argon2id, as OWASP advises); the second still reads imported ones.
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",

@@ -97,6 +97,10 @@ class TestAdminDoor:
         assert (answer.status_code, answer["Location"]) == (302, "/admin/")
         assert client.get("/admin/").status_code == 200
 
+    def test_leads_to_the_admin_from_its_own_address(self) -> None:
+        form = {"username": StaffFactory.create().email, "password": PASSWORD, "code": ""}
+        assert Client(REMOTE_ADDR=App().address).post(reverse("admin:login"), form)["Location"] == "/admin/"
+
     def test_shows_a_form_with_a_field_for_the_code(self) -> None:
         page = Client().get(reverse("admin:login")).content.decode()
         for name in ("username", "password", "code"):
