@@ -69,6 +69,7 @@ def package_queued_media(**_: Any) -> None:
 def purge_media(**_: Any) -> None:
     """Delete films and tracks that nobody plays or resumes any more."""
     media.purge(now=clock.now())
+    media.purge_orphans(now=clock.now())
 
 
 @shared_task

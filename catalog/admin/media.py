@@ -309,11 +309,18 @@ def _tables(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     if not facts:
         return []
     rungs = [[f"{rung['width']} by {rung['height']}", f"{facts['frame_rate']:g}"] for rung in facts["rungs"]]
-    sounds = [[track["label"], track["language"], track["role"], f"{track['kbps']} kbit/s"] for track in facts["audio"]]
+    layouts = {1: "mono", 2: "stereo", 6: "5.1"}
+    sounds = [
+        [
+            track["label"], track["language"], track["role"], layouts.get(track["channels"], track["channels"]),
+            f"{track['kbps']} kbit/s",
+        ]
+        for track in facts["audio"]
+    ]  # fmt: skip
     texts = [[track["label"], track["language"], track["role"]] for track in facts["text"]]
     tables = [
         ("Sizes", {"headers": ["pixels", "frames a second"], "rows": rungs}),
-        ("Sound", {"headers": ["name", "language", "role", "rate"], "rows": sounds}),
+        ("Sound", {"headers": ["name", "language", "role", "channels", "rate"], "rows": sounds}),
         ("Subtitles", {"headers": ["name", "language", "role"], "rows": texts}),
     ]
     return [(name, table) for name, table in tables if table["rows"]]

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from babel import Locale, UnknownLocaleError
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """Raised whenever a source would be packaged otherwise than before: what is there already is then made anew."""
 
 SEGMENT_SECONDS = 6
@@ -33,6 +33,10 @@ LARGEST_SIDE = 16_384
 HDR_TRANSFERS = {"smpte2084": "HDR10 (PQ)", "arib-std-b67": "HLG"}
 TEXT_SUBTITLES = frozenset({"subrip", "srt", "webvtt", "mov_text", "ass", "ssa", "text"})
 MOST_TRACKS = 32
+KBPS = {1: 64, 2: 128, 6: 384}
+"""Of AAC, by channels: what sounds like the source."""
+SURROUND = 6
+"""Channels of 5.1, the most that is made; 7.1 becomes that."""
 LEAST_KBPS = 60
 
 
@@ -324,18 +328,20 @@ def _audio(sounds: Iterable[Sound]) -> tuple[AudioTrack, ...]:
         if (sound.language, name) in taken:
             name = f"{name} {sum(key[0] == sound.language for key in taken) + 1}"
         taken.add((sound.language, name))
-        channels = min(2, max(1, sound.channels))
-        tracks.append(
+        # Two channels play everywhere; who has the loudspeakers finds 5.1 beside them.
+        layouts = [min(2, max(1, sound.channels)), *([SURROUND] if sound.channels >= SURROUND else [])]
+        tracks += [
             AudioTrack(
-                name=f"a{len(tracks) + 1}-{sound.language}",
+                name=f"a{len(tracks) + number}-{sound.language}",
                 index=sound.index,
                 language=sound.language,
-                label=name,
+                label=f"{name} 5.1" if channels == SURROUND else name,
                 channels=channels,
-                kbps=128 if channels == 2 else 64,
+                kbps=KBPS[channels],
                 role=role,
             )
-        )
+            for number, channels in enumerate(layouts, 1)
+        ]
     return tuple(tracks)
 
 

@@ -12,7 +12,7 @@ from catalog.services.media.attaching import (
 )
 from catalog.services.media.execution import execute
 from catalog.services.media.jobs import LeaseLost, NothingToPackage, PackageUnknown, release_abandoned, retry
-from catalog.services.media.purging import purge
+from catalog.services.media.purging import purge, purge_orphans
 
 __all__ = [
     "INCOMING",
@@ -27,6 +27,7 @@ __all__ = [
     "attach_subtitles",
     "execute",
     "purge",
+    "purge_orphans",
     "release_abandoned",
     "remove_subtitles",
     "retry",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import re
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from django.core.files.base import File
 from django.core.files.storage import storages
 from django.db import transaction
 
+from catalog import rules
 from catalog.models import MediaPackage, MediaSource, MediaSubtitles, Title
 from catalog.packaging import subtitles
 from catalog.services import titles
@@ -21,7 +21,6 @@ from catalog.services.media import jobs
 from core.errors import DomainError
 from core.ids import new_id
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 INCOMING = "incoming/"
 """The folder of the private storage from which films are attached that were put there by other means."""
 
@@ -103,7 +102,7 @@ def attach_subtitles(
 
     `role` is one of MediaSubtitles.Role. Raises TitleUnknown, SubtitlesRefused.
     """
-    if not _LANGUAGE.fullmatch(language) or len(language) > 20:
+    if not rules.is_language_tag(language):
         raise SubtitlesRefused(f"{language!r} is no language tag; write one such as de or pt-BR.")
     try:
         text = subtitles.as_webvtt(data)
@@ -134,14 +133,20 @@ def _package_anew(title: Title, *, by: str, now: datetime) -> MediaPackage | Non
 
 
 def _add(source: MediaSource, *, by: str, now: datetime) -> MediaPackage | None:
-    with transaction.atomic():
-        titles.locked(source.title_id)
-        # Two browsers may have sent the same file: the first one's counts.
-        known = MediaSource.objects.filter(title_id=source.title_id, digest=source.digest).exclude(file="").first()
-        if known is None:
-            source.save(force_insert=True)
-    if known is not None and source.is_ours:
-        storages["private"].delete(source.file)
+    known = None
+    is_kept = False
+    try:
+        with transaction.atomic():
+            titles.locked(source.title_id)
+            # Two browsers may have sent the same file: the first one's counts.
+            known = MediaSource.objects.filter(title_id=source.title_id, digest=source.digest).exclude(file="").first()
+            if known is None:
+                source.save(force_insert=True)
+        is_kept = known is None
+    finally:
+        # Nobody would find it again: no row names it. If we are killed here, `purge_orphans` finds it.
+        if source.is_ours and not is_kept:
+            storages["private"].delete(source.file)
     return jobs.queue(source=known or source, by=by, now=now)
 
 

@@ -18,12 +18,32 @@ TRACKS_KEPT = timedelta(days=7)
 SOURCES_KEPT = timedelta(days=30)
 """How long an uploaded film stays after another has replaced it."""
 
+ORPHANS_KEPT = timedelta(days=1)
+"""How long a folder stays that no source names: whoever stored a film in it may be about to write the row."""
+
 State = MediaPackage.State
 
 
 def purge(*, now: datetime) -> int:
     """Delete the files whose time is over; answer of how many packages, tracks and sources."""
     return _packages(now) + _tracks(now) + _sources(now)
+
+
+def purge_orphans(*, now: datetime) -> int:
+    """Delete films whose sender was killed before there was a row of them; answer how many."""
+    storage = storages["private"]
+    try:
+        folders, _ = storage.listdir("media")
+    except FileNotFoundError:
+        return 0
+    known = {str(pk) for pk in MediaSource.objects.values_list("pk", flat=True)}
+    number = 0
+    for folder in sorted(set(folders) - known):
+        name = f"media/{folder}/source"
+        if storage.exists(name) and storage.get_modified_time(name) <= now - ORPHANS_KEPT:
+            delete_folder(storage, f"media/{folder}")
+            number += 1
+    return number
 
 
 def delete_folder(storage: Storage, folder: str) -> None:

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import IntegrityError, connection, transaction
 
@@ -26,6 +27,7 @@ from catalog.selectors import media as selectors
 from catalog.services import media
 from catalog.services.media import execution
 from core import clock
+from core.ids import new_id
 from local import paths
 from tests import clips
 from tests.catalog.media.conftest import LATER, attach, packaged
@@ -174,6 +176,21 @@ class TestPurge:
         assert media.purge(now=LATER + timedelta(days=300)) == 0
         private = storages["private"]
         assert [private.exists(f"media/{package.source_id}/source") for package in (old, new)] == [False, True]
+
+    def test_removes_a_film_whose_sender_was_killed_before_there_was_a_row(
+        self, film: Path, tmp_path: Path, settings: Any
+    ) -> None:
+        # Of its own: the films of other tests have no rows either.
+        private = settings.STORAGES["private"] | {"OPTIONS": {"location": tmp_path}}
+        settings.STORAGES = settings.STORAGES | {"private": private}
+        assert media.purge_orphans(now=clock.now()) == 0
+        queued = attach(TitleFactory.create(), film)
+        assert queued is not None
+        storage = storages["private"]
+        half = storage.save(f"media/{new_id()}/source", ContentFile(b"half a film"))
+        assert media.purge_orphans(now=clock.now()) == 0
+        assert media.purge_orphans(now=clock.now() + timedelta(days=1, minutes=1)) == 1
+        assert (storage.exists(half), storage.exists(queued.source.file)) == (False, True)
 
 
 @pytest.mark.django_db

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ def folder_of(package: MediaPackage) -> Path:
 def size_of(picture: Path) -> tuple[int, int]:
     with Image.open(picture) as image:
         return image.size
+
+
+def stored_films() -> set[str]:
+    try:
+        return set(storages["private"].listdir("media")[0])
+    except FileNotFoundError:
+        return set()
 
 
 class TestExecute:
@@ -129,6 +137,42 @@ class TestExecute:
         }
         assert len(lengths) == 1
 
+    def test_keeps_surround_sound_beside_stereo(self, tmp_path: Path) -> None:
+        film = clips.film(tmp_path / "surround.mkv", sounds=("eng", "deu"), seconds=1, extra=["-ac:a:0", "6"])
+        package = packaged(TitleFactory.create(), film)
+        folder = folder_of(package)
+        master = m3u8.load(str(folder / "master.m3u8"))
+        tracks = [(item.name, item.language, item.channels, item.default) for item in master.media]
+        assert tracks == [
+            ("English", "en", "2", "YES"), ("English 5.1", "en", "6", "NO"), ("Deutsch", "de", "1", "NO"),
+        ]  # fmt: skip
+        sets = MPEGDASHParser.parse(str(folder / "manifest.mpd")).periods[0].adaptation_sets
+        sounds = [item for item in sets if item.content_type == "audio"]
+        assert [
+            (item.lang, item.representations[0].audio_channel_configurations[0].value) for item in sounds
+        ] == [("en", "2"), ("en", "6"), ("de", "1")]  # fmt: skip
+        labels = (
+            etree.parse(str(folder / "manifest.mpd"))
+            .getroot()
+            .iterfind(".//{*}AdaptationSet[@contentType='audio']/{*}Label")
+        )
+        assert [label.text for label in labels] == ["English", "English 5.1", "Deutsch"]
+        whole = tmp_path / "whole.mp4"
+        parts = [folder / "a2-en" / name for name in ("init.mp4", "1.m4s")]
+        whole.write_bytes(b"".join(part.read_bytes() for part in parts))
+        command = [
+            settings.FFPROBE,
+            "-v",
+            "error",
+            "-show_entries",
+            "stream=channels,channel_layout",
+            "-of",
+            "csv=p=0",
+            str(whole),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.strip() == "6,5.1"
+
     def test_tells_the_apps_above_and_selectors_answer(self, film: Path) -> None:
         package = packaged(TitleFactory.create(), film)
         event = OutboxEvent.objects.get()
@@ -172,6 +216,20 @@ class TestAttach:
         with pytest.raises(media.FileTooLarge):
             attach(TitleFactory.create(), film)
         assert not MediaSource.objects.exists()
+
+    def test_leaves_no_file_behind_when_the_title_goes_meanwhile(self) -> None:
+        title = TitleFactory.create(name=None)
+
+        class Film(ContentFile):  # type: ignore[type-arg]  # generic in the stubs alone
+            def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+                """Lose the title while the file is read."""
+                Title.objects.filter(pk=title.pk).delete()
+                yield from super().chunks(chunk_size)
+
+        before = stored_films()
+        with pytest.raises(titles.TitleUnknown):
+            media.attach(title_id=title.pk, name="x", content=Film(b"a film"), by="t", now=NOW)
+        assert (MediaSource.objects.count(), stored_films()) == (0, before)
 
     def test_takes_a_film_that_lies_in_the_storage_and_leaves_it_there(self, film: Path) -> None:
         title = TitleFactory.create()

@@ -156,7 +156,7 @@ class TestPlan:
         )
         plan = planning.plan(source(sounds=sounds), HOUR)
         assert [(track.index, track.label, track.channels, track.role) for track in plan.audio] == [
-            (3, "English", 1, "main"), (2, "Deutsch", 2, "main"), (4, "English 2", 2, "main"),
+            (3, "English", 1, "main"), (2, "Deutsch", 2, "main"), (2, "Deutsch 5.1", 6, "main"), (4, "English 2", 2, "main"),
             (5, "Original", 2, "main"), (1, "English [AD]", 2, "description"),
         ]  # fmt: skip
 
