@@ -91,6 +91,10 @@ class ProviderAdmin(LargeList):
         obj._state.adding = False
 
 
+HIDDEN = "…"
+"""Stands for the query of an address, in which partners put keys."""
+
+
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """Where a provider delivers, and how often to look."""
 
@@ -98,23 +102,48 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
         choices=[(reader.name, reader.label) for reader in READERS.values()], widget=UnfoldAdminSelectWidget
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Show no key that is in the address: left as it is shown, the address stays what it was."""
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding and "location" in self.fields:
+            self.initial["location"] = _masked(self.instance)
+
+    def clean_location(self) -> str:
+        """Answer the address itself where it was left alone."""
+        location: str = self.cleaned_data["location"]
+        unchanged = not self.instance._state.adding and location == _masked(self.instance)
+        if not unchanged and HIDDEN in location:
+            raise forms.ValidationError("Write the whole address, with what is hidden of it here.", code="hidden")
+        return self.instance.location if unchanged else location
+
 
 @admin.register(FeedSource)
 class FeedSourceAdmin(LargeList):
     """Places that are looked at by themselves."""
 
     form = SourceForm
-    list_display = ("provider", "location", "format", "every_minutes", "enabled", "checked_at", "outcome_label")
+    list_display = ("provider", "shown_place", "format", "every_minutes", "enabled", "checked_at", "outcome_label")
     list_filter = ("provider", "enabled")
     list_select_related = ("provider",)
     ordering = ("provider__name", "pk")
     sortable_by = ()
     actions = ("check_now",)
-    readonly_fields = ("checked_at", "outcome", "failures")
+    readonly_fields = ("checked_at", "outcome", "failures", "shown_place")
     fields = (
-        "provider", ("kind", "location", "pattern"), ("format", "delivery"), "credential", ("every_minutes", "enabled"),
-        ("checked_at", "outcome", "failures"),
+        "provider", ("kind", "pattern"), "location", "credential", ("format", "delivery"), ("every_minutes", "enabled"),
+        ("checked_at", "failures"), "outcome",
     )  # fmt: skip
+
+    @display(description="location")
+    def shown_place(self, source: FeedSource) -> str:
+        """Answer where, without what may be secret of it."""
+        return _masked(source)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Keep the address from those who only read."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fields
+        return [("shown_place" if field == "location" else field) for field in self.fields]
 
     @display(description="outcome", label={"well": "success", "worse": "danger"})
     def outcome_label(self, source: FeedSource) -> tuple[str, str]:
@@ -321,6 +350,12 @@ class IngestRunAdmin(LargeList):
             return selectors.run_by_id(UUID(run_id))
         except (ValueError, IngestRun.DoesNotExist) as error:
             raise Http404 from error
+
+
+def _masked(source: FeedSource) -> str:
+    """Answer a source's location, with dots for the query of an address."""
+    has_query = source.kind == FeedSource.Kind.ADDRESS and "?" in source.location
+    return f"{source.place}?{HIDDEN}" if has_query else source.place
 
 
 def _address(run_id: UUID) -> str:

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from catalog.models.ingest import IngestRun, Provider
+from core.addresses import shown
 
 
 class FeedSourceQuerySet(models.QuerySet["FeedSource"]):
@@ -65,7 +66,12 @@ class FeedSource(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} at {self.location}"
+        return f"{self.provider} at {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Answer the location as anybody may read it: a key in an address's query is left out."""
+        return shown(self.location) if self.kind == self.Kind.ADDRESS else self.location
 
 
 class TakenFile(models.Model):

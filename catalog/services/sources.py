@@ -21,6 +21,7 @@ from catalog.models import FeedSource, TakenFile
 from catalog.services import ingestion
 from core import outbound
 from core.errors import DomainError
+from core.files import open_found
 
 logger = structlog.get_logger(__name__)
 
@@ -174,7 +175,10 @@ def _file_name(url: str) -> str:
 
 def _watch(source: FeedSource, by: str, now: datetime) -> Iterator[UUID]:
     for path in _new_files(source, now):
-        status = path.stat()
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue  # whoever put it there took it back
         try:
             with transaction.atomic():
                 taken = TakenFile.objects.create(
@@ -187,7 +191,7 @@ def _watch(source: FeedSource, by: str, now: datetime) -> Iterator[UUID]:
         except IntegrityError:
             continue  # another look has taken it meanwhile
         try:
-            with path.open("rb") as file:
+            with open_found(_folder(source), path, status) as file:
                 run_id = _take(source, file, path.name, by, now)
         except OSError as error:
             taken.delete()

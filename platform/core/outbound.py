@@ -18,6 +18,7 @@ from django.conf import settings
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress
 
+from core.addresses import shown
 from core.errors import DomainError
 
 CONNECT_SECONDS = 10
@@ -67,18 +68,18 @@ def fetch(url: str, *, into: BinaryIO, most: int, seconds: float, headers: Mappi
     until then is the caller's to discard.
     """
     if not _is_web_address(url):
-        raise AddressRefused(f"{_shown(url)} is no http(s) address.")
+        raise AddressRefused(f"{shown(url)} is no http(s) address.")
     ends_at = time.monotonic() + seconds
     try:
         with _session() as session, session.get(url, headers=dict(headers or {}), stream=True) as response:
             return _read(response, into, most, ends_at, seconds)
     except InvalidIPAddress as error:
-        raise AddressRefused(f"{_shown(url)} leads to {error}, which is no public address.") from None
+        raise AddressRefused(f"{shown(url)} leads to {error}, which is no public address.") from None
     except (requests.exceptions.InvalidSchema, ValueError) as error:
         # A ValueError is an address that nobody can read: this one, or one that a redirect names.
-        raise AddressRefused(f"{_shown(url)} cannot be fetched: {type(error).__name__}.") from None
+        raise AddressRefused(f"{shown(url)} cannot be fetched: {type(error).__name__}.") from None
     except (requests.RequestException, OSError) as error:
-        raise FetchFailed(f"{_shown(url)} cannot be fetched: {type(error).__name__}. Try again later.") from None
+        raise FetchFailed(f"{shown(url)} cannot be fetched: {type(error).__name__}. Try again later.") from None
 
 
 def _is_web_address(url: str) -> bool:
@@ -107,14 +108,14 @@ def _session() -> HTTPSession:
 
 def _read(response: requests.Response, into: BinaryIO, most: int, ends_at: float, seconds: float) -> Answer:
     if response.status_code not in {200, 304}:
-        raise FetchFailed(f"{_shown(response.url)} answered {response.status_code}.")
+        raise FetchFailed(f"{shown(response.url)} answered {response.status_code}.")
     size = 0
     for chunk in response.iter_content(_CHUNK):
         size += len(chunk)
         if size > most:
-            raise TooLarge(f"{_shown(response.url)} answers more than {most:,} bytes.")
+            raise TooLarge(f"{shown(response.url)} answers more than {most:,} bytes.")
         if time.monotonic() > ends_at:
-            raise FetchFailed(f"{_shown(response.url)} took longer than {seconds:g} seconds.")
+            raise FetchFailed(f"{shown(response.url)} took longer than {seconds:g} seconds.")
         into.write(chunk)
     headers = response.headers
     return Answer(
@@ -125,13 +126,3 @@ def _read(response: requests.Response, into: BinaryIO, most: int, ends_at: float
         last_modified=headers.get("Last-Modified", ""),
         size=size,
     )
-
-
-def _shown(url: str) -> str:
-    """Answer an address as it may be shown: without the name and password, and the query, that may be in it."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "What is named here"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

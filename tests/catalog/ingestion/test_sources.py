@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection, transaction
@@ -294,3 +295,21 @@ class TestAdmin:
         staff.post(address, data | {"location": "https://example.org/feed.jsonl"})
         source = FeedSource.objects.get()
         assert (source.location, source.every_minutes) == ("https://example.org/feed.jsonl", 30)
+
+    def test_shows_no_key_of_an_address_and_keeps_it(self, staff: Client) -> None:
+        source = source_of("https://example.org/feed.jsonl?token=s3cret")
+        address = reverse("admin:catalog_feedsource_change", args=[source.pk])
+        page = staff.get(address)
+        pages = [page, staff.get(reverse("admin:catalog_feedsource_changelist"))]
+        assert ["s3cret" in each.content.decode() for each in pages] == [False, False]
+        assert "https://example.org/feed.jsonl?…" in pages[1].content.decode()
+        data = form_of(page)
+        assert staff.post(address, data | {"every_minutes": "5"}).status_code == 302
+        source.refresh_from_db()
+        assert (source.location, source.every_minutes) == ("https://example.org/feed.jsonl?token=s3cret", 5)
+        answer = staff.post(address, data | {"location": "https://example.org/other?…"})
+        assert "Write the whole address" in str(answer.context["errors"])
+        assert not LogEntry.objects.filter(object_repr__contains="s3cret").exists()
+        assert staff.post(address, data | {"location": "https://example.org/other?key=2"}).status_code == 302
+        source.refresh_from_db()
+        assert source.location == "https://example.org/other?key=2"
