@@ -91,6 +91,34 @@ def _faults(reporter: pytest.TerminalReporter) -> list[str]:
     return rows
 
 
+def _hostile(reporter: pytest.TerminalReporter) -> list[str]:
+    """Answer the table of hostile input: what was sent, and what became of it."""
+    rows = {
+        tuple(told)
+        for report in reporter.stats.get("passed", [])
+        for kind, told in report.user_properties
+        if kind == "hostile" and report.when == "call"
+    }
+    return [f"{sent:<60} {' '.join(str(outcome).split())}" for sent, outcome in sorted(rows)]
+
+
+def _reports(reporter: pytest.TerminalReporter) -> list[str]:
+    """Answer the table of deliveries that were read: every record counted once, and how long it took."""
+    rows = sorted(
+        tuple(told)
+        for report in reporter.stats.get("passed", [])
+        for kind, told in report.user_properties
+        if kind == "report" and report.when == "call"
+    )
+    if not rows:
+        return []
+    columns = ("read", "created", "updated", "unchanged", "rejected", "retired", "absent", "seconds")
+    lines = [f"{'delivery':<62}" + "".join(f"{column:>10}" for column in columns) + "  problems"]
+    for name, *counts, problems in rows:
+        lines.append(f"{name:<62}" + "".join(f"{count:>10}" for count in counts) + f"  {problems}")
+    return lines
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was proved."""
     proved = Counter(_passed(terminalreporter))
@@ -115,6 +143,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("faults survived: charges expected, charges made")
         for row in faults:
             terminalreporter.write_line(row)
-        # Of the last run, to be looked at later.
-        paths.STATE.mkdir(exist_ok=True)
-        (paths.STATE / "faults.txt").write_text("\n".join(faults) + "\n")
+        _keep("faults.txt", faults)
+    if hostile := _hostile(terminalreporter):
+        terminalreporter.section("hostile input: what was sent, what became of it")
+        for row in hostile:
+            terminalreporter.write_line(row)
+        _keep("hostile.txt", hostile)
+    if deliveries := _reports(terminalreporter):
+        terminalreporter.section("deliveries: what became of each record")
+        for row in deliveries:
+            terminalreporter.write_line(row)
+        _keep("deliveries.txt", deliveries)
+
+
+def _keep(name: str, rows: list[str]) -> None:
+    """Leave a table of the last run, to be looked at later."""
+    paths.STATE.mkdir(exist_ok=True)
+    (paths.STATE / name).write_text("\n".join(rows) + "\n")

@@ -10,6 +10,7 @@ from django.test import Client
 from catalog.models import MatchCandidate, PublicationEntry, SourceRecord, Title, TitleMerge
 from catalog.rules import Likeness, resemblance
 from catalog.services import editing, matching
+from tests.catalog.ingestion.test_real_files import Record, reported
 from tests.factories.accounts import ProfileFactory, sign_in
 from tests.factories.catalog import NOW, ProviderFactory, SeasonFactory, TitleFactory, counts, feed, ingest, movie
 
@@ -120,13 +121,17 @@ class TestLinking:
         assert counts(run) == {"read": 2, "created": 2}
 
     @pytest.mark.skipif(not DATA.exists(), reason="the folder of shared test data is absent")
-    def test_of_netflix_prime_and_tvmaze(self) -> None:
+    def test_of_netflix_prime_and_tvmaze(self, record_property: Record) -> None:
         for name, path in (("netflix", "titles/netflix_titles.csv"), ("prime", "titles/amazon_prime_titles.csv")):
             provider = ProviderFactory.create(code=name)
-            run = ingest((DATA / path).read_bytes(), provider, format="kaggle-titles")
+            content = (DATA / path).read_bytes()
+            run = reported(content, provider, f"{path}, matched", record_property, format="kaggle-titles")
         assert run.read == run.created + run.updated
         assert (run.created, run.updated, run.problems.filter(code="possible_match").count()) == (9446, 222, 43)
-        run = ingest((DATA / "tvmaze/shows.json").read_bytes(), ProviderFactory.create(), format="tvmaze")
+        content = (DATA / "tvmaze/shows.json").read_bytes()
+        run = reported(
+            content, ProviderFactory.create(), "tvmaze/shows.json, matched", record_property, format="tvmaze"
+        )
         assert (run.created, run.updated, run.problems.filter(code="possible_match").count()) == (301, 0, 73)
 
 

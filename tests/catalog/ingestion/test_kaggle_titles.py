@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.models import Credit, IngestRun, SourceRecord, Title
+from tests.catalog.ingestion.test_real_files import Record, reported
 from tests.factories.catalog import ProviderFactory, counts, ingest
 
 pytestmark = pytest.mark.django_db
@@ -39,13 +40,13 @@ def kaggle(content: bytes) -> IngestRun:
 
 @pytest.mark.skipif(not REAL.exists(), reason="the folder of shared test data is absent")
 class TestTheRealFile:
-    def test_loses_nothing_reports_all_and_is_unchanged_the_second_time(self) -> None:
+    def test_loses_nothing_reports_all_and_is_unchanged_the_second_time(self, record_property: Record) -> None:
         provider = ProviderFactory.create()
-        content = REAL.read_bytes()
-        run = ingest(content, provider, format="kaggle-titles")
+        content, name = REAL.read_bytes(), "titles/netflix_titles.csv"
+        run = reported(content, provider, name, record_property, format="kaggle-titles")
         assert counts(run) == {"read": 8807, "created": 8807}
-        reported = Counter(run.problems.values_list("severity", "code", "field"))
-        assert reported == {
+        told = Counter(run.problems.values_list("severity", "code", "field"))
+        assert told == {
             ("warning", "white_space", "date_added"): 88,
             ("warning", "white_space", "title"): 8,
             ("warning", "white_space", "cast"): 7,
@@ -67,11 +68,11 @@ class TestTheRealFile:
             ("info", "missing", "rating"): 4,
             ("info", "unrated", "rating"): 83,
         }
-        assert run.problem_count == sum(reported.values())
+        assert run.problem_count == sum(told.values())
         assert Counter(Title.objects.values_list("kind", flat=True)) == {"movie": 6131, "series": 2676}
         shifted = Title.objects.filter(source_records__external_id__in=["s5542", "s5795", "s5814"])
         assert set(shifted.values_list("runtime_seconds", flat=True)) == {66 * 60, 74 * 60, 84 * 60}
-        again = ingest(content, provider, format="kaggle-titles")
+        again = reported(content, provider, f"{name}, again", record_property, format="kaggle-titles")
         assert counts(again) == {"read": 8807, "unchanged": 8807}
         assert again.problem_count == 0
 

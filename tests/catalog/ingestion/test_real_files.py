@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from catalog.models import AvailabilityWindow, Credit, IngestRun, Title
-from tests.factories.catalog import ProviderFactory, counts, ingest
+from catalog.models import AvailabilityWindow, Credit, IngestRun, Provider, Title
+from tests.factories.catalog import ProviderFactory, counts, feed, ingest
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -39,9 +42,28 @@ MEC = (
 )  # fmt: skip
 
 
+Record = Callable[[str, object], None]
+REPORTED = ("read", "created", "updated", "unchanged", "rejected", "retired", "absent")
+
+
 @pytest.fixture(autouse=True)
 def schemas(settings: Any) -> None:
     settings.MOVIELABS_SCHEMAS = str(DATA / "movielabs" / "xsd")
+
+
+def reported(content: bytes, provider: Provider, name: str, record_property: Record, **options: Any) -> IngestRun:
+    """Ingest a delivery, and put its report into the table with which the tests end."""
+    began = time.perf_counter()
+    run = ingest(content, provider, **options)
+    report = {key: getattr(run, key) for key in REPORTED}
+    record_property("report", (name, *report.values(), f"{time.perf_counter() - began:.2f}", _codes(run)))
+    return run
+
+
+def _codes(run: IngestRun) -> str:
+    """Answer the problems of a run that need attention, by code."""
+    found = Counter(run.problems.exclude(severity="info").values_list("code", flat=True))
+    return ", ".join(f"{code} {number}" for code, number in found.most_common(4))
 
 
 def assert_adds_up(run: IngestRun) -> None:
@@ -51,23 +73,50 @@ def assert_adds_up(run: IngestRun) -> None:
 
 @pytest.mark.parametrize(("name", "path", "expected"), FILES, ids=[path for _, path, _ in FILES])
 def test_each_record_counts_once_and_is_unchanged_the_second_time(
-    name: str, path: str, expected: dict[str, int]
+    name: str, path: str, expected: dict[str, int], record_property: Record
 ) -> None:
     provider = ProviderFactory.create()
     content = (DATA / path).read_bytes()
-    first = ingest(content, provider, format=name)
+    first = reported(content, provider, path, record_property, format=name)
     assert_adds_up(first)
     assert counts(first) == expected
-    again = ingest(content, provider, format=name)
+    again = reported(content, provider, f"{path}, again", record_property, format=name)
     assert_adds_up(again)
     unchanged = {"read": first.read, "unchanged": first.created + first.updated, "rejected": first.rejected}
     assert counts(again) == {key: number for key, number in unchanged.items() if number}
 
 
-def test_mec_of_a_series_hangs_together() -> None:
+def test_full_delivery_of_ten_thousand_retires_little_and_refuses_to_retire_much(record_property: Record) -> None:
+    provider = ProviderFactory.create(max_retired_percent=10)
+
+    def deliver(number: int) -> IngestRun:
+        films = (
+            {
+                "id": f"m{index}",
+                "kind": "movie",
+                "titles": {"en": f"Film {index}"},
+                "availability": [{"license_type": "SVOD"}],
+            }
+            for index in range(number)
+        )
+        name = f"a full delivery of {number:,} titles"
+        return reported(feed(*films), provider, name, record_property, delivery="full")
+
+    assert counts(deliver(10_000)) == {"read": 10_000, "created": 10_000}
+    refused = deliver(8_900)
+    assert_adds_up(refused)
+    assert counts(refused) == {"read": 8_900, "unchanged": 8_900}
+    assert refused.problems.get().code == "too_many_absent"
+    assert Title.objects.filter(state="published").count() == 10_000
+    assert counts(deliver(9_100)) == {"read": 9_100, "unchanged": 9_100, "absent": 900}
+    assert Title.objects.filter(state="published").count() == 9_100
+
+
+def test_mec_of_a_series_hangs_together(record_property: Record) -> None:
     provider = ProviderFactory.create()
     for name in MEC:
-        run = ingest((DATA / "movielabs" / "examples" / name).read_bytes(), provider, format="movielabs-mec")
+        path = f"movielabs/examples/{name}"
+        run = reported((DATA / path).read_bytes(), provider, path, record_property, format="movielabs-mec")
         # The file of episode 5 says that it is episode 4, which was there before.
         outcome = "updated" if "E5" in name else "created"
         assert counts(run) == {"read": 1, outcome: 1}, (name, list(run.problems.values_list("code", "message")))
@@ -87,11 +136,11 @@ def test_mec_of_a_series_hangs_together() -> None:
     assert Credit.objects.filter(title__kind="episode", job="actor", billing=1).count() == 2
 
 
-def test_tvmaze_episodes_find_their_show_and_make_its_seasons() -> None:
+def test_tvmaze_episodes_find_their_show_and_make_its_seasons(record_property: Record) -> None:
     provider = ProviderFactory.create()
     ingest((DATA / "tvmaze" / "shows.json").read_bytes(), provider, format="tvmaze")
     content = (DATA / "tvmaze" / "episodes.json").read_bytes()
-    run = ingest(content, provider, format="tvmaze")
+    run = reported(content, provider, "tvmaze/episodes.json", record_property, format="tvmaze")
     assert counts(run) == {"read": 81, "created": 81}, list(run.problems.values_list("code", "message"))[:5]
     series = Title.objects.get(source_records__external_id="show-82")
     assert Title.objects.filter(kind="episode", series=series).count() == 73
