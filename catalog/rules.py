@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -310,6 +311,14 @@ def clean(text: str) -> str:
 def without_invisible(text: str) -> str:
     """Answer `text` without the characters that nobody sees and that may hide what it says."""
     return text.translate(_INVISIBLE)
+
+
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def is_language_tag(text: str) -> bool:
+    """Say whether this is a language, with or without a region, as BCP 47 writes it: de, pt-BR."""
+    return len(text) <= 20 and _LANGUAGE_TAG.fullmatch(text) is not None
 
 
 def is_eidr(text: str) -> bool:

@@ -35,7 +35,16 @@ READ_ACCOUNTS = {
 }
 
 
-WRITTEN = {"titletext", "alternatetitle", "titlegenre", "titlekeyword", "credit", "contentrating", "externalid"}
+WRITTEN = {
+    "titletext",
+    "alternatetitle",
+    "titlegenre",
+    "titlekeyword",
+    "credit",
+    "contentrating",
+    "externalid",
+    "titlenumber",
+}
 """What an author may say of a title."""
 
 

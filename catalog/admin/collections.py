@@ -4,16 +4,50 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
+from catalog import rules
 from catalog.admin.lists import widget_for
 from catalog.models import Collection, CollectionTitle, EditorialRow
 from catalog.services import collections
 from core import clock
 from core.errors import DomainError
+
+
+class NamesField(forms.Field):
+    """Names by language, one a line, as in `en: Night trains`."""
+
+    widget = UnfoldAdminTextareaWidget({"rows": 3})
+
+    def prepare_value(self, value: Any) -> Any:
+        """Answer the lines."""
+        return (
+            "\n".join(f"{language}: {name}" for language, name in value.items()) if isinstance(value, dict) else value
+        )
+
+    def to_python(self, value: Any) -> dict[str, str]:
+        """Read the lines."""
+        names = {}
+        for line in filter(None, map(str.strip, (value or "").splitlines())):
+            language, colon, name = map(str.strip, line.partition(":"))
+            if not colon or not name or not rules.is_language_tag(language) or language in names:
+                raise forms.ValidationError(
+                    f"{line[:40]!r}: write a language once, a colon and the name, such as de: Nachtzüge.",
+                    code="bad_name",
+                )
+            names[language] = name
+        return names
+
+
+class CollectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A collection, its names typed as editors write them."""
+
+    names = NamesField(help_text="One a line, by language: en: Night trains")
 
 
 class MemberInline(TabularInline):
@@ -48,6 +82,7 @@ class RowInline(StackedInline):
 class CollectionAdmin(ModelAdmin):
     """What editors put before viewers."""
 
+    form = CollectionForm
     list_display = ("label", "slug", "kind", "where", "updated_at")
     list_filter = ("kind",)
     search_fields = ("slug",)

@@ -27,9 +27,8 @@ from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of
 from catalog.models import EditLock, Review, ScheduledAct, Title
-from catalog.models.titles import State
 from catalog.selectors import revisions as versions
-from catalog.services import editing, locks, reviews, scheduling
+from catalog.services import locks, reviews, scheduling
 from core import clock
 from core.errors import DomainError
 
@@ -73,6 +72,7 @@ class EditorialPages(LargeList):
     actions_detail = [  # type: ignore[assignment]  # unfold declares an empty tuple
         "publish_one",
         "withdraw_one",
+        "artwork_one",
         {
             "title": "More",
             "icon": "more_vert",
@@ -122,20 +122,23 @@ class EditorialPages(LargeList):
             raise PermissionDenied
         if request.method != "POST":
             raise Http404
-        wanted: dict[str, Any] = {
-            "title_id": title_id, "number": number, "by": staff.actor(request), "now": clock.now(),
-        }  # fmt: skip
-        is_public = Title.objects.filter(pk=title_id, state=State.PUBLISHED).exists()
-        if is_public and not request.user.has_perm("catalog.publish_title"):
-            return self._do(
-                request, title_id, lambda: reviews.request_revert(**wanted), "The title is public: this waits for a review."
+        keeping = _not_theirs(request)
+        try:
+            review = reviews.revert(
+                title_id=title_id, number=number, by=staff.actor(request), now=clock.now(), keeping=keeping,
+                may_publish=request.user.has_perm("catalog.publish_title"),
             )  # fmt: skip
-        return self._do(
-            request,
-            title_id,
-            lambda: editing.revert(**wanted),
-            f"It is again what it was at revision {number}; that is a revision too.",
+        except DomainError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(_address(title_id))
+        said = (
+            "The title is public: this waits for a review."
+            if review
+            else f"It is again what it was at revision {number}; that is a revision too."
         )
+        kept = ", ".join(sorted("licences" if part == "windows" else part.replace("_", " ") for part in keeping))
+        messages.success(request, f"{said} What you may not change stays as it is: {kept}." if kept else said)
+        return HttpResponseRedirect(_address(title_id))
 
     # ---------------------------------------------------------------- review and plan
 
@@ -376,6 +379,17 @@ def lock_notice(title: Title, request: HttpRequest) -> SafeString | str:
         "{} has kept this title from other editors since {} UTC. {}",
         staff.names([kept.by])[kept.by], kept.at.strftime("%Y-%m-%d %H:%M"), kept.reason,
     )  # fmt: skip
+
+
+def _not_theirs(request: HttpRequest) -> frozenset[str]:
+    """Answer the parts of titles that this member of staff may not change as a whole."""
+    return frozenset(
+        part
+        for part, model in versions.PARTS.items()
+        if not request.user.has_perms(
+            [f"catalog.{verb}_{model._meta.model_name}" for verb in ("add", "change", "delete")]
+        )
+    )
 
 
 def _name_in(review: Review, actor: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -16,6 +15,7 @@ from django.urls import reverse
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from catalog import rules
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of
 from catalog.models import Title
@@ -58,7 +58,7 @@ class GapForm(CountryForm):
     def clean_language(self) -> str:
         """Refuse what is no language tag."""
         tag: str = self.cleaned_data["language"].strip()
-        if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", tag):
+        if not rules.is_language_tag(tag):
             raise ValidationError("Write a language tag of BCP 47, such as de or pt-BR.", code="unknown_language")
         return tag
 

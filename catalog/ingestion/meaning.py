@@ -107,7 +107,7 @@ def country(findings: Findings, field: str, code: str, *, former: bool = False) 
 def language(findings: Findings, field: str, tag: str) -> str | None:
     """Answer a BCP 47 tag as it is usually written; None, with a warning, for what is none."""
     text = tag.strip().replace("_", "-")
-    if not text or not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text) or len(text) > 20:
+    if not rules.is_language_tag(text):
         findings.add(
             "warning", field, "unknown_language", f"{tag[:20]!r} is no language tag (BCP 47): left out. Correct it."
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
@@ -259,7 +260,12 @@ class Title(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.original_title or f"{self.get_kind_display()} {self.number or self.pk}"
+        # By a name that has been fetched already, in the languages that staff read: no query is made for it.
+        texts = getattr(self, "_prefetched_objects_cache", {}).get("texts", ())
+        names = {text.language: text.name for text in texts if text.name}
+        best = rules.best_language(names, ["en", self.original_language])
+        fetched = names[best] if best else ""
+        return fetched or self.original_title or f"{self.get_kind_display()} {self.number or self.pk}"
 
     @property
     def release_year(self) -> int | None:
@@ -330,6 +336,10 @@ class TitleNumber(models.Model):
             # Two places in one order are no order.
             models.UniqueConstraint(fields=["title", "order"], name="title_number_once_per_order"),
         ]
+
+    def __str__(self) -> str:
+        season = "" if self.season_number is None else f"season {self.season_number}, "
+        return f"{self.get_order_display()}: {season}{self.number}"
 
 
 class Genre(models.Model):
@@ -419,3 +429,12 @@ class ExternalId(models.Model):
 
     def __str__(self) -> str:
         return f"{self.namespace}:{self.value}"
+
+    def clean(self) -> None:
+        """Refuse an EIDR that is none: a digit mistyped would link the title to another film."""
+        if self.namespace == "eidr" and not rules.is_eidr(self.value):
+            raise ValidationError(
+                {
+                    "value": "This is no EIDR: write it whole, as in 10.5240/CF5A-AB7E-A4DB-35FA-BAC5-M, and check its digits."
+                }
+            )

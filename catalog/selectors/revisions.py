@@ -23,17 +23,19 @@ from catalog.models import (
     Title,
     TitleGenre,
     TitleKeyword,
+    TitleNumber,
     TitleText,
 )
 
 FIELDS = (
     "number", "original_title", "original_language", "release_date", "release_precision", "end_date", "end_precision",
-    "runtime_seconds", "season_count", "countries", "made_for_kids", "editorial_weight",
+    "runtime_seconds", "season_count", "countries", "companies", "made_for_kids", "editorial_weight",
 )  # fmt: skip
 """The columns of a title that an editor may change."""
 
 PARTS: Mapping[str, type[models.Model]] = {
     "texts": TitleText,
+    "alternate_numbers": TitleNumber,
     "alternate_titles": AlternateTitle,
     "genres": TitleGenre,
     "keywords": TitleKeyword,
@@ -49,6 +51,7 @@ _DERIVED = {"id", "title", "minimum_age", "source_id"}
 # By what a row is known again in a later version, and called in the difference.
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "texts": ("language",),
+    "alternate_numbers": ("order",),
     "alternate_titles": ("name", "language"),
     "genres": ("genre",),
     "keywords": ("keyword",),
@@ -178,7 +181,9 @@ def _shown(value: Any, names: Mapping[str, str]) -> str:
     if value is True:
         return "yes"
     if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
+        return ", ".join(_shown(item, names) for item in value)
+    if isinstance(value, dict):
+        return " ".join(str(item) for item in value.values())
     return names.get(str(value), str(value))
 
 

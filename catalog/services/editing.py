@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -90,8 +90,7 @@ def edit(
     with transaction.atomic():
         title = titles.locked(title_id)
         locks.refuse_others(title, by=by)
-        if seen and seen != fingerprint(snapshot(title_id)):
-            raise EditedMeanwhile
+        refuse_outdated(title_id, seen)
         revisions.keep_first([title_id], now=now)
         for name, value in _known(fields).items():
             setattr(title, name, value)
@@ -106,16 +105,23 @@ def edit(
     return title
 
 
-def revert(*, title_id: UUID, number: int, by: str, now: datetime) -> Title:
+def refuse_outdated(title_id: UUID, seen: str) -> None:
+    """Refuse a change of a locked title that is no longer the version `seen`. Raises EditedMeanwhile."""
+    if seen and seen != fingerprint(snapshot(title_id)):
+        raise EditedMeanwhile
+
+
+def revert(*, title_id: UUID, number: int, by: str, now: datetime, keeping: Collection[str] = ()) -> Title:
     """Make a title again what it was at one of its revisions; that is a new revision.
 
-    Only what differs is written, and is from then on the editors'. Raises TitleUnknown, RevisionUnknown,
+    Only what differs is written, and is from then on the editors'; of the parts in `keeping`, such as licences that
+    this editor may not change, nothing is. Raises TitleUnknown, RevisionUnknown,
     CannotRevert (an id or a person of then belongs elsewhere now) and TitleLocked.
     """
     try:
         with transaction.atomic():
             title = titles.locked(title_id)
-            change = way_back(title_id, number)
+            change = way_back(title_id, number, keeping)
             if not any(change.values()):
                 return title
             return edit(title_id=title_id, **read(change), by=by, now=now, note=f"Reverted to revision {number}")
@@ -125,17 +131,21 @@ def revert(*, title_id: UUID, number: int, by: str, now: datetime) -> Title:
         ) from None
 
 
-def way_back(title_id: UUID, number: int) -> dict[str, Any]:
+def way_back(title_id: UUID, number: int, keeping: Collection[str] = ()) -> dict[str, Any]:
     """Answer the `fields` and `parts`, as a snapshot has them, by which a title differs from one of its revisions.
 
-    Raises RevisionUnknown.
+    The parts in `keeping` are left out. Raises RevisionUnknown.
     """
     wanted = Revision.objects.filter(title=title_id, number=number).first()
     if wanted is None:
         raise RevisionUnknown(f"The title has no revision {number}.")
     present = snapshot(title_id)
     return {
-        name: {key: value for key, value in wanted.snapshot[name].items() if present[name].get(key) != value}
+        name: {
+            key: value
+            for key, value in wanted.snapshot[name].items()
+            if present[name].get(key) != value and (name != "parts" or key not in keeping)
+        }
         for name in ("fields", "parts")
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -83,12 +83,50 @@ def request(
             raise ReviewOpen from None
 
 
-def request_revert(*, title_id: UUID, number: int, by: str, now: datetime) -> Review:
-    """Ask that a public title become again what it was at one of its revisions.
+def change(
+    *,
+    title_id: UUID,
+    fields: Mapping[str, Any],
+    parts: Mapping[str, Sequence[Mapping[str, Any]]],
+    by: str,
+    now: datetime,
+    may_publish: bool,
+    seen: str = "",
+) -> Review | None:
+    """Change a title; a public one, for whoever may not publish, only once another agrees: then answer the review.
+
+    Which of the two it is, is decided under the title's lock. Raises what `editing.edit` and `request` raise.
+    """
+    with transaction.atomic():
+        title = titles.locked(title_id)
+        if may_publish or title.state != State.PUBLISHED:
+            editing.edit(title_id=title_id, fields=fields, parts=parts, by=by, now=now, seen=seen)
+            return None
+        editing.refuse_outdated(title_id, seen)
+        return request(title_id=title_id, fields=fields, parts=parts, by=by, now=now)
+
+
+def revert(
+    *, title_id: UUID, number: int, by: str, now: datetime, may_publish: bool, keeping: Collection[str] = ()
+) -> Review | None:
+    """Make a title again what it was at one of its revisions, or have that reviewed, as `change` does.
+
+    The parts in `keeping` stay as they are. Raises what `editing.revert` and `request_revert` raise.
+    """
+    with transaction.atomic():
+        title = titles.locked(title_id)
+        if may_publish or title.state != State.PUBLISHED:
+            editing.revert(title_id=title_id, number=number, by=by, now=now, keeping=keeping)
+            return None
+        return request_revert(title_id=title_id, number=number, by=by, now=now, keeping=keeping)
+
+
+def request_revert(*, title_id: UUID, number: int, by: str, now: datetime, keeping: Collection[str] = ()) -> Review:
+    """Ask that a public title become again what it was at one of its revisions, but for the parts in `keeping`.
 
     Raises RevisionUnknown, and what `request` raises: NothingToReview if it is that already.
     """
-    change = editing.way_back(title_id, number)
+    change = editing.way_back(title_id, number, keeping)
     return request(title_id=title_id, by=by, now=now, note=f"Back to revision {number}", **change)
 
 

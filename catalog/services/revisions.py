@@ -10,8 +10,11 @@ from catalog.models import Revision, Title
 from catalog.selectors import revisions as selectors
 
 
-def keep(title_ids: Collection[UUID], *, by: str, now: datetime, note: str = "") -> None:
-    """Take locked titles down as they are now, under the revisions that they have; those alone that say something new."""
+def keep(title_ids: Collection[UUID], *, by: str, now: datetime, note: str = "", always: bool = False) -> None:
+    """Take locked titles down as they are now, under the revisions that they have; those alone that say something new.
+
+    With `always`, each: something was done, as the note says, that shows in nothing that is taken down, as with images.
+    """
     numbers = dict(Title.objects.filter(pk__in=title_ids).values_list("pk", "revision"))
     latest = {
         revision.title_id: revision.snapshot
@@ -21,7 +24,9 @@ def keep(title_ids: Collection[UUID], *, by: str, now: datetime, note: str = "")
         [
             Revision(title_id=title_id, number=numbers[title_id], snapshot=snapshot, at=now, by=by, note=note[:500])
             for title_id, snapshot in selectors.snapshots(list(numbers)).items()
-            if title_id not in latest or selectors.fingerprint(latest[title_id]) != selectors.fingerprint(snapshot)
+            if always
+            or title_id not in latest
+            or selectors.fingerprint(latest[title_id]) != selectors.fingerprint(snapshot)
         ]
     )
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import F, Q
 
 from catalog.models import Title
+from catalog.models.titles import State
 from catalog.services import kept
 from core.errors import DomainError
 
@@ -18,6 +19,12 @@ class TitleUnknown(DomainError):
     status = 404
 
 
+class TitlePublic(DomainError):
+    code = "title_public"
+    title = "The title is public: somebody who may publish makes this change."
+    status = 403
+
+
 def locked(title_id: UUID) -> Title:
     """Lock a title, and with it what it belongs to, in the caller's transaction. Raises TitleUnknown."""
     found = Title.objects.filter(pk=title_id).first()
@@ -25,6 +32,12 @@ def locked(title_id: UUID) -> Title:
         raise TitleUnknown(f"There is no title {title_id}.")
     rows = Title.objects.filter(Q(pk=title_id) | Q(pk=found.parent_id) | Q(pk=found.series_id)).locked()
     return next(title for title in rows if title.pk == title_id)
+
+
+def refuse_public(title: Title, *, may_publish: bool) -> None:
+    """Refuse whoever may not publish to change a locked title that viewers see. Raises TitlePublic."""
+    if title.state == State.PUBLISHED and not may_publish:
+        raise TitlePublic
 
 
 def touch_wholes(title: Title, *, now: datetime) -> None:

@@ -96,6 +96,54 @@ class TestTitlePage:
         assert title.ratings.get().minimum_age == 17
         assert title.search_document.name == "die mole"
 
+    def test_takes_companies_and_places_in_other_orders(self, staff: Client) -> None:
+        episode = EpisodeFactory.create(parent=SeasonFactory.create(parent=TitleFactory.create(kind="series")))
+        address = reverse("admin:catalog_title_change", args=[episode.pk])
+        data = form_of(staff.get(address)) | {
+            "companies": "production: Prana-Film\nbroadcast: Canal One",
+            "alternate_numbers-TOTAL_FORMS": "1", "alternate_numbers-0-order": "disc",
+            "alternate_numbers-0-season_number": "2", "alternate_numbers-0-number": "3",
+        }  # fmt: skip
+        answer = staff.post(address, data)
+        assert answer.status_code == 302, answer.context["errors"]
+        episode.refresh_from_db()
+        assert episode.companies == [
+            {"name": "Prana-Film", "role": "production"}, {"name": "Canal One", "role": "broadcast"},
+        ]  # fmt: skip
+        assert str(episode.alternate_numbers.get()) == "Disc: season 2, 3"
+        assert episode.edited == ["alternate_numbers", "companies"]
+        answer = staff.post(address, form_of(staff.get(address)) | {"companies": "studio: X"})
+        assert "write production, distribution or broadcast" in str(answer.context["adminform"].form.errors)
+        shown = staff.get(reverse("admin:catalog_title_history_one", args=[episode.pk])).content.decode()
+        assert "Prana-Film production, Canal One broadcast" in shown
+
+    @pytest.mark.parametrize(
+        ("value", "is_taken"),
+        [("10.5240/CF5A-AB7E-A4DB-35FA-BAC5-M", True), ("10.5240/CF5A-AB7E-A4DB-35FA-BAC5-N", False), ("tt1", False)],
+    )
+    def test_checks_an_eidr(self, staff: Client, value: str, is_taken: bool) -> None:
+        title = TitleFactory.create()
+        address = reverse("admin:catalog_title_change", args=[title.pk])
+        data = form_of(staff.get(address)) | {
+            "external_ids-TOTAL_FORMS": "1", "external_ids-0-namespace": "eidr", "external_ids-0-value": value,
+        }  # fmt: skip
+        assert (staff.post(address, data).status_code == 302, title.external_ids.exists()) == (is_taken, is_taken)
+
+    def test_leads_to_another_part_with_the_next_number(self, staff: Client) -> None:
+        series = TitleFactory.create(kind="series")
+        EpisodeFactory.create(parent=SeasonFactory.create(parent=series, number=2), number=7)
+        text = staff.get(reverse("admin:catalog_title_change", args=[series.pk])).content.decode()
+        assert "Add a season" in text
+        assert "number=3" in text
+        assert "number=8" in text
+        form = staff.get(
+            reverse("admin:catalog_title_add"), {"kind": "season", "parent": str(series.pk), "number": "3"}
+        )
+        values = form.context["adminform"].form
+        assert (values["kind"].value(), values["parent"].value(), values["number"].value()) == (
+            "season", str(series.pk), "3",
+        )  # fmt: skip
+
     def test_refuses_what_the_database_would(self, staff: Client) -> None:
         title = TitleFactory.create()
         address = reverse("admin:catalog_title_change", args=[title.pk])

@@ -114,26 +114,26 @@ class TestWork:
 class TestEditing:
     def test_focuses_within_the_image_and_is_kept(self) -> None:
         title = TitleFactory.create()
-        image = artwork.attach(title_id=title.pk, kind="poster", data=picture(), now=NOW)
-        artwork.focus(image_id=image.pk, point=(0.25, 7), now=LATER)
+        image = artwork.attach(title_id=title.pk, kind="poster", data=picture(), by="user:7", now=NOW)
+        artwork.focus(image_id=image.pk, point=(0.25, 7), by="user:7", now=LATER)
         image.refresh_from_db()
         title.refresh_from_db()
         assert (image.focal_x, image.focal_y, title.revision, title.edited) == (0.25, 1.0, 3, ["artwork"])
 
     def test_removes_for_good(self) -> None:
         title = TitleFactory.create()
-        image = artwork.attach(title_id=title.pk, kind="poster", data=picture(), now=NOW)
-        artwork.remove(image_id=image.pk, now=LATER)
+        image = artwork.attach(title_id=title.pk, kind="poster", data=picture(), by="user:7", now=NOW)
+        artwork.remove(image_id=image.pk, by="user:7", now=LATER)
         assert not Artwork.objects.exists()
         with pytest.raises(artwork.ImageUnknown):
-            artwork.remove(image_id=image.pk, now=LATER)
+            artwork.remove(image_id=image.pk, by="user:7", now=LATER)
         with pytest.raises(artwork.ImageUnknown):
-            artwork.focus(image_id=image.pk, point=(0, 0), now=LATER)
+            artwork.focus(image_id=image.pk, point=(0, 0), by="user:7", now=LATER)
 
     def test_draws_a_replaced_image_anew(self) -> None:
         title = TitleFactory.create()
         for colour in ("navy", "red"):
-            artwork.attach(title_id=title.pk, kind="poster", data=picture(colour=colour), now=NOW)
+            artwork.attach(title_id=title.pk, kind="poster", data=picture(colour=colour), by="user:7", now=NOW)
             artwork.work(now=NOW, limit=10)
         image = title.artwork.get()
         stem = str(image.file.name).rpartition(".")[0]
@@ -144,7 +144,7 @@ class TestPurgeOrphans:
     def test_deletes_what_no_row_names_after_a_day(self) -> None:
         title = TitleFactory.create()
         for colour in ("navy", "red"):
-            artwork.attach(title_id=title.pk, kind="poster", data=picture(colour=colour), now=NOW)
+            artwork.attach(title_id=title.pk, kind="poster", data=picture(colour=colour), by="user:7", now=NOW)
             artwork.work(now=NOW, limit=10)
         default_storage.save(f"artwork/{title.pk}/stray.webp", ContentFile(b"x"))
         assert artwork.purge_orphans(now=clock.now()) == 0

@@ -305,7 +305,7 @@ class TestAdmin:
         one, two = film("One"), film("Two")
         address = reverse("admin:catalog_collection_add")
         data = form_of(staff.get(address)) | {
-            "slug": "night-trains", "kind": "manual", "names": '{"en": "Night trains"}', "rule": "{}",
+            "slug": "night-trains", "kind": "manual", "names": "en: Night trains\nde: Nachtzüge", "rule": "{}",
             "members-TOTAL_FORMS": "2", "members-0-title": two.pk, "members-0-position": "0",
             "members-1-title": one.pk, "members-1-position": "1",
             "rows-TOTAL_FORMS": "1", "rows-0-position": "5", "rows-0-audience": "everybody", "rows-0-countries": "DE,AT",
@@ -314,11 +314,12 @@ class TestAdmin:
         assert answer.status_code == 302, answer.context["errors"]
         assert shown() == {"night-trains": ["Two", "One"]}
         assert EditorialRow.objects.get().countries == ["DE", "AT"]
+        assert Collection.objects.get().names == {"en": "Night trains", "de": "Nachtzüge"}
 
     def test_says_what_is_wrong_with_a_rule(self, staff: Client) -> None:
         address = reverse("admin:catalog_collection_add")
         data = form_of(staff.get(address)) | {
-            "slug": "x", "kind": "rule", "names": '{"en": "X"}', "rule": '{"genre": ["drama"]}',
+            "slug": "x", "kind": "rule", "names": "en: X", "rule": '{"genre": ["drama"]}',
         }  # fmt: skip
         answer = staff.post(address, data)
         assert "unknown field `genre`" in str(answer.context["errors"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -412,3 +413,49 @@ class TestPlan:
         carry_out_plans()
         title.refresh_from_db()
         assert title.state == "published"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestChangeBesidePublishing:
+    """An author saves a draft at the moment in which somebody else publishes it."""
+
+    def beside(self, title: Title, act: Callable[[], Review | None]) -> Review | None:
+        """Act while a transaction that publishes is open; answer what came of it once that has committed."""
+        done: list[Review | None] = []
+
+        def other() -> None:
+            try:
+                done.append(act())
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=other)
+        with transaction.atomic():
+            publication.publish(title_id=title.pk, by="user:1", now=NOW)
+            thread.start()
+            thread.join(0.3)
+            assert done == [], "it has not waited"
+        thread.join()
+        return done[0]
+
+    def test_becomes_a_review(self) -> None:
+        title = TitleFactory.create(state="draft", published_at=None)
+        review = self.beside(
+            title,
+            lambda: reviews.change(
+                title_id=title.pk, fields={"runtime_seconds": 60}, parts={}, by="user:2", now=NOW, may_publish=False
+            ),
+        )
+        assert review is not None
+        title.refresh_from_db()
+        assert (title.state, title.runtime_seconds, review.fields) == ("published", None, {"runtime_seconds": 60})
+
+    def test_that_goes_back_becomes_a_review(self) -> None:
+        title = TitleFactory.create(state="draft", published_at=None)
+        editing.edit(title_id=title.pk, fields={"runtime_seconds": 60}, parts={}, by="user:2", now=NOW)
+        review = self.beside(
+            title, lambda: reviews.revert(title_id=title.pk, number=1, by="user:2", now=NOW, may_publish=False)
+        )
+        assert review is not None
+        title.refresh_from_db()
+        assert (title.state, title.runtime_seconds, review.fields) == ("published", 60, {"runtime_seconds": None})

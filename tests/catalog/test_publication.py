@@ -181,7 +181,7 @@ class TestAttach:
     def test_changes_nothing_the_second_time(self) -> None:
         title = TitleFactory.create()
         for _ in range(2):
-            artwork.attach(title_id=title.pk, kind="poster", data=picture(), now=NOW)
+            artwork.attach(title_id=title.pk, kind="poster", data=picture(), by="user:7", now=NOW)
         title.refresh_from_db()
         assert (title.revision, Artwork.objects.count(), title.edited) == (2, 1, ["artwork"])
 
@@ -191,7 +191,7 @@ class TestAttach:
     def test_refuses_what_is_no_image(self, data: bytes) -> None:
         title = TitleFactory.create()
         with pytest.raises(artwork.ImageRefused):
-            artwork.attach(title_id=title.pk, kind="poster", data=data, now=NOW)
+            artwork.attach(title_id=title.pk, kind="poster", data=data, by="user:7", now=NOW)
         assert not Artwork.objects.exists()
 
     def test_refuses_a_bomb(self) -> None:
@@ -200,7 +200,7 @@ class TestAttach:
         assert len(file.getvalue()) < 100_000
         title = TitleFactory.create()
         with pytest.raises(artwork.ImageRefused, match="pixels"):
-            artwork.attach(title_id=title.pk, kind="poster", data=file.getvalue(), now=NOW)
+            artwork.attach(title_id=title.pk, kind="poster", data=file.getvalue(), by="user:7", now=NOW)
 
 
 class TestConstraints:

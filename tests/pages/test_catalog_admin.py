@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -19,6 +21,18 @@ from tests.pages.conftest import ErrorsOnPage
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keep_picture")]
 
 TEXT = {"language": "en", "name": "The Tideline", "synopsis_short": "A keeper counts the lights that go out at sea."}
+
+
+def scene() -> bytes:
+    """Draw a poster with a light in its upper right."""
+    image = Image.new("RGB", (400, 600), "#1d3557")
+    drawing = ImageDraw.Draw(image)
+    drawing.polygon([(0, 600), (0, 420), (400, 340), (400, 600)], fill="#457b9d")
+    drawing.rectangle([285, 170, 315, 380], fill="#e63946")
+    drawing.ellipse([270, 120, 330, 180], fill="#f1faee")
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -98,4 +112,17 @@ class TestPages:
     def test_of_what_is_missing(self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage) -> None:
         page.goto(f"{live_server.url}/admin/catalog/title/gaps?gap=poster")
         expect(page.get_by_role("link", name="The Tideline")).to_be_visible()
+        assert errors == []
+
+    def test_of_artwork(self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage) -> None:
+        page.goto(f"{live_server.url}/admin/catalog/title/{title.pk}/change/")
+        page.get_by_role("link", name="Add artwork").click()
+        page.locator("input[type=file]").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": scene()})
+        page.get_by_role("button", name="Send").click()
+        page.get_by_role("link", name="Focal point and language").click()
+        # A click is enough, without a script of ours.
+        page.locator("input[type=image]").click(position={"x": 240, "y": 120})
+        expect(page.get_by_text("It is looked at 75% from the left and 25% from the top.")).to_be_visible()
+        image = title.artwork.get()
+        assert (image.focal_x, image.focal_y) == (0.75, 0.25)
         assert errors == []

@@ -153,14 +153,14 @@ class TestKeptAnswers:
             return client.get(f"/api/v1/titles/{title.pk}").json()["artwork"]
 
         assert images() == {}
-        image = artwork.attach(title_id=title.pk, kind="poster", data=make.picture(), now=NOON)
+        image = artwork.attach(title_id=title.pk, kind="poster", data=make.picture(), by="user:7", now=NOON)
         stored = images()["poster"]
         artwork.work(now=NOON, limit=1)
         sized = images()["poster"]
         assert (bool(stored["placeholder"]), bool(sized["placeholder"])) == (False, True)
-        artwork.focus(image_id=image.pk, point=(0.25, 0.75), now=NOON)
+        artwork.focus(image_id=image.pk, point=(0.25, 0.75), by="user:7", now=NOON)
         assert images()["poster"] == sized | {"focal_x": 0.25, "focal_y": 0.75}
-        artwork.remove(image_id=image.pk, now=NOON)
+        artwork.remove(image_id=image.pk, by="user:7", now=NOON)
         assert images() == {}
 
     def test_end_when_people_are_merged(self) -> None:

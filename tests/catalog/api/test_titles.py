@@ -150,7 +150,7 @@ class TestTitle:
         make.EpisodeFactory.create(parent=season)
         make.EpisodeFactory.create(parent=season, number=2)
         trailer = make.TitleFactory.create(kind="trailer", parent=series, series=series, name="Teaser")
-        artwork.attach(title_id=series.pk, kind="poster", data=make.picture(), now=make.NOW)
+        artwork.attach(title_id=series.pk, kind="poster", data=make.picture(), by="user:7", now=make.NOW)
         body = viewer().get(f"/api/v1/titles/{series.pk}").json()
         assert (body["name"], body["original_name"], body["release_date"]) == ("Tideline", "Gezeiten", "2024-03")
         assert (body["year"], body["countries"], body["minimum_age"]) == (2024, ["DE"], 12)

@@ -1,23 +1,22 @@
-"""Images of titles: checked, stored, shown."""
+"""Images that feeds announced: fetched, drawn in sizes; and files that no row names any more."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
 from catalog import pictures
-from catalog.models import Artwork, Title
+from catalog.models import Artwork
 from catalog.models.artwork import MAX_ATTEMPTS
 from catalog.services import titles
+from catalog.services.artwork import images
 from core import outbound
 from core.errors import DomainError
 
@@ -27,73 +26,6 @@ FETCH_SECONDS = 30
 FETCHES_AT_ONCE = 8
 ORPHANS_KEPT = timedelta(days=1)
 """How long a file stays that no row names: whoever stored it may be about to write the row."""
-
-
-class ImageRefused(DomainError):
-    code = "image_refused"
-    title = "This is not an image that we can show."
-    status = 422
-
-
-class ImageUnknown(DomainError):
-    code = "image_unknown"
-    title = "There is no such image."
-    status = 404
-
-
-def attach(
-    *,
-    title_id: UUID,
-    kind: str,
-    data: bytes,
-    now: datetime,
-    language: str = "",
-    source: str = "",
-    focal_point: tuple[float, float] | None = None,
-) -> Artwork:
-    """Store an image of a title and show it.
-
-    `kind` is one of Artwork.Kind. With `source`, the address or name under which a feed announced the
-    image, the announced row receives it and keeps what the feed said about it. Without, it becomes
-    the title's first image of its kind and language, and later deliveries leave the title's images
-    alone. The same image again changes nothing. Raises ImageRefused, TitleUnknown.
-    """
-    try:
-        facts = pictures.inspect(data)
-    except pictures.Unusable as error:
-        raise ImageRefused(str(error)) from error
-    if not Title.objects.filter(pk=title_id).exists():
-        raise titles.TitleUnknown(f"There is no title {title_id}.")
-    # Named by its content, so that a second attempt finds the first one's file.
-    name = f"artwork/{title_id}/{kind}-{hashlib.sha256(data).hexdigest()[:16]}.{facts.extension}"
-    if not default_storage.exists(name):
-        name = default_storage.save(name, ContentFile(data))
-    with transaction.atomic():
-        title = titles.locked(title_id)
-        image = _row(title, kind, language, source)
-        if image.file.name == name:
-            return image
-        image.file.name, image.width, image.height = name, facts.width, facts.height
-        image.renditions, image.placeholder = [], ""
-        image.attempts, image.due_at, image.problem = 0, None, ""
-        if focal_point is not None:
-            image.focal_x, image.focal_y = focal_point
-        image.save()
-        if not source:
-            title.edited = sorted({*title.edited, "artwork"})
-        title.revision += 1
-        title.updated_at = now
-        title.save(update_fields=["edited", "revision", "updated_at"])
-        titles.touch_wholes(title, now=now)
-    return image
-
-
-def _row(title: Title, kind: str, language: str, source: str) -> Artwork:
-    images = Artwork.objects.filter(title=title, kind=kind)
-    if source and (announced := images.filter(source=source).first()):
-        return announced
-    first = images.filter(language=language, position=0).first()
-    return first or Artwork(title=title, kind=kind, language=language, source=source)
 
 
 def work(*, now: datetime, limit: int) -> int:
@@ -112,24 +44,6 @@ def work(*, now: datetime, limit: int) -> int:
     return len(claimed)
 
 
-def focus(*, image_id: int, point: tuple[float, float], now: datetime) -> Artwork:
-    """Say what must stay in view when an image is cropped. Raises ImageUnknown."""
-    with transaction.atomic():
-        image = _locked(image_id)
-        image.focal_x, image.focal_y = (min(1.0, max(0.0, share)) for share in point)
-        image.save(update_fields=["focal_x", "focal_y"])
-        _changed(image, now=now, by_editor=True)
-    return image
-
-
-def remove(*, image_id: int, now: datetime) -> None:
-    """Take an image from its title, for good: later deliveries do not bring it back. Raises ImageUnknown."""
-    with transaction.atomic():
-        image = _locked(image_id)
-        image.delete()
-        _changed(image, now=now, by_editor=True)
-
-
 def purge_orphans(*, now: datetime) -> int:
     """Delete the files of artwork that no row names any more; answer how many."""
     try:
@@ -141,13 +55,13 @@ def purge_orphans(*, now: datetime) -> int:
 
 def _claim(now: datetime, limit: int) -> list[Artwork]:
     with transaction.atomic():
-        images = list(Artwork.objects.due(now).select_for_update(skip_locked=True, of=("self",))[:limit])
-        for image in images:
+        claimed = list(Artwork.objects.due(now).select_for_update(skip_locked=True, of=("self",))[:limit])
+        for image in claimed:
             image.attempts += 1
             # A minute, then four, a quarter of an hour, an hour: a host that is away has time to come back.
             image.due_at = now + timedelta(minutes=4 ** (image.attempts - 1))
-        Artwork.objects.bulk_update(images, ["attempts", "due_at"])
-    return images
+        Artwork.objects.bulk_update(claimed, ["attempts", "due_at"])
+    return claimed
 
 
 def _fetched(source: str) -> bytes | DomainError:
@@ -166,7 +80,7 @@ def _receive(image: Artwork, fetched: bytes | DomainError, *, now: datetime) -> 
     try:
         if isinstance(fetched, DomainError):
             raise fetched
-        attach(
+        images.attach(
             title_id=image.title_id,
             kind=image.kind,
             data=fetched,
@@ -201,35 +115,16 @@ def _resize(image: Artwork, *, now: datetime) -> None:
         for size in made
     ]
     with transaction.atomic():
-        titles.locked(image.title_id)
+        title = titles.locked(image.title_id)
         current = Artwork.objects.filter(pk=image.pk, file=name)
         # Another image may have taken its place meanwhile.
         if current.update(renditions=renditions, placeholder=placeholder, attempts=0, due_at=None, problem=""):
-            _changed(image, now=now, by_editor=False)
+            images.touched(title, now=now)
 
 
 def _store(name: str, data: bytes) -> str:
     """Answer the name under which bytes lie; named by content and size, they are stored once."""
     return name if default_storage.exists(name) else default_storage.save(name, ContentFile(data))
-
-
-def _locked(image_id: int) -> Artwork:
-    found = Artwork.objects.filter(pk=image_id).first()
-    if found is None:
-        raise ImageUnknown(f"There is no image {image_id}.")
-    titles.locked(found.title_id)
-    return found
-
-
-def _changed(image: Artwork, *, now: datetime, by_editor: bool) -> None:
-    """Tell that what is answered about a locked title has changed."""
-    title = titles.locked(image.title_id)
-    if by_editor:
-        title.edited = sorted({*title.edited, "artwork"})
-    title.revision += 1
-    title.updated_at = now
-    title.save(update_fields=["edited", "revision", "updated_at"])
-    titles.touch_wholes(title, now=now)
 
 
 def _purge_folder(folder: str, now: datetime) -> int:

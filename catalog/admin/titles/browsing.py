@@ -1,0 +1,124 @@
+"""The list of titles: filtered, searched, quick with a million of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.text import Truncator
+from unfold.decorators import display
+
+from catalog import rules
+from catalog.admin.lists import LargeList
+from catalog.admin.naming import name_of, text_of
+from catalog.admin.titles.artwork import preview_of
+from catalog.models import (
+    Artwork,
+    Provider,
+    Title,
+)
+from catalog.models.titles import Kind, State
+
+
+class ProviderFilter(admin.SimpleListFilter):
+    """Who delivered it."""
+
+    title = "provider"
+    parameter_name = "provider"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer every provider."""
+        return [(code, name) for code, name in Provider.objects.order_by("name").values_list("code", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Title]) -> QuerySet[Title]:
+        """Keep the provider asked for."""
+        return queryset.filter(source_records__provider__code=self.value()) if self.value() else queryset
+
+
+class KindFilter(admin.SimpleListFilter):
+    """What stands alone, unless a kind is asked for: episodes are read with their series."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer every kind."""
+        return list(Kind.choices)
+
+    def choices(self, changelist: ChangeList) -> Iterable[Any]:  # type: ignore[override]  # Django's own is a generator too
+        """Name the default for what it is."""
+        default, *kinds = super().choices(changelist)
+        yield {**default, "display": "Standing alone"}
+        yield from kinds
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Title]) -> QuerySet[Title]:
+        """Keep the kind asked for."""
+        return queryset.filter(kind=self.value()) if self.value() else queryset.filter(parent__isnull=True)
+
+
+class TitleList(LargeList):
+    """What a row shows, and how rows are found."""
+
+    list_display = ("heading", "kind_label", "year", "state_label", "providers", "updated_at")
+    list_filter = (KindFilter, "state", ProviderFilter)
+    search_fields = ("search_document__words",)
+    search_help_text = "Name, other name, person or subject; words may be unfinished"
+    ordering = ("-id",)
+    sortable_by = ("year",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Title]:
+        """Fetch what a row of the list shows, in a few queries."""
+        return cast("QuerySet[Title]", super().get_queryset(request)).prefetch_related(
+            "texts",
+            "source_records__provider",
+            Prefetch("artwork", Artwork.objects.exclude(file="").order_by("position", "pk")),
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Title], search_term: str
+    ) -> tuple[QuerySet[Title], bool]:
+        """Search as viewers do, without what is kept from them."""
+        words = rules.fold(search_term).split()
+        if not words:
+            return queryset, False
+        query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
+        return queryset.filter(search_document__words=query), False
+
+    @display(description="title", header=True)
+    def heading(self, title: Title) -> list[Any]:
+        """Answer name, synopsis and poster."""
+        text = text_of(title)
+        about = Truncator(text.synopsis_short or text.synopsis_medium).chars(90) if text else ""
+        name = name_of(title)
+        posters = {image.kind: image for image in reversed(title.artwork.all())}
+        poster = posters.get(Artwork.Kind.POSTER)
+        picture = {"path": preview_of(poster, 160), "squared": True, "width": 32, "height": 48} if poster else {}
+        return [name, about, name[:2], picture]
+
+    @display(description="kind")
+    def kind_label(self, title: Title) -> str:
+        """Name the kind."""
+        return title.get_kind_display()
+
+    @display(description="year", ordering="release_date")
+    def year(self, title: Title) -> int | None:
+        """Answer the year of release."""
+        return title.release_year
+
+    @display(
+        description="state",
+        label={State.PUBLISHED: "success", State.DRAFT: "info", State.WITHDRAWN: "danger"},
+    )
+    def state_label(self, title: Title) -> tuple[str, str]:
+        """Colour the state."""
+        return title.state, title.get_state_display()
+
+    @display(description="provider")
+    def providers(self, title: Title) -> str:
+        """Name who delivered it."""
+        return ", ".join(sorted({record.provider.name for record in title.source_records.all()})) or "-"

@@ -1,0 +1,154 @@
+"""The rows that hang on a title, on its page: edited as a whole, part by part, and its history."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import StackedInline, TabularInline
+
+from catalog.admin.lists import widget_for
+from catalog.models import (
+    AlternateTitle,
+    AvailabilityWindow,
+    ContentRating,
+    Credit,
+    ExternalId,
+    PublicationEntry,
+    TitleGenre,
+    TitleKeyword,
+    TitleNumber,
+    TitleText,
+)
+
+
+class Part(TabularInline):
+    """Rows of a title that editors replace as a whole; `part` is their name in `editing.PARTS`."""
+
+    part: ClassVar[str]
+    extra = 0
+    tab = True
+    hide_title = True
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choose a widget that suits."""
+        return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))
+
+
+class LargePart(StackedInline):
+    """The same, for rows of many fields."""
+
+    part: ClassVar[str]
+    extra = 0
+    tab = True
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choose a widget that suits."""
+        return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))
+
+
+class TextInline(LargePart):
+    """Names and synopses by language."""
+
+    model = TitleText
+    part = "texts"
+    fields = ("language", "name", "synopsis_short", "synopsis_medium", "synopsis_long")
+    verbose_name = "language"
+    verbose_name_plural = "texts"
+
+
+class AlternateTitleInline(Part):
+    model = AlternateTitle
+    part = "alternate_titles"
+    verbose_name_plural = "other names"
+
+
+class CreditInline(Part):
+    model = Credit
+    part = "credits"
+    autocomplete_fields = ("person",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Credit]:
+        """Show them in the order of billing."""
+        return cast(
+            "QuerySet[Credit]", super().get_queryset(request).select_related("person").order_by("billing", "pk")
+        )
+
+
+class WindowInline(LargePart):
+    """Licences."""
+
+    model = AvailabilityWindow
+    part = "windows"
+    verbose_name = "licence"
+    fields = (
+        ("license_type", "formats"),
+        ("territories", "excluded"),
+        ("starts_on", "starts_at"),
+        ("ends_on", "ends_at"),
+        ("announce_on", "announce_at"),
+        ("languages", "holdback_languages"),
+        ("contract_id", "reporting_id"),
+        "grant_id",
+    )
+
+
+class RatingInline(Part):
+    model = ContentRating
+    part = "ratings"
+    readonly_fields = ("minimum_age",)
+
+
+class GenreInline(Part):
+    model = TitleGenre
+    part = "genres"
+    autocomplete_fields = ("genre",)
+    verbose_name_plural = "genres"
+
+
+class KeywordInline(Part):
+    model = TitleKeyword
+    part = "keywords"
+    autocomplete_fields = ("keyword",)
+    verbose_name_plural = "keywords"
+
+
+class ExternalIdInline(Part):
+    model = ExternalId
+    part = "external_ids"
+    verbose_name_plural = "external ids"
+
+
+class NumberInline(Part):
+    """Its places in other orders than that of release."""
+
+    model = TitleNumber
+    part = "alternate_numbers"
+    verbose_name = "place"
+    verbose_name_plural = "other orders"
+
+
+class HistoryInline(TabularInline):
+    """The publication log; nobody edits it."""
+
+    model = PublicationEntry
+    extra = 0
+    max_num = 0
+    tab = True
+    can_delete = False
+    fields = ("action", "at", "by", "revision", "reason")
+    readonly_fields = fields
+    verbose_name_plural = "history"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PublicationEntry]:
+        """Show the newest first."""
+        return cast("QuerySet[PublicationEntry]", super().get_queryset(request).order_by("-pk"))
