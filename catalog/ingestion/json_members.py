@@ -114,8 +114,10 @@ def _events(stream: BoundedStream) -> Iterator[tuple[tuple[str, ...], str, Any]]
             else:
                 yield tuple(path), event, value
     except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
+        told = error.args[0] if error.args else ""
+        words = told.decode(errors="replace") if isinstance(told, bytes) else str(error)
         raise UnreadableDelivery(
-            f"The file is not JSON in UTF-8: {' '.join(str(error).split())[:200]}. Correct it and deliver it again."
+            f"The file is not JSON in UTF-8: {' '.join(words.split())[:200]}. Correct it and deliver it again."
         ) from error
 
 

@@ -17,7 +17,7 @@ from catalog import rules
 from catalog.models import MediaPackage, MediaSource, MediaSubtitles, Title
 from catalog.packaging import subtitles
 from catalog.services import titles
-from catalog.services.media import jobs
+from catalog.services.media import jobs, purging
 from core.errors import DomainError
 from core.ids import new_id
 
@@ -146,7 +146,7 @@ def _add(source: MediaSource, *, by: str, now: datetime) -> MediaPackage | None:
     finally:
         # Nobody would find it again: no row names it. If we are killed here, `purge_orphans` finds it.
         if source.is_ours and not is_kept:
-            storages["private"].delete(source.file)
+            purging.delete_folder(storages["private"], posixpath.dirname(source.file))
     return jobs.queue(source=known or source, by=by, now=now)
 
 
