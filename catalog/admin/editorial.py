@@ -24,7 +24,7 @@ from unfold.widgets import (
 )
 
 from catalog.admin import staff
-from catalog.admin.lists import LargeList
+from catalog.admin.lists import LargeList, WaitingFilter
 from catalog.admin.naming import name_of
 from catalog.models import EditLock, Review, ScheduledAct, Title
 from catalog.selectors import revisions as versions
@@ -264,12 +264,18 @@ class ReviewList(ChangeList):
         self.result_list = found
 
 
+class ToReviewFilter(WaitingFilter):
+    """Reviews that nobody has decided."""
+
+    waiting = Review.State.IN_PROGRESS
+
+
 @admin.register(Review)
 class ReviewAdmin(LargeList):
     """What waits for other eyes, oldest first."""
 
     list_display = ("name", "state_label", "asks", "requested_at", "requested_by_name", "decided_by_name", "comment")
-    list_filter = ("state",)
+    list_filter = (ToReviewFilter,)
     ordering = ("-requested_at", "-pk")
     sortable_by = ()
 

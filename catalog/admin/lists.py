@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.postgres.fields import ArrayField
 from django.core.paginator import Paginator
 from django.db import connection
@@ -44,6 +47,35 @@ def widget_for(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     elif db_field.name.startswith("synopsis"):
         kwargs["widget"] = UnfoldAdminTextareaWidget({"rows": 6 if db_field.name == "synopsis_long" else 2})
     return kwargs
+
+
+class WaitingFilter(admin.SimpleListFilter):
+    """What waits for somebody, unless something else is asked for: a queue is opened to be worked on."""
+
+    title = "state"
+    parameter_name = "state__exact"
+    waiting: ClassVar[str]
+
+    def value(self) -> str | None:
+        """Take what waits for the default that it is."""
+        asked = super().value()
+        return None if asked == self.waiting else asked
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer the other states, and all."""
+        choices = model_admin.model._meta.get_field("state").choices
+        return [*((code, name) for code, name in choices if code != self.waiting), ("all", "All")]
+
+    def choices(self, changelist: ChangeList) -> Iterable[Any]:  # type: ignore[override]  # Django's own is a generator too
+        """Name the default for what it is."""
+        default, *others = super().choices(changelist)
+        name = dict(changelist.model._meta.get_field("state").choices)[self.waiting]
+        yield {**default, "display": name}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Keep the state asked for."""
+        return queryset if self.value() == "all" else queryset.filter(state=self.value() or self.waiting)
 
 
 class LargeList(ModelAdmin):

@@ -13,8 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from catalog.admin.lists import LargeList
+from catalog.admin.lists import LargeList, WaitingFilter
 from catalog.admin.naming import name_of
+from catalog.admin.titles.artwork import preview_of
 from catalog.models import MatchCandidate, Title, TitleMerge
 from catalog.selectors.matching import side_by_side
 from catalog.services import matching
@@ -38,12 +39,18 @@ class Decided(LargeList):
         return request.user.has_perm("catalog.publish_title")
 
 
+class OpenFilter(WaitingFilter):
+    """Pairs that nobody has decided."""
+
+    waiting = MatchCandidate.State.OPEN
+
+
 @admin.register(MatchCandidate)
 class MatchCandidateAdmin(Decided):
     """Pairs to decide, surest first."""
 
     list_display = ("names", "score", "why", "state_label")
-    list_filter = ("state",)
+    list_filter = (OpenFilter,)
     ordering = ("-score", "pk")
 
     @display(description="titles")
@@ -94,6 +101,7 @@ class MatchCandidateAdmin(Decided):
             "links": [
                 reverse("admin:catalog_title_change", args=[pk]) for pk in (candidate.title_id, candidate.other_id)
             ],
+            "pictures": [_picture_of(title) for title in (candidate.title, candidate.other)],
         }
         return TemplateResponse(request, "catalog/admin/match.html", context)
 
@@ -150,3 +158,9 @@ class TitleMergeAdmin(Decided):
 
 def _link(title: Title) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse("admin:catalog_title_change", args=[title.pk]), name_of(title))
+
+
+def _picture_of(title: Title) -> str:
+    """Answer the address of a picture of a title; empty where there is none."""
+    image = title.artwork.exclude(file="").order_by("kind", "position").first()
+    return preview_of(image, 160) if image else ""

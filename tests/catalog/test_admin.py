@@ -260,7 +260,7 @@ class TestMatching:
 
     def test_queue_shows_two_titles_side_by_side_and_merges_them(self, staff: Client) -> None:
         candidate = self.pair()
-        queue = staff.get(reverse("admin:catalog_matchcandidate_changelist"), {"state__exact": "open"})
+        queue = staff.get(reverse("admin:catalog_matchcandidate_changelist"))
         assert "The Pier / The Pier" in queue.content.decode()
         address = reverse("admin:catalog_matchcandidate_change", args=[candidate.pk])
         text = staff.get(address).content.decode()
@@ -270,6 +270,10 @@ class TestMatching:
         assert candidate.state == "merged"
         assert candidate.title.merged_into == candidate.other
         assert "keep_title" not in staff.get(address).content.decode()
+        # What is decided is out of the way, and can be asked for.
+        queue = reverse("admin:catalog_matchcandidate_changelist")
+        shown = [staff.get(queue, {"state__exact": state}).content.decode() for state in ("open", "merged", "all")]
+        assert ["The Pier / The Pier" in text for text in shown] == [False, True, True]
         merges = reverse("admin:catalog_titlemerge_changelist")
         assert "The Pier" in staff.get(merges).content.decode()
         data = {"action": "undo", "_selected_action": [str(TitleMerge.objects.get().pk)]}
