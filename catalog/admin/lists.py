@@ -69,8 +69,8 @@ class WaitingFilter(admin.SimpleListFilter):
     def choices(self, changelist: ChangeList) -> Iterable[Any]:  # type: ignore[override]  # Django's own is a generator too
         """Name the default for what it is."""
         default, *others = super().choices(changelist)
-        name = dict(changelist.model._meta.get_field("state").choices)[self.waiting]
-        yield {**default, "display": name}
+        model: Any = changelist.model
+        yield {**default, "display": dict(model._meta.get_field("state").choices)[self.waiting]}
         yield from others
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:

@@ -27,9 +27,9 @@ from unfold.widgets import (
 from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of
-from catalog.models import MediaPackage, MediaSubtitles, Title
+from catalog.models import Artwork, MediaPackage, MediaSubtitles, Title
 from catalog.selectors import media as selectors
-from catalog.services import media
+from catalog.services import artwork, media
 from catalog.tasks import package_media
 from core import clock
 from core.errors import DomainError
@@ -129,6 +129,7 @@ class MediaPackageAdmin(LargeList):
         wrap = self.admin_site.admin_view
         return [
             path("<uuid:package_id>/posters/<int:number>", wrap(self.poster), name="catalog_mediapackage_poster"),
+            path("<uuid:package_id>/posters/<int:number>/use", wrap(self.use_poster), name="catalog_mediapackage_use"),
             path("<uuid:package_id>/retry", wrap(self.retry), name="catalog_mediapackage_retry"),
             path("<uuid:package_id>/subtitles", wrap(self.subtitles), name="catalog_mediapackage_subtitles"),
             *super().get_urls(),
@@ -187,7 +188,10 @@ class MediaPackageAdmin(LargeList):
             "tables": _tables(facts),
             "notes": facts.get("notes", []),
             "posters": [
-                reverse("admin:catalog_mediapackage_poster", args=[package.pk, number])
+                tuple(
+                    reverse(f"admin:catalog_mediapackage_{name}", args=[package.pk, number])
+                    for name in ("poster", "use")
+                )
                 for number in range(len(facts.get("posters", [])))
                 if package.folder
             ],
@@ -204,14 +208,26 @@ class MediaPackageAdmin(LargeList):
         """Answer a picture of the film, which lies where no browser may look."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        data = _poster(self._package(str(package_id)), number)
+        return HttpResponse(data, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+    def use_poster(self, request: HttpRequest, package_id: UUID, number: int) -> HttpResponse:
+        """Make a picture of the film the title's still."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
         package = self._package(str(package_id))
         try:
-            name = package.facts["posters"][number]
-            with storages["packages"].open(f"{package.folder}/{name}") as file:
-                data = file.read()
-        except (KeyError, IndexError, FileNotFoundError) as error:
-            raise Http404 from error
-        return HttpResponse(data, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+            artwork.attach(
+                title_id=package.title_id, kind=Artwork.Kind.STILL, data=_poster(package, number), now=clock.now(),
+                by=staff.actor(request), may_publish=request.user.has_perm("catalog.publish_title"),
+            )  # fmt: skip
+        except DomainError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(_address(package_id))
+        messages.success(request, "It is the title's still from now on.")
+        return HttpResponseRedirect(reverse("admin:catalog_title_artwork_one", args=[package.title_id]))
 
     def retry(self, request: HttpRequest, package_id: UUID) -> HttpResponse:
         """Package a film again that failed."""
@@ -291,6 +307,15 @@ def clock_of(seconds: float) -> str:
 
 def _address(package_id: UUID) -> str:
     return reverse("admin:catalog_mediapackage_change", args=[package_id])
+
+
+def _poster(package: MediaPackage, number: int) -> bytes:
+    try:
+        with storages["packages"].open(f"{package.folder}/{package.facts['posters'][number]}") as file:
+            data: bytes = file.read()
+    except (KeyError, IndexError, FileNotFoundError) as error:
+        raise Http404 from error
+    return data
 
 
 def _figures(package: MediaPackage) -> list[tuple[str, str]]:

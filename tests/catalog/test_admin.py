@@ -271,8 +271,8 @@ class TestMatching:
         assert candidate.title.merged_into == candidate.other
         assert "keep_title" not in staff.get(address).content.decode()
         # What is decided is out of the way, and can be asked for.
-        queue = reverse("admin:catalog_matchcandidate_changelist")
-        shown = [staff.get(queue, {"state__exact": state}).content.decode() for state in ("open", "merged", "all")]
+        pairs = reverse("admin:catalog_matchcandidate_changelist")
+        shown = [staff.get(pairs, {"state__exact": state}).content.decode() for state in ("open", "merged", "all")]
         assert ["The Pier / The Pier" in text for text in shown] == [False, True, True]
         merges = reverse("admin:catalog_titlemerge_changelist")
         assert "The Pier" in staff.get(merges).content.decode()

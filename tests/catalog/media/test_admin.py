@@ -60,6 +60,11 @@ class TestFilms:
         assert poster.content[:3] == b"\xff\xd8\xff"
         assert staff.get(reverse("admin:catalog_mediapackage_poster", args=[package.pk, 9])).status_code == 404
         assert "Nosferatu" in staff.get(reverse("admin:catalog_mediapackage_changelist")).content.decode()
+        use = reverse("admin:catalog_mediapackage_use", args=[package.pk, 1])
+        assert staff.get(use).status_code == 405
+        assert staff.post(use).status_code == 302
+        image = title.artwork.get()
+        assert (image.kind, image.width, image.height) == ("still", 640, 360)
 
     def test_need_a_file_and_one_alone(self, staff: Client, queued: list[str]) -> None:
         title = TitleFactory.create()
