@@ -39,6 +39,7 @@ urlpatterns = [
     path("webhooks/stripe", StripeWebhookView.as_view(), name="stripe-webhook"),
     # Where OpenID providers send people back: /oidc/<provider>/login/callback/.
     path("", include("allauth.urls")),
+    path("_allauth/", include("accounts.api.second_factors")),
     path("_allauth/", include("allauth.headless.urls")),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
