@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from uuid import UUID
 
 from accounts import rules
 from accounts.models import OutgoingEmail, SuppressedAddress
@@ -29,6 +30,18 @@ def suppress(*, address: str, reason: SuppressedAddress.Reason, detail: str, now
     known, is_new = SuppressedAddress.objects.get_or_create(address_hash=hash_of(address), defaults=defaults)
     if not is_new and known.reason == Reason.COMPLAINT and reason == Reason.BOUNCE:
         SuppressedAddress.objects.filter(pk=known.pk).update(**defaults)
+
+
+def note_returned(*, mail_id: UUID, reason: SuppressedAddress.Reason, detail: str, now: datetime) -> bool:
+    """Note what became of one of our mails, by its id; answers False, and notes nothing, if there is none such.
+
+    For reports that come by mail, which anybody can write: only who received our mail or carried it knows its id.
+    """
+    address = OutgoingEmail.objects.filter(pk=mail_id).exclude(address="").values_list("address", flat=True).first()
+    if address is None:
+        return False
+    suppress(address=address, reason=reason, detail=detail, now=now)
+    return True
 
 
 def lift(*, address: str) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 from django.core import mail as outbox
@@ -203,6 +205,13 @@ Action: {action}
 Status: {status}
 Diagnostic-Code: smtp; {status} no such user ada@example.com
 
+--b
+Content-Type: text/rfc822-headers
+
+From: no-reply@testserver
+To: ada@example.com
+Message-ID: <{mail}@testserver>
+
 --b--
 """
 COMPLAINT = """\
@@ -225,31 +234,84 @@ User-Agent: Provider/1
 Version: 1
 Original-Rcpt-To: <bea@example.com>
 
+--b
+Content-Type: message/rfc822
+
+From: no-reply@testserver
+To: bea@example.com
+Message-ID: <{mail}@testserver>
+Subject: news
+
+What was complained of.
+
 --b--
 """
 
 
+def mail_to(address: str) -> UUID:
+    """Send a mail, as far as we know; answers its id."""
+    return mails.enqueue(
+        template="account/email/news",
+        address=address,
+        language="en",
+        context={},
+        useful_for=timedelta(days=1),
+        now=now(),
+    )
+
+
 class TestReports:
     @pytest.mark.parametrize(
-        ("report", "kept"),
+        ("report", "status", "kept"),
         [
-            (BOUNCE.format(action="failed", status="5.1.1"), {"ada@example.com": "bounce"}),
-            (BOUNCE.format(action="delayed", status="4.4.1"), {}),
-            (BOUNCE.format(action="failed", status="4.4.7"), {}),
-            (COMPLAINT, {"bea@example.com": "complaint"}),
-            ("Subject: out of office\n\nBack on Monday.\n", {}),
+            (BOUNCE, {"action": "failed", "status": "5.1.1"}, {"ada@example.com": "bounce"}),
+            (BOUNCE, {"action": "delayed", "status": "4.4.1"}, {}),
+            (BOUNCE, {"action": "failed", "status": "4.4.7"}, {}),
+            (COMPLAINT, {}, {"bea@example.com": "complaint"}),
+            ("Subject: out of office\n\nBack on Monday.\n", {}, {}),
         ],
     )
-    def test_are_read_as_the_standards_have_them(self, tmp_path: Path, report: str, kept: dict[str, str]) -> None:
+    def test_are_read_as_the_standards_have_them(
+        self, tmp_path: Path, report: str, status: dict[str, str], kept: dict[str, str]
+    ) -> None:
+        mail = mail_to("bea@example.com" if report is COMPLAINT else "ada@example.com")
         file = tmp_path / "report.eml"
-        file.write_text(report)
+        file.write_text(report.format(mail=mail, **status))
         call_command("ingest_mail_reports", str(file), verbosity=0)
         expected = {suppressions.hash_of(address): reason for address, reason in kept.items()}
         assert dict(SuppressedAddress.objects.values_list("address_hash", "reason")) == expected
 
     def test_come_in_mailboxes_too(self, tmp_path: Path) -> None:
         box = tmp_path / "reports.mbox"
-        messages = [BOUNCE.format(action="failed", status="5.1.1"), COMPLAINT]
+        messages = [
+            BOUNCE.format(action="failed", status="5.1.1", mail=mail_to("ada@example.com")),
+            COMPLAINT.format(mail=mail_to("bea@example.com")),
+        ]
         box.write_text("".join(f"From mx Thu Jan  1 00:00:00 2026\n{message}\n" for message in messages))
         call_command("ingest_mail_reports", str(box), verbosity=0)
         assert SuppressedAddress.objects.count() == 2
+
+    def test_that_anybody_could_have_written_are_ignored(self, tmp_path: Path) -> None:
+        # Else a mail to where bounces go would keep security mail from whomever it names.
+        mail_to("ada@example.com")
+        bea = mail_to("bea@example.com")
+        forged = [
+            BOUNCE.format(action="failed", status="5.1.1", mail=uuid4()),
+            BOUNCE.format(action="failed", status="5.1.1", mail="made-up"),
+            BOUNCE.partition("--b\nContent-Type: text/rfc822")[0].format(action="failed", status="5.1.1") + "--b--\n",
+        ]
+        output = StringIO()
+        for number, report in enumerate(forged):
+            (tmp_path / str(number)).write_text(report)
+        call_command("ingest_mail_reports", *map(str, sorted(tmp_path.iterdir())), stdout=output)
+        assert not SuppressedAddress.objects.exists()
+        assert output.getvalue().splitlines() == [
+            "0 addresses were reported.",
+            "3 reports bring back no mail of ours of the last 30 days, and were ignored.",
+        ]
+        # Who got one of our mails speaks of nobody else's address.
+        (tmp_path / "own").write_text(BOUNCE.format(action="failed", status="5.1.1", mail=bea))
+        call_command("ingest_mail_reports", str(tmp_path / "own"), verbosity=0)
+        assert [each.address_hash for each in SuppressedAddress.objects.all()] == [
+            suppressions.hash_of("bea@example.com")
+        ]
