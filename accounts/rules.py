@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from babel import Locale, UnknownLocaleError
 
@@ -17,10 +17,16 @@ KIDS_HIGHEST_AGE = 12
 """The highest minimum age, in years, that a kids profile may ever watch."""
 NAME_LENGTH = 40
 
-# Control, surrogate, private and unassigned characters; line and paragraph separators. Format
-# characters stay, because emoji are joined with them, but not those that turn the writing direction.
-_UNPRINTABLE = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
-_DIRECTION = {*"\u200e\u200f\u061c", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+# Control, format, surrogate, private and unassigned characters; line and paragraph separators. Those for formatting
+# turn the writing direction or are seen by nobody; see `_joins` for those that names need.
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_JOINERS = {"\u200c", "\u200d"}
+_BLACK_FLAG, _TAGS = "\U0001f3f4", {*map(chr, range(0xE0020, 0xE0080))}
+# By their category letters and a sign, and blank all the same.
+_BLANK = set("\u115f\u1160\u3164\uffa0\u2800")
+_MARKS = {"Mn", "Me"}
+_MARKS_IN_A_ROW = 4
+"""Upon one letter; more make towers that hide the lines around them (Unicode Technical Standard 39, 5.4)."""
 
 
 def canonical_email(address: str) -> str:
@@ -32,6 +38,14 @@ def canonical_email(address: str) -> str:
     # Lower-casing can leave a form that NFKC still changes, and the other way round.
     folded = unicodedata.normalize("NFKC", address).lower()
     return unicodedata.normalize("NFKC", folded).strip()
+
+
+def is_known_text(text: str) -> bool:
+    """Answer whether every character is one that this version of Python knows.
+
+    The database may know more, and then has another canonical form of what we cannot change.
+    """
+    return all(unicodedata.category(character) != "Cn" for character in text)
 
 
 PIN_DIGITS = range(4, 9)
@@ -70,10 +84,26 @@ def clean_name(name: str) -> str | None:
     composed = " ".join(unicodedata.normalize("NFC", name).split())
     if not 1 <= len(composed) <= NAME_LENGTH:
         return None
-    if any(unicodedata.category(character) in _UNPRINTABLE or character in _DIRECTION for character in composed):
+    kinds = [unicodedata.category(character) for character in composed]
+    hidden = [at for at, kind in enumerate(kinds) if kind in _UNPRINTABLE and not _joins(composed, at)]
+    towers = [
+        run for is_mark, run in groupby(kinds, key=_MARKS.__contains__) if is_mark and len([*run]) > _MARKS_IN_A_ROW
+    ]
+    if hidden or towers or not _BLANK.isdisjoint(composed):
         return None
     # Something must be visible: a letter, digit, sign or emoji.
-    return composed if any(unicodedata.category(character)[0] in "LNPS" for character in composed) else None
+    return composed if any(kind[0] in "LNPS" for kind in kinds) else None
+
+
+def _joins(text: str, at: int) -> bool:
+    """Answer whether a character that nobody sees makes one sign of those around it.
+
+    Joiners do so in emoji and in Persian and Indian scripts, tags in flags of regions.
+    """
+    before = text[at - 1] if at else ""
+    if text[at] in _TAGS:
+        return before == _BLACK_FLAG or before in _TAGS
+    return text[at] in _JOINERS and before > "\x7f" and at + 1 < len(text)
 
 
 def language_tag(text: str) -> str | None:
@@ -99,6 +129,8 @@ SESSION_LIFETIME = {
     OTHER: timedelta(days=30),
 }
 """How long a sign-in lasts without being used; each use begins it anew."""
+SIGN_INS = 100
+"""How many an account has at once. One more ends the one that was not used for longest: nobody is refused."""
 SEEN_EVERY = timedelta(minutes=5)
 """How exactly it is known when a sign-in was last used."""
 EXTENDED_EVERY = timedelta(days=1)
