@@ -70,7 +70,7 @@ class ExportsView(generics.ListAPIView[DataExport]):
         return super().get(request, *args, **kwargs)
 
     @extend_schema(operation_id="account_exports_create", request=None, responses={202: ExportSerializer})
-    @raises(exports.ExportUnderWay)
+    @raises(exports.ExportUnderWay, exports.TooManyExports)
     def post(self, request: Request) -> Response:
         """Ask for an archive of everything the platform holds about the account; a mail says when it is ready."""
         account = cast(User, request.user)

@@ -38,6 +38,8 @@ LEASE = timedelta(minutes=30)
 ATTEMPTS = 5
 KEPT = timedelta(days=7)
 """How long an archive can be downloaded."""
+A_DAY = 3
+"""How many may be asked for within 24 hours: each holds everything, and lies in storage for a week."""
 CHUNK = 2_000
 """Records fetched at a time."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,6 +51,14 @@ class ExportUnderWay(DomainError):
 
     code = "export_under_way"
     title = "Your data is being collected already; we write to you when it is ready."
+
+
+class TooManyExports(DomainError):
+    """An archive of this account was asked for as often as it may be in a day; `retry_after` is in seconds."""
+
+    code = "too_many_exports"
+    title = "You have asked for your data several times today; download what was made, or ask again tomorrow."
+    status = 429
 
 
 class ExportNotFound(DomainError):
@@ -77,11 +87,17 @@ class Entry:
 
 
 def request(*, account_id: UUID, by: User, now: datetime, origin: Origin) -> DataExport:
-    """Ask for an archive; the caller starts the worker. Raises ExportUnderWay."""
+    """Ask for an archive; the caller starts the worker. Raises ExportUnderWay, TooManyExports."""
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)
         if DataExport.objects.filter(account=account, ready_at__isnull=True, failed_at__isnull=True).exists():
             raise ExportUnderWay
+        of_late = DataExport.objects.filter(
+            account=account, failed_at__isnull=True, requested_at__gt=now - timedelta(days=1)
+        )
+        if len(asked := of_late.order_by("requested_at").values_list("requested_at", flat=True)) >= A_DAY:
+            wait = asked[0] + timedelta(days=1) - now
+            raise TooManyExports(retry_after=max(1, int(wait.total_seconds())))
         audit.record(Act.EXPORT_REQUESTED, account_id=account_id, by=by, origin=origin, now=now)
         return DataExport.objects.create(account=account, requested_at=now, next_try_at=now)
 

@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "core.api.middleware.RefuseNul",
+    "core.api.middleware.KeptByNobody",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.api.middleware.AccountDoors",
@@ -256,7 +257,7 @@ if SIGNUP_BOT_CHECK and not (BOT_CHECK_URL and BOT_CHECK_SECRET):
     raise ImproperlyConfigured("SIGNUP_BOT_CHECK is set; set BOT_CHECK_URL and BOT_CHECK_SECRET, too.")
 
 # Sign-in by any number of OpenID providers: OIDC_PROVIDERS lists short names, and OIDC_<NAME>_... says the rest.
-SOCIALACCOUNT_ADAPTER = "allauth.socialaccount.adapter.DefaultSocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.api.adapter.ProvidersAdapter"
 SOCIALACCOUNT_AUTO_SIGNUP = False  # a new account says its country first
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # who controls a provider does not control its users' accounts here

@@ -225,3 +225,17 @@ class TestMemory:
             peaks.append(tracemalloc.get_traced_memory()[1] - size)
             tracemalloc.stop()
         assert peaks[1] < peaks[0] + 600_000, peaks
+
+
+class TestMany:
+    def test_in_a_day_are_refused_after_the_third(self, account: User) -> None:
+        app = app_of(account)
+        for _ in range(3):
+            assert app.call("post", PATH).status_code == 202
+            DataExport.objects.update(ready_at=now(), expires_at=now() + exports.KEPT, sha256="0" * 64)
+        refused = app.call("post", PATH)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_exports")
+        assert refused.json()["retry_after"] == pytest.approx(24 * 3600, abs=60)
+        assert DataExport.objects.count() == 3
+        with time_machine.travel(now() + timedelta(days=1, seconds=1)):
+            assert app_of(account).call("post", PATH).status_code == 202
