@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -15,13 +16,16 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import rules
+from accounts.api import sign_ins
 from accounts.models import (
     AccountDeletion,
     AuditEntry,
@@ -48,6 +52,15 @@ class ReasonForm(ActionForm):
         max_length=200,
         widget=UnfoldAdminTextInputWidget({"placeholder": "Reason", "aria-label": "Reason", "x-show": "action"}),
     )
+
+
+class Discreet(ModelAdmin):
+    """What it does not show nobody finds out by filters either: a code could be guessed letter by letter."""
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Refuse filters on fields that are left out."""
+        is_hidden = lookup.partition(LOOKUP_SEP)[0] in (self.exclude or ())
+        return not is_hidden and super().lookup_allowed(lookup, value, request)
 
 
 def _never(_admin: Any, *_: Any, **__: Any) -> bool:
@@ -144,10 +157,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         """Refuse all but superusers: who sets a password can be that person."""
         if not request.user.is_superuser:
             raise PermissionDenied
-        response = super().user_change_password(request, id, form_url)
-        if request.method == "POST":
-            sessions.forget(account_id=UUID(id))
-            self._record(request, audit.Act.STAFF_CHANGED, UUID(id), fields="password")
+        with transaction.atomic():
+            response = super().user_change_password(request, id, form_url)
+            # A form that was refused is shown again, with 200.
+            if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+                if is_own := request.user.pk == UUID(id):
+                    sign_ins.carry_over(request, request.user)
+                spare = request.session.session_key if is_own else None
+                sessions.end(account_id=UUID(id), spare=spare, now=clock.now())
+                self._record(request, audit.Act.STAFF_CHANGED, UUID(id), fields="password")
         return response
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -215,7 +233,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
 
 
 @admin.register(OutgoingEmail)
-class OutgoingEmailAdmin(ModelAdmin):
+class OutgoingEmailAdmin(Discreet):
     """What mail went out, and what did not; never what it said."""
 
     list_display = ["address", "template", "language", "created_at", "sent_at", "given_up_at", "attempts", "last_error"]
@@ -226,10 +244,6 @@ class OutgoingEmailAdmin(ModelAdmin):
     exclude = ["context"]
     ordering = ["-created_at"]
     has_add_permission = has_change_permission = has_delete_permission = _never
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Refuse filters on what a mail says: a code could be guessed letter by letter."""
-        return not lookup.startswith("context") and super().lookup_allowed(lookup, value, request)
 
 
 @admin.register(PolicyDocument)
@@ -273,7 +287,7 @@ class SuppressedAddressAdmin(ModelAdmin):
 
 
 @admin.register(AccountDeletion)
-class AccountDeletionAdmin(ModelAdmin):
+class AccountDeletionAdmin(Discreet):
     """Who is leaving, what an erasure waits for, and what was erased. Nobody changes it."""
 
     list_display = ["account_id", "requested_at", "erase_at", "waits_for", "cancelled_at", "started_at", "erased_at"]
@@ -296,7 +310,7 @@ class AccountDeletionAdmin(ModelAdmin):
 
 
 @admin.register(Recovery)
-class RecoveryAdmin(ModelAdmin):
+class RecoveryAdmin(Discreet):
     """Who says that a second factor is lost. Staff see it, and can neither hurry nor complete it."""
 
     list_display = ["account", "requested_at", "effective_at", "outcome", "ended_at"]
