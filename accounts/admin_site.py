@@ -6,12 +6,12 @@ network, and a second factor is asked for where one is set up. In production one
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
-from allauth.mfa.base.forms import AuthenticateForm
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -24,6 +24,7 @@ from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts import rules
 from accounts.api import sign_ins
+from accounts.api.second_factors import AuthenticateForm
 from accounts.models import User
 
 
@@ -47,9 +48,9 @@ class StaffLoginForm(AuthenticationForm):
                 raise self.get_invalid_login_error()
             self.confirm_login_allowed(user)
             second = self._second_factor(user)
-            if self.request.user != user:
-                sign_ins.end(self.request)
-                self.request.session.flush()
+            # Also of the same person: Django would go on with the session that has not shown a second factor.
+            sign_ins.end(self.request)
+            self.request.session.flush()
             record_authentication(self.request, user, "password", email=address)
             if second:
                 second.save()
@@ -78,10 +79,10 @@ class StaffSite(UnfoldAdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Let somebody in, and put the sign-in on their list of devices."""
-        was = request.user
         response = super().login(request, extra_context)
-        if isinstance(request.user, User) and request.user != was:
-            sign_ins.begin(request, request.user, rules.BROWSER)
+        # A form that was refused is shown again, with 200.
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            sign_ins.begin(request, cast(User, request.user), rules.BROWSER)
         return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:

@@ -161,6 +161,11 @@ class TestDeployment:
         done = run("manage.py", "check", "--deploy", "--fail-level", "WARNING")
         assert (done.returncode, done.stdout + done.stderr) == (0, "System check identified no issues (0 silenced).\n")
 
+    def test_keeps_passwords_by_argon2(self) -> None:
+        code = "import django; django.setup()\nfrom django.contrib.auth.hashers import make_password\nprint(make_password('x'))"
+        done = run("-c", code, DJANGO_SETTINGS_MODULE="config.settings")
+        assert done.stdout.startswith("argon2$argon2id$"), done.stderr
+
     def test_is_locked(self) -> None:
         locked = {
             "DEBUG": False,

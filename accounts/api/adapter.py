@@ -10,12 +10,16 @@ from typing import Any, cast
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal import flows
+from allauth.account.internal.flows.password_reset_by_code import PASSWORD_RESET_VERIFICATION_SESSION_KEY
 from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
-from allauth.headless.base.response import AuthenticationResponse
+from allauth.headless.base.response import AuthenticationResponse, ConflictResponse
 from allauth.headless.constants import Client
+from allauth.headless.internal.restkit.response import ErrorResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from cryptography.fernet import Fernet, MultiFernet
@@ -36,6 +40,9 @@ from accounts.services import mails, sessions
 from core.clock import now
 
 NOTICE_USEFUL_FOR = timedelta(days=1)
+RESET = "/v1/auth/password/reset"
+SIGN_UP = "/v1/auth/signup"
+"""Where an account is made with a password; by passkey or provider it has none."""
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
@@ -52,6 +59,18 @@ class SecondFactorAdapter(DefaultMFAAdapter):
     def decrypt(self, encrypted_text: str) -> str:
         """Decrypt what any SECRET_KEY encrypted that is still listed."""
         return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+class ProvidersAdapter(DefaultSocialAccountAdapter):
+    """What an OpenID provider says of somebody opens their account here, and nothing else of theirs."""
+
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: BaseForm | None = None) -> User:
+        """Store a new account with the address that was typed, which we verify ourselves.
+
+        Else whoever has a provider's word for somebody else's address would have it here before its owner.
+        """
+        sociallogin.email_addresses = []
+        return cast(User, super().save_user(request, sociallogin, form))
 
 
 class SessionsAdapter(DefaultUserSessionsAdapter):
@@ -91,6 +110,8 @@ class AccountAdapter(DefaultAccountAdapter):
             raise ValidationError(
                 _("Write this address in plain characters: %(address)s"), "unusual_spelling", {"address": usual}
             )
+        if not rules.is_known_text(email):
+            raise ValidationError(_("This address has characters that we do not know."), "unknown_characters")
         return email
 
     def save_user(self, request: HttpRequest, user: Any, form: BaseForm, commit: bool = True) -> User:
@@ -132,11 +153,32 @@ class AccountAdapter(DefaultAccountAdapter):
         sign_ins.end(request)
         super().logout(request)
 
+    def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse | None:
+        """Refuse a code that was mailed to an address which the account has given up meanwhile."""
+        self._require_present_address(request, user, kwargs.get("email"))
+        return super().pre_login(request, user, **kwargs)
+
     def set_password(self, user: Any, password: str) -> None:
-        """Change a password, which ends every other sign-in."""
+        """Change a password, which ends every other sign-in.
+
+        A first one is a new way to sign in, which asks for a recent proof: there is no present one to ask for. One that
+        was forgotten is reset by a code, which must have been mailed to an address of the account.
+        """
+        request = context.request
+        if request.path_info.endswith(RESET):
+            reset = request.session[PASSWORD_RESET_VERIFICATION_SESSION_KEY]
+            self._require_present_address(request, user, reset["email"])
+        elif not user.has_usable_password():
+            flows.reauthentication.raise_if_reauthentication_required(request, app="allauth.account")
         with transaction.atomic():
             super().set_password(user, password)
             sessions.end(account_id=user.pk, spare=context.request.session.session_key, now=now())
+
+    @staticmethod
+    def _require_present_address(request: HttpRequest, user: User, address: str | None) -> None:
+        known = EmailAddress.objects.filter(user=user).values_list("email", flat=True)
+        if address and rules.canonical_email(address) not in {user.email, *known}:
+            raise ImmediateHttpResponse(ConflictResponse(request))
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Mark an address as verified; an address that another account took meanwhile stays theirs."""
@@ -144,11 +186,13 @@ class AccountAdapter(DefaultAccountAdapter):
             with transaction.atomic():
                 return bool(super().confirm_email(request, email_address))
         except IntegrityError:
-            raise self.validation_error("email_taken") from None
+            taken = ErrorResponse(request, exception=self.validation_error("email_taken"))
+            raise ImmediateHttpResponse(taken) from None
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """Tell the owner of an address, and take as long as a new account would."""
-        make_password("what a new account's password would cost")
+        if context.request.path_info.endswith(SIGN_UP):
+            make_password("what a new account's password would cost")
         super().send_account_already_exists_mail(email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

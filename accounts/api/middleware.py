@@ -21,8 +21,8 @@ FORM = "/v1/auth/provider/redirect"
 """What a browser sends as a form, since it is to follow the answer to another site."""
 OPEN = ("/v1/auth/session", "/v1/config", "/openapi.json", "/openapi.yaml")
 """What tells who is signed in and signs out, and what everybody may know."""
-PAGES = ("/admin/", "/invoices/")
-"""Pages of staff, and of the account's owner."""
+PAGES = ("/admin/", "/invoices/", "/oidc/")
+"""Pages of staff, of the account's owner, and where an OpenID provider sends people back, whom it may link."""
 
 
 class AccountDoors:
@@ -37,7 +37,7 @@ class AccountDoors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 403 in the endpoints' own form, or let the request pass."""
-        is_guarded = request.path.startswith(PREFIX) and not request.path.endswith(OPEN)
+        is_guarded = request.path_info.startswith(PREFIX) and not request.path_info.endswith(OPEN)
         if is_guarded and (refusal := _refusal(request)):
             error = {"code": refusal.code, "message": _(refusal.title)}
             return JsonResponse({"status": 403, "errors": [error]}, status=403)
@@ -45,7 +45,7 @@ class AccountDoors:
 
     def process_view(self, request: HttpRequest, *_: object) -> None:
         """Refuse such pages: raises PermissionDenied, so that Django shows its own page."""
-        if request.path.startswith(PAGES) and _refusal(request):
+        if request.path_info.startswith(PAGES) and _refusal(request):
             raise PermissionDenied
 
 
@@ -71,14 +71,18 @@ class MendedSignIn:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 404, or let the request pass."""
-        if request.path.startswith(PREFIX) and "/phone" in request.path:
+        if request.path_info.startswith(PREFIX) and "/phone" in request.path_info:
             error = {"code": "not_found", "message": _("There is nothing here.")}
             return JsonResponse({"status": 404, "errors": [error]}, status=404)
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer 409, as for anything else that needs a sign-up to have begun."""
-        if isinstance(exception, KeyError) and request.method == "PUT" and request.path.endswith("/webauthn/signup"):
+        if (
+            isinstance(exception, KeyError)
+            and request.method == "PUT"
+            and request.path_info.endswith("/webauthn/signup")
+        ):
             return JsonResponse({"status": 409}, status=409)
         return None
 
@@ -95,7 +99,7 @@ class StrictJson:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 400 in the endpoints' own form, or let the request pass."""
-        if request.path.startswith(PREFIX) and not request.path.endswith(FORM) and request.body:
+        if request.path_info.startswith(PREFIX) and not request.path_info.endswith(FORM) and request.body:
             try:
                 orjson.loads(request.body)
             except orjson.JSONDecodeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.signals import password_changed, password_set
+from allauth.account.signals import email_changed, password_changed, password_set
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.http import HttpRequest
@@ -34,14 +34,23 @@ def end(request: HttpRequest) -> None:
 
 
 def listen() -> None:
-    """Have `carry_over` called when a password was changed or set: django-allauth has no other hook then."""
+    """Have `carry_over` called when a password was changed or set, and `forget` when the address was: django-allauth
+    has no other hooks then."""
     for signal in (password_changed, password_set):
         signal.connect(carry_over, dispatch_uid="carry_over")
+    email_changed.connect(forget, dispatch_uid="forget")
 
 
 def carry_over(request: HttpRequest, user: User, **_: Any) -> None:
     """Let the session of who changed the password go on, device and profile and all, under its new key."""
-    before = request.headers.get("X-Session-Token") or request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     after = request.session.session_key
     assert after
-    sessions.carry_over(account_id=user.pk, before=before, after=after)
+    # An app says its key in the header; a browser in the cookie, whatever else it sends.
+    for before in (request.headers.get("X-Session-Token"), request.COOKIES.get(settings.SESSION_COOKIE_NAME)):
+        if before:
+            sessions.carry_over(account_id=user.pk, before=before, after=after)
+
+
+def forget(request: HttpRequest, user: User, **_: Any) -> None:
+    """Let every sign-in know the account's new address."""
+    sessions.forget(account_id=user.pk)

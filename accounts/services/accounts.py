@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import (
+    AccountDeletion,
     CodeTries,
     Consent,
     DataExport,
@@ -93,15 +94,19 @@ def suspend(*, account_id: UUID, reason: str, by: User, now: datetime, origin: O
 
 
 def unsuspend(*, account_id: UUID, by: User, now: datetime, origin: Origin = audit.NOWHERE) -> User:
-    """Let an account in again; it signs in anew. Raises NotSuspended."""
+    """Let an account in again; it signs in anew, and stays shut if its erasure has begun. Raises NotSuspended."""
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)
         if account.suspended_at is None:
             raise NotSuspended
         account.suspended_at = None
         account.suspension_reason = ""
-        account.is_active = True
+        account.is_active = (
+            not AccountDeletion.objects.open().filter(account=account, started_at__isnull=False).exists()
+        )
         account.save(update_fields=["suspended_at", "suspension_reason", "is_active"])
+        # One whose password was right just before the suspension was stored after it.
+        sessions.end(account_id=account_id, now=now)
         audit.record(Act.UNSUSPENDED, account_id=account_id, by=by, origin=origin, now=now)
         return account
 

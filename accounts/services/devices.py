@@ -73,6 +73,7 @@ def bind(
 ) -> Device:
     """Sign a device in by a session that is its own from the start; call it in a transaction."""
     User.objects.locked().get(pk=account_id)
+    sessions.make_room(account_id=account_id, now=now)
     device = _bind(account_id, session, client_hash=client_hash, kind=kind, name=name, now=now)
     device.place = place
     device.save(update_fields=["place"])

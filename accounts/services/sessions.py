@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts import principals, rules
 from accounts.events import SessionsEnded
-from accounts.models import Device, User
+from accounts.models import Device, DeviceAuthorization, User
 from core import outbox
 from core.errors import DomainError
 
@@ -36,6 +36,7 @@ def begin(*, session_key: str, account: User, kind: str, place: str, now: dateti
     with transaction.atomic():
         User.objects.locked().get(pk=account.pk)
         session = UserSession.objects.get(session_key=session_key, user=account)
+        make_room(account_id=account.pk, now=now)
         device, _ = Device.objects.get_or_create(
             session=session,
             defaults={"account": account, "kind": kind, "place": place, "created_at": now, "last_seen_at": now},
@@ -46,16 +47,31 @@ def begin(*, session_key: str, account: User, kind: str, place: str, now: dateti
 def end(*, account_id: UUID, now: datetime, only: Iterable[int] | None = None, spare: str | None = None) -> int:
     """End an account's sign-ins, and answer how many there were.
 
-    `only` names sessions by id; `spare` is the key of one that stays. Devices that are registered stay so.
+    `only` names sessions by id; `spare` is the key of one that stays. Devices that are registered stay so. Unless
+    `only` some end, a television that was let in and has not fetched its session yet is refused it.
     """
     with transaction.atomic():
         User.objects.locked().get(pk=account_id)
         sessions = UserSession.objects.filter(user_id=account_id)
         if only is not None:
             sessions = sessions.filter(pk__in=list(only))
+        else:
+            awaited = DeviceAuthorization.objects.filter(account=account_id, state=DeviceAuthorization.State.APPROVED)
+            awaited.update(state=DeviceAuthorization.State.DENIED)
         if spare is not None:
             sessions = sessions.exclude(session_key=spare)
         return _end(sessions, now)
+
+
+def make_room(*, account_id: UUID, now: datetime) -> None:
+    """End what was not used for longest of more sign-ins than there may be; under the account's lock.
+
+    Else whoever knows a password could make the lists of devices and of sessions endless.
+    """
+    newest_first = UserSession.objects.filter(user_id=account_id).order_by("-last_seen_at", "-pk")
+    surplus = list(newest_first.values_list("pk", flat=True)[rules.SIGN_INS :])
+    if surplus:
+        _end(UserSession.objects.filter(pk__in=surplus), now)
 
 
 def forget(*, account_id: UUID) -> None:

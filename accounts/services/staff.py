@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
@@ -17,6 +18,8 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
 from accounts.models import User
+from accounts.services import audit, sessions
+from accounts.services.audit import Act
 from core.errors import DomainError
 
 Right = tuple[str, str]
@@ -141,11 +144,11 @@ def sync_groups() -> dict[str, int]:
         return sizes
 
 
-def set_up_second_factor(*, email: str, replace: bool) -> SecondFactor:
+def set_up_second_factor(*, email: str, replace: bool, now: datetime) -> SecondFactor:
     """Give a member of staff an authenticator secret and recovery codes.
 
-    For the first member of staff, and for whoever lost the device. Raises NotStaff and, unless
-    `replace`, SecondFactorExists.
+    For the first member of staff, and for whoever lost the device, on which they may be signed in: every
+    sign-in ends. Raises NotStaff and, unless `replace`, SecondFactorExists.
     """
     with transaction.atomic():
         user = User.objects.for_email(email).filter(is_staff=True).locked().first()
@@ -154,7 +157,10 @@ def set_up_second_factor(*, email: str, replace: bool) -> SecondFactor:
         existing = Authenticator.objects.filter(user=user)
         if existing.exists() and not replace:
             raise SecondFactorExists
+        act = Act.AUTHENTICATOR_RESET if existing.exists() else Act.AUTHENTICATOR_ADDED
         existing.delete()
+        sessions.end(account_id=user.pk, now=now)
+        audit.record(act, account_id=user.pk, by=None, origin=audit.NOWHERE, now=now, kind="totp")
         secret = generate_totp_secret()
         TOTP.activate(user, secret)
         codes = RecoveryCodes.activate(user).get_unused_codes()

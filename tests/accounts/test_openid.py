@@ -7,18 +7,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.test import Client
 
+from accounts import rules
 from accounts.models import User
+from core.clock import now
 from local.throwaway import free_port
 from tests.accounts.conftest import mailed_code
-from tests.factories.accounts import AccountFactory
+from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
 
 pytestmark = pytest.mark.django_db
 AUTH = "/_allauth/browser/v1/auth"
@@ -57,10 +61,10 @@ def work(provider: str, settings: Any) -> str:
     return provider
 
 
-def come_back_as(subject: str, email: str, provider: str, browser: Client) -> Any:
+def come_back_as(subject: str, email: str, provider: str, browser: Client, process: str = "login") -> Any:
     """Go to the provider, be somebody there, and come back."""
     httpx.put(f"{provider}/users/{subject}", json={"email": email, "email_verified": True})
-    form = {"provider": "work", "callback_url": "http://testserver/done", "process": "login"}
+    form = {"provider": "work", "callback_url": "http://testserver/done", "process": process}
     sent = browser.post(f"{AUTH}/provider/redirect", form)
     assert sent.status_code == 302, sent.content
     there = sent["Location"]
@@ -85,10 +89,11 @@ class TestOpenId:
         made = browser.post(
             f"{AUTH}/provider/signup", {"email": "ada@example.com", "country": "DE"}, content_type="application/json"
         )
-        if made.status_code == 401:  # the provider's word for the address does not count for us
-            made = browser.post(
-                f"{AUTH}/email/verify", {"key": mailed_code("ada@example.com")}, content_type="application/json"
-            )
+        assert made.status_code == 401  # the provider's word for the address does not count for us
+        assert not EmailAddress.objects.filter(verified=True).exists()
+        made = browser.post(
+            f"{AUTH}/email/verify", {"key": mailed_code("ada@example.com")}, content_type="application/json"
+        )
         assert made.status_code == 200, made.content
         account = User.objects.get()
         assert (account.country, account.has_usable_password()) == ("DE", False)
@@ -115,3 +120,38 @@ class TestOpenId:
         form = {"provider": "other", "callback_url": "http://testserver/done", "process": "login"}
         answer = Client().post(f"{AUTH}/provider/redirect", form)
         assert re.search("error=", answer["Location"])
+
+    def test_brings_no_address_along_that_was_not_typed(self, work: str) -> None:
+        browser = Client()
+        come_back_as("eve", "victim@example.com", work, browser)
+        typed = {"email": "eve@example.com", "country": "DE"}
+        assert browser.post(f"{AUTH}/provider/signup", typed, content_type="application/json").status_code == 401
+        assert list(EmailAddress.objects.values_list("email", "verified")) == [("eve@example.com", False)]
+        assert User.objects.get().email == "eve@example.com"
+
+
+class TestLink:
+    """A provider's account linked to one of ours is a way to sign in."""
+
+    def test_is_made_with_a_recent_proof_alone(self, work: str) -> None:
+        account = AccountFactory.create()
+        for proved_at, error in ((now() - timedelta(hours=1), "reauthentication_required"), (now(), None)):
+            browser = Client()
+            browser.cookies["sessionid"] = sign_in(account, kind=rules.BROWSER, proved_at=proved_at)
+            answer = come_back_as("ada", "ada@example.com", work, browser, process="connect")
+            assert answer.status_code == 302
+            assert parse_qs(urlsplit(answer["Location"]).query).get("error") == ([error] if error else None)
+            assert SocialAccount.objects.filter(user=account).count() == (0 if error else 1)
+
+    def test_is_not_made_from_a_kids_profile_or_a_television(self, work: str) -> None:
+        account = AccountFactory.create()
+        ProfileFactory.create(account=account)
+        kids = KidsProfileFactory.create(account=account)
+        form = {"provider": "work", "callback_url": "http://testserver/done", "process": "connect"}
+        for key in (sign_in(account, profile=kids), sign_in(account, kind=rules.TELEVISION)):
+            browser = Client()
+            browser.cookies["sessionid"] = key
+            assert browser.post(f"{AUTH}/provider/redirect", form).status_code == 403
+            for page in ("login/?process=connect", "login/callback/?code=x&state=y"):
+                assert browser.get(f"/oidc/work/{page}").status_code == 403
+        assert not SocialAccount.objects.exists()

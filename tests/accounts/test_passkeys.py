@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.sessions.backends.db import SessionStore
 
 from accounts.models import User
+from core.clock import now
 from tests.accounts.conftest import App, mailed_code, mails_to
 from tests.accounts.passkeys import Passkey
 from tests.factories.accounts import PASSWORD, AccountFactory, sign_in
@@ -73,3 +75,22 @@ class TestPasskey:
         assert (account.email, account.country, account.has_usable_password()) == ("ada@example.com", "DE", False)
         assert Authenticator.objects.get().user == account
         assert app.call("get", "/api/v1/account").status_code == 200
+
+    def test_is_neither_added_nor_renamed_nor_taken_away_with_an_old_proof(self) -> None:
+        account, passkey = with_passkey()
+        known = Authenticator.objects.get(user=account, type="webauthn")
+        app, path = App(), "account/authenticators/webauthn"
+        app.token = sign_in(account)
+        options = app.auth(f"{path}?passwordless", "get").json()["data"]["creation_options"]
+        session = SessionStore(app.token)
+        session["account_authentication_methods"] = [{"method": "password", "at": now().timestamp() - 901}]
+        session.save()
+        said = [
+            app.auth(f"{path}?passwordless", "get"),
+            app.auth(path, name="Thief's", credential=passkey.create(options)),
+            app.auth(path, "put", id=known.pk, name="Thief's"),
+            app.auth(path, "delete", authenticators=[known.pk]),
+        ]
+        assert [answer.status_code for answer in said] == [401] * 4
+        [left] = Authenticator.objects.filter(user=account, type="webauthn")
+        assert (left.pk, left.wrap().name) == (known.pk, "Phone")

@@ -11,6 +11,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.sessions.backends.db import SessionStore
 
 from accounts import rules
@@ -25,12 +26,19 @@ STALE = timedelta(minutes=15, seconds=1)
 # What changes how an account signs in, or what it pays with: as (method, address, body).
 SIGN_INS_OWN = [
     ("post", "/_allauth/app/v1/account/email", {"email": "new@example.com"}),
+    ("patch", "/_allauth/app/v1/account/email", {"email": "second@example.com", "primary": True}),
+    ("delete", "/_allauth/app/v1/account/email", {"email": "second@example.com"}),
+    ("delete", "/_allauth/app/v1/account/providers", {"provider": "work", "account": "ada"}),
     ("delete", "/_allauth/app/v1/account/authenticators/totp", {}),
     ("post", "/_allauth/app/v1/account/authenticators/recovery-codes", {}),
 ]
 OURS = [
     ("post", "/api/v1/payment-methods/setup", {}),
     ("post", "/api/v1/payment-methods", {"setup_intent": "seti_1"}),
+    ("put", "/api/v1/account/master-pin", {"pin": "4711"}),
+    ("delete", "/api/v1/account/master-pin", {}),
+    ("post", "/api/v1/account/exports", {}),
+    ("post", "/api/v1/account/deletion", {}),
 ]
 
 
@@ -40,6 +48,7 @@ def account() -> User:
     EmailAddress.objects.create(user=account, email="second@example.com", verified=True)
     TOTP.activate(account, generate_totp_secret())
     RecoveryCodes.activate(account)
+    SocialAccount.objects.create(user=account, provider="work", uid="ada")
     return account
 
 
@@ -69,7 +78,9 @@ class TestEndpointsOfSignIn:
         offered = {flow["id"] for flow in answer.json()["data"]["flows"]}
         assert {"reauthenticate", "mfa_reauthenticate"} <= offered
         assert Authenticator.objects.count() == 2
-        assert EmailAddress.objects.filter(user=account).count() == 2
+        addresses = EmailAddress.objects.filter(user=account).order_by("pk").values_list("email", "primary")
+        assert list(addresses) == [(account.email, True), ("second@example.com", False)]
+        assert SocialAccount.objects.filter(user=account).count() == 1
 
     @pytest.mark.parametrize("carrier", ["token", "cookie"])
     def test_refuse_televisions(self, account: User, method: str, path: str, body: Any, carrier: str) -> None:

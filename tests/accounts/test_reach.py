@@ -123,6 +123,15 @@ class TestDoors:
         account.refresh_from_db()
         assert account.check_password(PASSWORD)
 
+    def test_of_sign_in_are_shut_wherever_the_platform_is_mounted(self) -> None:
+        # What a request's address is routed by is not all of it.
+        app = App()
+        app.token = sign_in(AccountFactory.create(), kind="television")
+        refused = app.client.get(
+            "/_allauth/app/v1/account/email", headers={"X-Session-Token": app.token}, SCRIPT_NAME="/watch"
+        )
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (403, "not_on_television")
+
     def test_of_the_admin_are_shut_from_a_kids_profile(self) -> None:
         staff: User = StaffFactory.create(is_superuser=True)
         adult = ProfileFactory.create(account=staff)

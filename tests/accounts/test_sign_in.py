@@ -12,7 +12,6 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
-from django.conf import settings
 from django.db import connections, transaction
 from django.test import Client
 
@@ -419,6 +418,3 @@ class TestDescription:
 class TestStaff:
     def test_sign_in_to_the_api_like_everybody(self, app: App) -> None:
         assert app.auth("auth/login", email=StaffFactory.create().email, password=PASSWORD).status_code == 200
-
-    def test_hashes_are_argon2_outside_of_tests(self) -> None:
-        assert settings.PASSWORD_HASHERS == ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -138,7 +138,7 @@ class TestAdminDoor:
     def test_takes_a_code_and_each_recovery_code_once(self, settings: Any, forget_tries: Any) -> None:
         settings.STAFF_SECOND_FACTOR_REQUIRED = True
         user = StaffFactory.create()
-        factor = staff.set_up_second_factor(email=user.email, replace=False)
+        factor = staff.set_up_second_factor(email=user.email, replace=False, now=NOW)
         secret = factor.url.partition("secret=")[2].partition("&")[0]
         code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
         for wrong in ("", "000000"):

@@ -44,6 +44,8 @@ SENSITIVE = kind(**_NO_TELEVISION, stale="reauthentication_required")
 
 OWNERS_PAGE = kind(nobody="403", kids="403", television="403")
 """A page of the account's own, in a browser."""
+PROVIDERS_PAGE = kind(kids="403", television="403")
+"""Where an OpenID provider sends people back, whom it signs in or links."""
 
 # ------------------------------------------------ sign-in: see accounts.api.middleware
 

@@ -21,6 +21,7 @@ from tests.permissions.kinds import (
     OWN_PROFILE,
     OWNERS_PAGE,
     PROFILE,
+    PROVIDERS_PAGE,
     PUBLIC,
     SECOND_STEP,
     SENSITIVE,
@@ -148,8 +149,8 @@ PAGES: Mapping[str, Kind] = {
     "GET /invoices/<uuid:invoice_id>.pdf": OWNERS_PAGE,
     "GET /recovery/stop": PUBLIC,
     # Between a provider's site and ours, within a sign-in.
-    "GET /oidc/<str:provider_id>/login/": PUBLIC,
-    "GET /oidc/<str:provider_id>/login/callback/": PUBLIC,
+    "GET /oidc/<str:provider_id>/login/": PROVIDERS_PAGE,
+    "GET /oidc/<str:provider_id>/login/callback/": PROVIDERS_PAGE,
     "GET /unsubscribe": PUBLIC,
     "GET /tv": PUBLIC,
     # A television has nothing but its code; Stripe signs what it sends.

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.services import staff
+from core.clock import now
 from core.errors import DomainError
 
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print what the person must keep."""
         try:
-            factor = staff.set_up_second_factor(email=options["email"], replace=options["replace"])
+            factor = staff.set_up_second_factor(email=options["email"], replace=options["replace"], now=now())
         except DomainError as error:
             raise CommandError(error.detail) from error
         self.stdout.write(f"Add this to the authenticator app:\n\n  {factor.url}\n\nRecovery codes, each good once:\n")
