@@ -11,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -25,7 +26,6 @@ from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, Us
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import rules
-from accounts.api import sign_ins
 from accounts.models import (
     AccountDeletion,
     AuditEntry,
@@ -161,10 +161,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
             response = super().user_change_password(request, id, form_url)
             # A form that was refused is shown again, with 200.
             if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
-                if is_own := request.user.pk == UUID(id):
-                    sign_ins.carry_over(request, request.user)
-                spare = request.session.session_key if is_own else None
-                sessions.end(account_id=UUID(id), spare=spare, now=clock.now())
+                # Django has given one's own session another key.
+                kept = request.session.session_key if request.user.pk == UUID(id) else None
+                if kept:
+                    before = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+                    sessions.carry_over(account_id=UUID(id), before=before, after=kept)
+                sessions.end(account_id=UUID(id), spare=kept, now=clock.now())
                 self._record(request, audit.Act.STAFF_CHANGED, UUID(id), fields="password")
         return response
 

@@ -40,6 +40,8 @@ KEPT = timedelta(days=7)
 """How long an archive can be downloaded."""
 A_DAY = 3
 """How many may be asked for within 24 hours: each holds everything, and lies in storage for a week."""
+FOLDER = "exports"
+"""Where they lie in the private storage."""
 CHUNK = 2_000
 """Records fetched at a time."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -155,12 +157,12 @@ def open_archive(*, account_id: UUID, export_id: UUID, by: User, now: datetime, 
 
 
 def purge(*, now: datetime) -> int:
-    """Delete archives that have lain there long enough; answers how many."""
+    """Delete archives that have lain there long enough, and those that no row tells of; answers how many."""
     expired = list(DataExport.objects.expired(now).values_list("pk", flat=True))
     for export_id in expired:
         _remove(export_id)
         DataExport.objects.filter(pk=export_id).delete()
-    return len(expired)
+    return len(expired) + _remove_strays()
 
 
 def remove_archives(*, account_id: UUID) -> None:
@@ -248,7 +250,7 @@ def _storage() -> Storage:
 
 
 def _path(export_id: UUID) -> str:
-    return f"exports/{export_id}.zip"
+    return f"{FOLDER}/{export_id}.zip"
 
 
 def _store(export_id: UUID, archive: IO[bytes]) -> None:
@@ -259,3 +261,16 @@ def _store(export_id: UUID, archive: IO[bytes]) -> None:
 def _remove(export_id: UUID) -> None:
     with contextlib.suppress(FileNotFoundError):
         _storage().delete(_path(export_id))
+
+
+def _remove_strays() -> int:
+    """Delete what a worker left that was killed while its account was erased; answers how many."""
+    try:
+        names = _storage().listdir(FOLDER)[1]
+    except FileNotFoundError:  # nobody has asked for an archive yet
+        return 0
+    known = {_path(export_id) for export_id in DataExport.objects.values_list("pk", flat=True)}
+    strays = [name for name in (f"{FOLDER}/{each}" for each in names) if name not in known]
+    for name in strays:
+        _storage().delete(name)
+    return len(strays)

@@ -7,10 +7,11 @@ see accounts.principals.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -21,6 +22,9 @@ from accounts.events import SessionsEnded
 from accounts.models import Device, DeviceAuthorization, User
 from core import outbox
 from core.errors import DomainError
+
+UNFINISHED_KEPT = timedelta(days=1)
+"""How long a session is kept in which nobody signed in; codes run out after minutes."""
 
 
 class SessionUnknown(DomainError):
@@ -124,8 +128,14 @@ def carry_over(*, account_id: UUID, before: str, after: str) -> None:
 
 
 def purge(*, now: datetime) -> int:
-    """Delete sign-ins that have run out, and devices that nothing refers to; answers how many sign-ins."""
+    """Delete sign-ins that have run out, and devices that nothing refers to; answers how many sign-ins.
+
+    With them goes what was left of sign-ups and sign-ins that nobody finished, in which addresses and codes stand.
+    """
     Session.objects.filter(expire_date__lt=now).delete()
+    listed = UserSession.objects.filter(session_key=OuterRef("session_key"))
+    left_by = now - UNFINISHED_KEPT + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    Session.objects.filter(~Exists(listed), expire_date__lt=left_by).delete()
     alive = Session.objects.filter(session_key=OuterRef("session_key"))
     ran_out = UserSession.objects.filter(~Exists(alive), created_at__lt=now - rules.SEEN_EVERY)
     count = 0

@@ -227,6 +227,21 @@ class TestMemory:
         assert peaks[1] < peaks[0] + 600_000, peaks
 
 
+class TestStrays:
+    def test_are_removed_and_nothing_else(self, account: User, private_files: Path) -> None:
+        # A worker stored its archive after the account was erased, and was killed before it looked.
+        asked = exports.request(account_id=account.pk, by=account, now=now(), origin=NOWHERE)
+        assert exports.build(export_id=asked.pk, now=now())
+        stray, other = private_files / "exports" / f"{new_id()}.zip", private_files / "invoice.pdf"
+        for file in (stray, other):
+            file.write_bytes(b"left behind")
+        assert exports.purge(now=now()) == 1
+        assert sorted(file.name for file in private_files.rglob("*.*")) == sorted([f"{asked.pk}.zip", "invoice.pdf"])
+
+    def test_of_nobody_are_none(self) -> None:
+        assert exports.purge(now=now()) == 0
+
+
 class TestMany:
     def test_in_a_day_are_refused_after_the_third(self, account: User) -> None:
         app = app_of(account)

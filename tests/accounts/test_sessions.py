@@ -146,3 +146,13 @@ class TestPurge:
         assert Device.objects.count() == 1
         assert len(ended()) == 1
         assert old != new
+
+    def test_forgets_after_a_day_who_began_to_sign_in_and_went_away(self) -> None:
+        with time_machine.travel(START, tick=False):
+            kept = sign_in(AccountFactory.create())
+            begun = App()
+            begun.auth("auth/code/request", email="ada@example.com")
+        sessions.purge(now=START + timedelta(days=1))
+        assert set(Session.objects.values_list("session_key", flat=True)) == {kept, begun.token}
+        sessions.purge(now=START + timedelta(days=1, seconds=1))
+        assert set(Session.objects.values_list("session_key", flat=True)) == {kept}

@@ -124,6 +124,21 @@ class TestAnswer:
         assert hashes[0] == hashes[1]
 
 
+class TestAccountWithoutAPassword:
+    def test_costs_and_answers_as_one_that_is_not_there(self, settings: Any) -> None:
+        settings.PASSWORD_HASHERS = ["tests.accounts.conftest.CountingHasher"]
+        account: User = AccountFactory.create(email=KNOWN)
+        account.set_unusable_password()
+        account.save()
+        hashes, said = [], []
+        for address in (KNOWN, UNKNOWN):
+            CountingHasher.hashes = 0
+            said.append(shape(sign_in_by_password(App(), address), address))
+            hashes.append(CountingHasher.hashes)
+        assert said[0] == said[1]
+        assert hashes == [1, 1]
+
+
 class TestMail:
     def test_about_a_sign_up_tells_the_owner_and_holds_no_code(self) -> None:
         AccountFactory.create(email=KNOWN)

@@ -148,6 +148,19 @@ class TestPassword:
         assert principal
         assert principal.profile == profile
 
+    def test_of_ones_own_set_in_the_admin_leaves_the_session_that_did(self) -> None:
+        staff_member: User = StaffFactory.create(is_superuser=True)
+        other = app_of(staff_member)
+        browser = Client(REMOTE_ADDR=App().address)
+        browser.cookies["sessionid"] = before = sign_in(staff_member, kind=rules.BROWSER)
+        form = {"usable_password": "true", "password1": NEW, "password2": NEW}
+        assert browser.post(f"/admin/accounts/user/{staff_member.pk}/password/", form).status_code == 302
+        after = browser.cookies["sessionid"].value
+        assert after != before
+        assert sign_ins() == {after}
+        assert browser.get("/admin/").status_code == 200
+        assert status(other) == 401
+
     def test_form_of_staff_that_is_refused_changes_and_records_nothing(self) -> None:
         account = AccountFactory.create()
         app, browser = app_of(account), Client(REMOTE_ADDR=App().address)
