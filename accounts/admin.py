@@ -32,6 +32,7 @@ from accounts.models import (
     OutgoingEmail,
     PolicyDocument,
     Profile,
+    ProfileTransfer,
     Recovery,
     SuppressedAddress,
     User,
@@ -322,6 +323,20 @@ class RecoveryAdmin(Discreet):
     show_full_result_count = False
     ordering = ["-requested_at"]
     exclude = ["cancel_hash", "code_hash"]
+    has_add_permission = has_change_permission = has_delete_permission = _never
+
+
+@admin.register(ProfileTransfer)
+class ProfileTransferAdmin(ModelAdmin):
+    """Which profiles were offered to other households, and how that ended; kept for 30 days. Nobody changes it."""
+
+    list_display = ["profile_id", "from_account", "to_email", "to_account", "offered_at", "outcome", "ended_at"]
+    list_filter = ["outcome"]
+    list_select_related = ["from_account", "to_account"]
+    search_fields = ["from_account__email__startswith", "to_email__startswith"]
+    search_help_text = "The beginning of either address"
+    show_full_result_count = False
+    ordering = ["-offered_at"]
     has_add_permission = has_change_permission = has_delete_permission = _never
 
 

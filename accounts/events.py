@@ -14,6 +14,19 @@ class ProfileDeleted:
 
 
 @dataclass(frozen=True)
+class ProfileTransferred:
+    """A profile belongs to another account now, with all that hangs on its id.
+
+    What is kept by profile id alone needs nothing; what names the account beside it is changed to `to_account_id`.
+    It is among the receiving account's events, before any later one of that profile.
+    """
+
+    profile_id: str
+    from_account_id: str
+    to_account_id: str
+
+
+@dataclass(frozen=True)
 class SessionsEnded:
     """A sign-in ended: its owner or staff ended it, the password changed, the account went.
 

@@ -16,7 +16,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import models
 from django.db.models import Q
 
-from accounts.models import OutgoingEmail, Profile, User
+from accounts.models import OutgoingEmail, Profile, ProfileTransfer, User
 from accounts.services.accounts import addresses_of
 from core import personal_data
 
@@ -67,6 +67,9 @@ def _condition(model: type[models.Model], somebody: Person) -> Q | None:
         return Q(pk__in=somebody.profile_ids) | Q(account=somebody.account_id)
     if model is OutgoingEmail:
         return Q(address__in=somebody.addresses)
+    if model is ProfileTransfer:
+        sides = Q(from_account=somebody.account_id) | Q(to_account=somebody.account_id)
+        return sides | Q(to_email__in=somebody.addresses)
     if model is LogEntry:
         return Q(object_id=str(somebody.account_id))
     for lookup, target in _paths(model):

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from allauth.usersessions.models import UserSession
+from django.db.models import Case, Value, When
 
 from accounts.models import (
     AccountDeletion,
@@ -24,6 +25,7 @@ from accounts.models import (
     OutgoingEmail,
     Pin,
     Profile,
+    ProfileTransfer,
     Recovery,
     SessionProfile,
     User,
@@ -59,6 +61,13 @@ def export(*, account_id: UUID) -> Iterable[Stream]:
             "subtitles_for_deaf",
             "created_at",
         ),
+    )
+    yield Stream(
+        "profile_transfers",
+        ProfileTransfer.objects.known_to(account_id)
+        .annotate(direction=Case(When(from_account=account_id, then=Value("outgoing")), default=Value("incoming")))
+        .order_by("offered_at")
+        .values("direction", "profile", "to_email", "offered_at", "expires_at", "ended_at", "outcome"),
     )
     yield Stream(
         "sessions",
@@ -145,6 +154,7 @@ CONTRIBUTOR = Contributor(
             User.groups.through,
             User.user_permissions.through,
             Profile,
+            ProfileTransfer,
             Pin,
             SessionProfile,
             Device,

@@ -18,6 +18,7 @@ from accounts.models import (
     Pin,
     PolicyDocument,
     Profile,
+    ProfileTransfer,
     Recovery,
 )
 
@@ -89,6 +90,16 @@ def recovery_of(account_id: UUID) -> Recovery | None:
 def recoveries_awaiting_code(*, now: datetime, limit: int) -> list[UUID]:
     """Answer recoveries whose delay is over and whose code is to be mailed."""
     return list(Recovery.objects.awaiting_code(now).order_by("effective_at").values_list("pk", flat=True)[:limit])
+
+
+def transfers_of(account_id: UUID) -> QuerySet[ProfileTransfer]:
+    """Answer the transfers of profiles that an account made or received."""
+    return ProfileTransfer.objects.known_to(account_id).select_related("profile", "from_account")
+
+
+def due_transfers(*, now: datetime, limit: int) -> list[UUID]:
+    """Answer offers of profiles that nobody answered in time, longest waiting first."""
+    return list(ProfileTransfer.objects.due(now).order_by("expires_at").values_list("pk", flat=True)[:limit])
 
 
 def current_documents(*, now: datetime) -> QuerySet[PolicyDocument]:

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
 from accounts import selectors
-from accounts.services import audit, deletions, devices, exports, mails, recoveries, sessions, televisions
+from accounts.services import audit, deletions, devices, exports, mails, recoveries, sessions, televisions, transfers
 from core.clock import now
 
 SWEEP = 500
@@ -69,11 +69,22 @@ def mail_recovery_codes(**_: Any) -> None:
 
 
 @shared_task
+def expire_profile_offers(**_: Any) -> None:
+    """End offers of profiles that nobody answered in time."""
+    due = selectors.due_transfers(now=now(), limit=SWEEP)
+    for transfer_id in due:
+        transfers.expire(transfer_id=transfer_id, now=now())
+    if due:
+        deliver_due_mail.delay()
+
+
+@shared_task
 def purge(**_: Any) -> None:
-    """Delete what has run out: old mail, ended sessions, archives of data."""
+    """Delete what has run out: old mail, ended sessions, archives of data, ended transfers."""
     mails.purge(now=now())
     sessions.purge(now=now())
     televisions.purge(now=now())
     devices.forget_old_registrations(now=now())
     audit.purge(now=now())
     exports.purge(now=now())
+    transfers.purge(now=now())

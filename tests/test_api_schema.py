@@ -25,7 +25,7 @@ from config.wsgi import application
 from core.clock import now
 from tests import standin as standins
 from tests.billing.customers import Customer
-from tests.factories.accounts import AccountFactory, DeviceFactory, ProfileFactory, sign_in
+from tests.factories.accounts import AccountFactory, DeviceFactory, ProfileFactory, ProfileTransferFactory, sign_in
 from tests.factories.billing import PriceFactory
 from tests.factories.catalog import CreditFactory, EpisodeFactory, RatingFactory, SeasonFactory, TitleFactory
 from tests.standin import Standin
@@ -92,6 +92,7 @@ def found(db: None, standin_process: Standin, settings: Settings) -> tuple[str, 
     return sign_in(customer.account, profile=profile), {
         "profile_id": str(profile.pk),
         "device_id": str(another_device.pk),
+        "transfer_id": str(ProfileTransferFactory.create(to_email=customer.account.email).pk),
         "title_id": str(series.pk),
         "person_id": str(CreditFactory.create(title=film).person_id),
         "invoice_id": customer.get("invoices").json()["results"][0]["id"],

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.api import activity, consents, deletions, devices, exports, recoveries, televisions, views
+from accounts.api import activity, consents, deletions, devices, exports, recoveries, televisions, transfers, views
 
 urlpatterns = [
     path("devices", devices.DevicesView.as_view(), name="devices"),
@@ -30,5 +30,12 @@ urlpatterns = [
     path("account/master-pin", views.MasterPinView.as_view(), name="master-pin"),
     path("profiles/leave", views.LeaveProfileView.as_view(), name="profile-leave"),
     path("profiles/<uuid:profile_id>/pin", views.ProfilePinView.as_view(), name="profile-pin"),
+    path("profiles/<uuid:profile_id>/transfer", transfers.OfferView.as_view(), name="profile-offer"),
+    path("profile-transfers", transfers.TransfersView.as_view(), name="profile-transfers"),
+    path("profile-transfers/<uuid:transfer_id>", transfers.TransferView.as_view(), name="profile-transfer"),
+    path("profile-transfers/<uuid:transfer_id>/accept", transfers.AcceptView.as_view(), name="profile-transfer-accept"),
+    path(
+        "profile-transfers/<uuid:transfer_id>/decline", transfers.DeclineView.as_view(), name="profile-transfer-decline"
+    ),
     path("profiles/<uuid:profile_id>/enter", views.EnterProfileView.as_view(), name="profile-enter"),
 ]

@@ -126,7 +126,9 @@ class ProfileView(APIView):
     @raises(pins.ProfileNotFound, profiles.AdultProfileRequired)
     def delete(self, request: Request, profile_id: UUID) -> Response:
         """Delete a profile; the last adult's stays."""
-        profiles.delete(account_id=cast(User, request.user).pk, profile_id=profile_id, now=now())
+        profiles.delete(
+            account_id=cast(User, request.user).pk, profile_id=profile_id, origin=origin_of(request), now=now()
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

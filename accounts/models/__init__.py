@@ -15,6 +15,7 @@ from accounts.models.pins import Pin
 from accounts.models.profiles import Profile, SessionProfile
 from accounts.models.recoveries import Recovery
 from accounts.models.televisions import CodeTries, DeviceAuthorization
+from accounts.models.transfers import ProfileTransfer
 from accounts.models.users import User
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Pin",
     "PolicyDocument",
     "Profile",
+    "ProfileTransfer",
     "Recovery",
     "SessionProfile",
     "SuppressedAddress",

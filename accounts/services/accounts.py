@@ -28,6 +28,7 @@ from accounts.models import (
     OutgoingEmail,
     Pin,
     Profile,
+    ProfileTransfer,
     Recovery,
     User,
 )
@@ -142,6 +143,7 @@ def erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
             DeviceRegistration.objects.filter(account=account),
             Device.objects.filter(account=account),
             Pin.objects.filter(account=account),
+            ProfileTransfer.objects.known_to(account_id),
             Profile.objects.filter(account=account),
             EmailAddress.objects.filter(user=account),
             Authenticator.objects.filter(user=account),

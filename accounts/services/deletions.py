@@ -15,7 +15,7 @@ from django.db import transaction
 
 from accounts.events import AccountDeletionCancelled, AccountDeletionRequested, AccountErased
 from accounts.models import AccountDeletion, ErasureStep, User
-from accounts.services import audit, notices, sessions
+from accounts.services import audit, notices, offers, sessions
 from accounts.services.audit import Act, Origin
 from core import outbox, personal_data
 from core.errors import DomainError
@@ -51,7 +51,8 @@ class StaffCannotLeave(DomainError):
 def request(*, account_id: UUID, by: User, now: datetime, origin: Origin) -> AccountDeletion:
     """Ask for an account to be deleted once its grace is over; asked again, the first request stands.
 
-    Whoever bills the account stops at once (AccountDeletionRequested). Raises StaffCannotLeave.
+    Whoever bills the account stops at once (AccountDeletionRequested), and profiles that it offers to others are
+    offered no more. Raises StaffCannotLeave.
     """
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)
@@ -64,6 +65,7 @@ def request(*, account_id: UUID, by: User, now: datetime, origin: Origin) -> Acc
         deletion = AccountDeletion.objects.create(
             account=account, requested_at=now, erase_at=erase_at, next_try_at=erase_at
         )
+        offers.withdraw(account_id=account_id, now=now, origin=origin)
         audit.record(Act.DELETION_REQUESTED, account_id=account_id, by=by, origin=origin, now=now)
         outbox.publish(AccountDeletionRequested(str(account_id)), aggregate=f"account:{account_id}", now=now)
         notices.tell(

@@ -15,9 +15,9 @@ from allauth.usersessions.models import UserSession
 from django.db import IntegrityError, transaction
 
 from accounts import rules
-from accounts.events import ProfileDeleted
-from accounts.models import Profile, SessionProfile, User
-from accounts.services import audit, pins, sessions
+from accounts.events import ProfileDeleted, ProfileTransferred
+from accounts.models import Pin, Profile, SessionProfile, User
+from accounts.services import audit, offers, pins, sessions
 from accounts.services.audit import Origin
 from core import outbox
 from core.errors import DomainError
@@ -116,8 +116,8 @@ def change(
     return profile
 
 
-def delete(*, account_id: UUID, profile_id: UUID, now: datetime) -> None:
-    """Delete a profile; sign-ins that acted as it act as none.
+def delete(*, account_id: UUID, profile_id: UUID, now: datetime, origin: Origin = audit.NOWHERE) -> None:
+    """Delete a profile; sign-ins that acted as it act as none, and whoever it was offered to is told.
 
     Raises ProfileNotFound and AdultProfileRequired.
     """
@@ -125,10 +125,32 @@ def delete(*, account_id: UUID, profile_id: UUID, now: datetime) -> None:
         profile = pins.locked(account_id, profile_id)
         if not profile.is_kids:
             require_adult(profile.account, besides=profile)
+        offers.withdraw(account_id=account_id, profile_id=profile_id, now=now, origin=origin)
         profile.delete()
         sessions.forget(account_id=account_id)
         event = ProfileDeleted(account_id=str(account_id), profile_id=str(profile_id))
         outbox.publish(event, aggregate=f"account:{account_id}", now=now)
+
+
+def move(profile: Profile, *, to: User, name: str | None, now: datetime) -> None:
+    """Let a profile belong to another account, in the caller's transaction, which holds the locks of all three.
+
+    Sign-ins that acted as it act as none. Its limits stay as they are; its PIN, which another household knows, goes.
+    Raises ProfileNameTaken.
+    """
+    from_account_id = profile.account_id
+    Pin.objects.filter(profile=profile).delete()
+    SessionProfile.objects.filter(profile=profile).delete()
+    profile.account = to
+    profile.name = name or profile.name
+    _save(profile, now)
+    for account_id in (from_account_id, to.pk):
+        sessions.forget(account_id=account_id)
+    event = ProfileTransferred(
+        profile_id=str(profile.pk), from_account_id=str(from_account_id), to_account_id=str(to.pk)
+    )
+    # The receiver's, so that whoever follows the profile sees this before what happens to it there.
+    outbox.publish(event, aggregate=f"account:{to.pk}", now=now)
 
 
 def enter(

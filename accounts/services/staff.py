@@ -32,6 +32,7 @@ READ_ACCOUNTS = {
     ("accounts", "view_auditentry"),
     ("accounts", "view_accountdeletion"),
     ("accounts", "view_recovery"),
+    ("accounts", "view_profiletransfer"),
     ("accounts", "view_suppressedaddress"),
     ("account", "view_emailaddress"),
     ("usersessions", "view_usersession"),

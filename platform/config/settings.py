@@ -328,6 +328,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "build-due-exports": {"task": "accounts.tasks.build_due_exports", "schedule": 60},
     "erase-due-accounts": {"task": "accounts.tasks.erase_due_accounts", "schedule": 60},
     "mail-recovery-codes": {"task": "accounts.tasks.mail_recovery_codes", "schedule": 60},
+    "expire-profile-offers": {"task": "accounts.tasks.expire_profile_offers", "schedule": 600},
     "purge-accounts": {"task": "accounts.tasks.purge", "schedule": 24 * 3600},
     "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},

@@ -37,7 +37,7 @@ class TestExport:
         profile, _ = somebody(country="DE"), somebody()
         streams = {stream.name: list(stream.records) for stream in CONTRIBUTOR.export(account_id=profile.account_id)}
         assert {name: len(records) for name, records in streams.items()} == {
-            "account": 1, "addresses": 1, "profiles": 1, "sessions": 1, "devices": 1, "device_registrations": 0, "second_factors": 2, "linked_sign_ins": 0, "activity": 1,
+            "account": 1, "addresses": 1, "profiles": 1, "profile_transfers": 0, "sessions": 1, "devices": 1, "device_registrations": 0, "second_factors": 2, "linked_sign_ins": 0, "activity": 1,
             "consents": 0, "mail_preferences": 0, "deletions": 0, "recoveries": 0, "exports": 0, "mail": 1,
         }  # fmt: skip
         assert streams["account"][0]["email"] == profile.account.email
@@ -48,7 +48,7 @@ class TestExport:
         assert all("data" not in record for record in streams["second_factors"])
 
     def test_of_nobody_is_empty(self) -> None:
-        assert [list(stream.records) for stream in CONTRIBUTOR.export(account_id=new_id())] == [[]] * 15
+        assert [list(stream.records) for stream in CONTRIBUTOR.export(account_id=new_id())] == [[]] * 16
 
 
 class TestErase:

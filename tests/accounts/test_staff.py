@@ -306,8 +306,8 @@ class TestRights:
         "support": {
             "account.view_emailaddress", "accounts.suspend_user", "accounts.view_accountdeletion",
             "accounts.view_auditentry", "accounts.view_outgoingemail", "accounts.view_profile",
-            "accounts.view_recovery", "accounts.view_suppressedaddress", "accounts.view_user",
-            "usersessions.view_usersession",
+            "accounts.view_profiletransfer", "accounts.view_recovery", "accounts.view_suppressedaddress",
+            "accounts.view_user", "usersessions.view_usersession",
         },
         "content": set(),
         "billing": {"accounts.view_outgoingemail", "accounts.view_user"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import factory
@@ -13,7 +13,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from factory.django import DjangoModelFactory
 
 from accounts import rules
-from accounts.models import Device, Profile, SessionProfile, User
+from accounts.models import Device, Profile, ProfileTransfer, SessionProfile, User
 from core.clock import now
 
 PASSWORD = "a long enough password"
@@ -62,6 +62,19 @@ class KidsProfileFactory(ProfileFactory):
     is_kids = True
     highest_age = 6
     allows_unrated = False
+
+
+class ProfileTransferFactory(DjangoModelFactory[ProfileTransfer]):
+    """An offer of a profile to an address that no account has."""
+
+    class Meta:
+        model = ProfileTransfer
+
+    from_account = factory.SubFactory(AccountFactory)
+    profile = factory.SubFactory(ProfileFactory, account=factory.SelfAttribute("..from_account"))
+    to_email = "nobody@example.com"
+    offered_at = factory.LazyFunction(now)
+    expires_at = factory.LazyFunction(lambda: now() + timedelta(days=7))
 
 
 class DeviceFactory(DjangoModelFactory[Device]):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from accounts.models import User
-from tests.factories.accounts import DeviceFactory, ProfileFactory
+from tests.factories.accounts import DeviceFactory, ProfileFactory, ProfileTransferFactory
 from tests.factories.billing import PaymentMethodFactory
 from tests.permissions import foreign
 from tests.permissions.kinds import (
@@ -69,6 +69,12 @@ API: Mapping[str, Kind] = {
     "DELETE /api/v1/profiles/<uuid:profile_id>": ACCOUNT,
     "POST /api/v1/profiles/<uuid:profile_id>/enter": SIGNED_IN,
     "POST /api/v1/profiles/leave": SIGNED_IN,
+    "POST /api/v1/profiles/<uuid:profile_id>/transfer": SENSITIVE,
+    "GET /api/v1/profile-transfers": OWN_DEVICE,
+    "GET /api/v1/profile-transfers/<uuid:transfer_id>": OWN_DEVICE,
+    "DELETE /api/v1/profile-transfers/<uuid:transfer_id>": OWN_DEVICE,
+    "POST /api/v1/profile-transfers/<uuid:transfer_id>/accept": SENSITIVE,
+    "POST /api/v1/profile-transfers/<uuid:transfer_id>/decline": SENSITIVE,
     "PUT /api/v1/profiles/<uuid:profile_id>/pin": SENSITIVE,
     "DELETE /api/v1/profiles/<uuid:profile_id>/pin": SENSITIVE,
     "GET /api/v1/account/master-pin": ACCOUNT,
@@ -232,6 +238,7 @@ accounts.policydocument      -        -        -        -        vacd
 accounts.suppressedaddress   v        -        -        -        vd
 accounts.accountdeletion     v        -        -        -        v
 accounts.recovery            v        -        -        -        v
+accounts.profiletransfer     v        -        -        -        v
 catalog.feedsource           v        vacd     v        -        vacd
 catalog.mediapackage         v        vac      v        -        vac
 billing.outage               v        -        -        vac      vac
@@ -316,6 +323,7 @@ ADMIN_PAGES: Mapping[str, Collection[str]] = {
 # What the ids in addresses stand for: how to make it for another account, or why it is nobody's.
 THINGS: Mapping[str, Callable[[User], Any] | str] = {
     "profile_id": lambda account: ProfileFactory.create(account=account).pk,
+    "transfer_id": lambda account: ProfileTransferFactory.create(from_account=account).pk,
     "device_id": lambda account: DeviceFactory.create(account=account).pk,
     "invoice_id": foreign.invoice,
     "quote_id": foreign.quote,
@@ -337,6 +345,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "PUT /api/v1/profiles/<uuid:profile_id>/pin": {"pin": "8264"},
     "POST /api/v1/profiles/<uuid:profile_id>/enter": {"pin": "8264"},
     "PATCH /api/v1/profiles/<uuid:profile_id>": {"name": "Mine"},
+    "POST /api/v1/profiles/<uuid:profile_id>/transfer": {"email": "another@example.com"},
+    "POST /api/v1/profile-transfers/<uuid:transfer_id>/accept": {"name": "Mine"},
     "PATCH /api/v1/devices/<uuid:device_id>": {"name": "Mine"},
     "POST /_allauth/app/v1/account/email": {"email": "another@example.com"},
     "POST /_allauth/browser/v1/account/email": {"email": "another@example.com"},
