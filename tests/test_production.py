@@ -198,7 +198,10 @@ class TestDeployment:
             "-c", code, DJANGO_SETTINGS_MODULE="config.settings",
             DATABASE_URL="postgresql://app@db/main?sslmode=verify-full", DATABASE_POOL_SIZE="4",
         )  # fmt: skip
-        assert done.stdout == "{'sslmode': 'verify-full', 'pool': {'min_size': 1, 'max_size': 4}, 'prepare_threshold': 0}\n"
+        assert (
+            done.stdout
+            == "{'sslmode': 'verify-full', 'pool': {'min_size': 1, 'max_size': 4}, 'prepare_threshold': 0}\n"
+        )
 
     def test_logs_json(self) -> None:
         code = (
