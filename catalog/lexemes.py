@@ -28,6 +28,9 @@ MAX_QUERY = 200
 SHORT = 3
 """Beginnings of up to so many letters are answered from completions: too many titles have them to be ranked."""
 
+LAST = "\U0010ffff"
+"""What sorts after every letter: what begins with a word lies between the word and the word with this."""
+
 NAME, OTHER_NAME, PERSON, ABOUT = "A", "B", "C", "D"
 """Weights of tsvector: an own name counts most, then another one, then people, then what it is about."""
 
@@ -170,13 +173,16 @@ def query_words(query: str) -> list[str]:
     return _cut(rules.fold(query[:MAX_QUERY].replace("\0", " ")).split()[:MAX_WORDS])
 
 
-def tsquery(words: Sequence[str], languages: Iterable[str]) -> str:
-    """Answer the query that every word must meet, the last one as a beginning; stems count as their words.
+def tsquery(words: Sequence[str], languages: Iterable[str], *, finished: bool = False) -> str:
+    """Answer the query that every word must meet, the last one as a beginning unless it is `finished`; stems count as
+    their words.
 
     Words are letters and digits alone, so nothing in them can be an operator.
     """
     stemmers = [stemmer for language in dict.fromkeys([*languages, "en"]) if (stemmer := _stemmer(language))]
-    return " & ".join(_forms(word, stemmers, is_last=place == len(words)) for place, word in enumerate(words, 1))
+    return " & ".join(
+        _forms(word, stemmers, is_last=place == len(words) and not finished) for place, word in enumerate(words, 1)
+    )
 
 
 def _forms(word: str, stemmers: Iterable[Stemmer.Stemmer], *, is_last: bool) -> str:

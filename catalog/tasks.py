@@ -100,9 +100,10 @@ def carry_out_plans(**_: Any) -> None:
 
 @shared_task
 def refresh_vocabulary(**_: Any) -> None:
-    """Make anew what the search knows of words and of first letters, and forget old searches without result."""
+    """Make anew what the search knows of words, of first letters and of the best; forget old searches without result."""
     search.refresh_vocabulary()
     search.rebuild_completions()
+    search.choose_leaders()
     search.purge_misses(today=clock.now().date())
 
 

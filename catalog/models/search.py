@@ -9,7 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models.titles import Title
@@ -36,6 +36,9 @@ class SearchDocument(models.Model):
     standing = models.FloatField(
         default=0, db_default=0.0, help_text="base + ln(1 + popularity): the place among equals."
     )
+    leads = models.BooleanField(
+        default=False, db_default=False, help_text="One of the best: what very many titles share is looked for here."
+    )
 
     class Meta:
         indexes = [
@@ -43,8 +46,10 @@ class SearchDocument(models.Model):
             GinIndex("words", name="search_document_words"),
             # Names that begin with, or are, what was typed.
             models.Index(OpClass("name", name="text_pattern_ops"), name="search_document_name"),
-            # Words that are in too many titles to rank them all: the best first.
-            models.Index(F("standing").desc(), "title", name="search_document_standing"),
+            # Words that are in too many titles to rank them all.
+            GinIndex("words", name="search_document_leaders", condition=Q(leads=True)),
+            # The least of those that lead, which whoever rises must reach.
+            models.Index("standing", name="search_document_least", condition=Q(leads=True)),
         ]
 
 

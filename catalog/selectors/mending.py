@@ -33,13 +33,16 @@ class Vocabulary:
     begun: int
     total: int
 
-    def expected(self, words: Sequence[str]) -> float:
+    def expected(self, words: Sequence[str], *, finished: bool = False) -> float:
         """Answer about how many titles match, as if words had nothing to do with each other.
 
-        A word that no name contains is taken for rare.
+        A word that no name contains is taken for rare. Of finished words the last one is no beginning either.
         """
+        counts = [self.documents.get(word, 1) for word in words]
+        if not finished:
+            counts[-1] = self.begun
         expected = float(self.total)
-        for count in (*(self.documents.get(word, 1) for word in words[:-1]), self.begun):
+        for count in counts:
             expected *= min(count / self.total, 1.0)
         return expected
 
@@ -53,16 +56,18 @@ def known(words: Sequence[str]) -> Vocabulary:
             SELECT word, documents::bigint FROM catalog_searchword WHERE word = ANY(%(words)s::text[])
             UNION ALL
             SELECT '', sum(documents) FROM (
-                SELECT documents FROM catalog_searchword WHERE word LIKE %(begun)s::text LIMIT 1000
+                SELECT documents FROM catalog_searchword
+                WHERE word ~>=~ %(first)s::text AND word ~<~ %(past)s::text LIMIT 1000
             ) AS begun
             UNION ALL
             SELECT '+', max(documents) FROM (
-                SELECT documents FROM catalog_searchword WHERE word LIKE %(begun)s::text LIMIT 100
+                SELECT documents FROM catalog_searchword
+                WHERE word ~>=~ %(first)s::text AND word ~<~ %(past)s::text LIMIT 100
             ) AS begun
             UNION ALL
             SELECT '#', greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'catalog_searchdocument'::regclass
             """,
-            {"words": sorted({*words, *_pairs(words)}), "begun": f"{unfinished}%"},
+            {"words": sorted({*words, *_pairs(words)}), "first": unfinished, "past": f"{unfinished}{lexemes.LAST}"},
         )
         found: dict[str, int] = {word: int(documents or 0) for word, documents in cursor.fetchall()}
     total, begun, most = found.pop("#"), found.pop(""), found.pop("+")

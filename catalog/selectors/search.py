@@ -22,10 +22,12 @@ from core import prepared
 
 RANKED = 1000
 """So many matches are ranked exactly."""
-MANY = 3000
-"""From so many expected matches the best are looked for in the order of their standing."""
-WALKED = 30_000
-"""So many titles are looked through in that order."""
+RANKING = 20
+"""What a match costs to read and to rank, beside a title in the index's list of a beginning."""
+DEAR = 30_000
+"""What costs more than so many titles of a list is looked for among the leaders first."""
+NAMED = 100
+"""So many names that begin with what was typed are ranked beside the leaders."""
 
 
 @dataclass(frozen=True)
@@ -100,18 +102,22 @@ def _completed(words: list[str], visible: _Visible, limit: int) -> list[UUID]:
 def _find(
     words: list[str], vocabulary: mending.Vocabulary, viewer: rules.Viewer, visible: _Visible, limit: int
 ) -> list[UUID]:
-    parameters = {
-        "words": lexemes.tsquery(words, viewer.languages),
+    parameters: dict[str, Any] = {
+        "words": (meant := lexemes.tsquery(words, viewer.languages)),
+        "asked": meant,
         "name": " ".join(words),
         "ranked": RANKED,
-        "walked": WALKED,
-        "enough": max(100, 2 * limit),
         "limit": limit,
     }
-    if vocabulary.expected(words) > MANY:
-        walked = visible.ids(_WALKED, parameters)
-        if len(walked) == limit:
-            return walked
+    cost = vocabulary.begun + RANKING * vocabulary.expected(words)
+    without_last = RANKING * vocabulary.expected(words[:-1], finished=True) if len(words) > 1 else cost
+    if min(cost, without_last) > DEAR:
+        # Bounds and no LIKE: a plan for every name cannot use the index for a pattern that it does not know.
+        leading = visible.ids(_LEADING, parameters | {"past": f"{parameters['name']}{lexemes.LAST}", "named": NAMED})
+        if len(leading) == limit:
+            return leading
+    if without_last < cost:
+        parameters["asked"] = lexemes.tsquery(words[:-1], viewer.languages, finished=True)
     return visible.ids(_RANKED, parameters)
 
 
@@ -130,29 +136,24 @@ _COMPLETED = """
     ) AS candidate CROSS JOIN LATERAL ({visible}) AS seen
     ORDER BY candidate.begins DESC, candidate.standing DESC LIMIT %(limit)s
 """
+# The index collects all that have a beginning, however few of them have the other words: where that is dearer than to
+# read what has the other words, it is asked for these alone. IS TRUE keeps the second condition from it.
+_MATCHES = "words @@ %(asked)s::tsquery AND (words @@ %(words)s::tsquery) IS TRUE"
 _RANKED = f"""
     SELECT candidate.title_id FROM (
-        SELECT document.title_id, {_SCORE} AS score FROM catalog_searchdocument AS document
-        WHERE document.words @@ %(words)s::tsquery
+        SELECT document.title_id, {_SCORE} AS score FROM catalog_searchdocument AS document WHERE {_MATCHES}
         ORDER BY score DESC, document.title_id LIMIT %(ranked)s
     ) AS candidate CROSS JOIN LATERAL ({{visible}}) AS seen
     ORDER BY candidate.score DESC, candidate.title_id LIMIT %(limit)s
 """  # noqa: S608 - our own text
-# The inner limits keep the planner from sorting all that match.
-_WALKED = f"""
-    WITH named AS (
-        SELECT title_id, name, words, is_part, standing FROM catalog_searchdocument
-        WHERE name LIKE %(name)s::text || '%%' AND words @@ %(words)s::tsquery LIMIT %(enough)s
-    ), walked AS (
-        SELECT candidate.* FROM (
-            SELECT title_id, name, words, is_part, standing FROM catalog_searchdocument
-            ORDER BY standing DESC, title_id LIMIT %(walked)s
-        ) AS candidate CROSS JOIN LATERAL ({{visible}}) AS seen
-        WHERE candidate.words @@ %(words)s::tsquery LIMIT %(enough)s
-    )
+_LEADING = f"""
     SELECT candidate.title_id FROM (
         SELECT document.title_id, {_SCORE} AS score FROM (
-            SELECT * FROM named UNION SELECT * FROM walked
+            (SELECT title_id, name, words, is_part, standing FROM catalog_searchdocument
+             WHERE name ~>=~ %(name)s::text AND name ~<~ %(past)s::text AND (words @@ %(words)s::tsquery) IS TRUE
+             LIMIT %(named)s)
+            UNION
+            SELECT title_id, name, words, is_part, standing FROM catalog_searchdocument WHERE leads AND {_MATCHES}
         ) AS document
         ORDER BY score DESC, document.title_id LIMIT %(ranked)s
     ) AS candidate CROSS JOIN LATERAL ({{visible}}) AS seen

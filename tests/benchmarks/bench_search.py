@@ -49,6 +49,7 @@ def main() -> None:
     print(f"{search.refresh_vocabulary():,} words in {time.perf_counter() - began:.0f} s")
     began = time.perf_counter()
     print(f"{search.rebuild_completions():,} completions in {time.perf_counter() - began:.0f} s")
+    search.choose_leaders()
     titles.settle()
     kinds = chance.choices(list(SHARES), list(SHARES.values()), k=QUERIES)
     took: dict[str, list[float]] = {kind: [] for kind in SHARES}

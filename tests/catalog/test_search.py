@@ -10,12 +10,12 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from catalog.models import SearchCompletion, SearchMiss, SearchWord, Title
+from catalog.models import SearchCompletion, SearchDocument, SearchMiss, SearchWord, SourceRecord, Title
 from catalog.rules import Audience, Viewer
 from catalog.selectors import search as selectors
 from catalog.services import editing
 from catalog.services import search as services
-from catalog.services.search import completions, misses
+from catalog.services.search import completions, leaders, misses
 from tests.factories.accounts import AccountFactory, ProfileFactory, sign_in
 from tests.factories.catalog import (
     NOW,
@@ -235,10 +235,32 @@ class TestWhatManyTitlesShare:
     def test_is_found_among_the_best(self, monkeypatch: pytest.MonkeyPatch) -> None:
         exact = selectors.search("tide", GERMANY, NOW, limit=5)
         every = selectors.search("tide", GERMANY, NOW, limit=50)
-        monkeypatch.setattr(selectors, "MANY", -1)
+        monkeypatch.setattr(selectors, "DEAR", -1)
+        assert selectors.search("tide", GERMANY, NOW, limit=5) == exact  # nobody leads yet
+        assert services.choose_leaders() == 15
+        assert services.choose_leaders() == 0
         assert selectors.search("tide", GERMANY, NOW, limit=5) == exact
         assert selectors.search("tide", GERMANY, NOW, limit=50) == every
         assert len(every.title_ids) == 13
+
+    def test_is_led_by_the_best_whom_risen_titles_join_before_the_night(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(leaders, "LEADERS", 3)
+        by_id = {record.external_id: record.title_id for record in SourceRecord.objects.all()}
+        services.set_popularity(scores={by_id["m1"]: 9, by_id["m3"]: 9, by_id["m5"]: 9})
+        assert services.choose_leaders() == 3
+        services.set_popularity(scores={by_id["m2"]: 9, by_id["m4"]: 8})
+        leading = SearchDocument.objects.filter(leads=True).values_list("title_id", flat=True)
+        assert set(leading) == {by_id[name] for name in ("m1", "m2", "m3", "m5")}
+        assert services.choose_leaders() == 1
+
+    @pytest.mark.parametrize("query", ["tide o", "tide on", "one tide", "high ti"])
+    def test_is_the_same_when_the_index_is_not_asked_for_the_last_word(
+        self, query: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exact = selectors.search(query, GERMANY, NOW, limit=50)
+        monkeypatch.setattr(selectors, "RANKING", 0)
+        assert selectors.search(query, GERMANY, NOW, limit=50) == exact
+        assert exact.title_ids
 
     def test_is_completed_from_the_first_letters(self, monkeypatch: pytest.MonkeyPatch) -> None:
         every = set(selectors.search("ti", GERMANY, NOW, limit=50).title_ids)

@@ -67,12 +67,14 @@ def _rare_garbage_collection() -> Iterator[None]:
 
 
 def _complete(title_ids: Collection[UUID]) -> None:
-    """Put what the run wrote into the search's completions: title by title, or with all the others if it is much."""
+    """Put what the run wrote into the search's lists of the best: title by title, or with all the others if it is much."""
     if len(title_ids) >= applying.REMEMBERED:
         search.rebuild_completions()
+        search.choose_leaders()
         return
     with transaction.atomic():
         search.complete_anew(title_ids)
+        search.lead_anew(title_ids)
 
 
 def _note_unlicensed(run: IngestRun, *, clock: Callable[[], datetime]) -> None:

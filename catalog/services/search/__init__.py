@@ -1,23 +1,26 @@
-"""Keeping what the search reads in step with the titles: documents, the vocabulary, completions; and what was missed.
+"""Keeping what the search reads in step with the titles: documents, the vocabulary, completions, leaders; and what was missed.
 
-Ingestion and editing write documents and new words as they come, in their own transactions. Counts and
-completions follow at the end of a run, and all of it is made anew each night.
+Ingestion and editing write documents and new words as they come, in their own transactions. Counts,
+completions and leaders follow at the end of a run, and all of it is made anew each night.
 """
 
 from catalog.services.search.answering import answer
 from catalog.services.search.completions import complete_anew, rebuild_completions
 from catalog.services.search.documents import Entry, is_searched, rebuild, rebuild_all, set_popularity, write
+from catalog.services.search.leaders import choose_leaders, lead_anew
 from catalog.services.search.misses import forget_misses, purge_misses
 from catalog.services.search.vocabulary import count_words, insert_words, refresh_vocabulary, words_of
 
 __all__ = [
     "Entry",
     "answer",
+    "choose_leaders",
     "complete_anew",
     "count_words",
     "forget_misses",
     "insert_words",
     "is_searched",
+    "lead_anew",
     "purge_misses",
     "rebuild",
     "rebuild_all",

@@ -23,6 +23,7 @@ from catalog.models import (
 from catalog.models.titles import Kind
 from catalog.services.copying import copy_into
 from catalog.services.search.completions import complete_anew
+from catalog.services.search.leaders import lead_anew
 from catalog.services.search.vocabulary import add_words
 
 BATCH = 1000
@@ -96,7 +97,9 @@ def rebuild(title_ids: Collection[UUID]) -> None:
     entries = _entries(title_ids)
     write(entries)
     add_words(entries)
-    complete_anew([entry.title_id for entry in entries])
+    title_ids = [entry.title_id for entry in entries]
+    complete_anew(title_ids)
+    lead_anew(title_ids)
 
 
 def rebuild_all() -> Iterator[int]:
@@ -140,6 +143,7 @@ def set_popularity(*, scores: Mapping[UUID, float]) -> int:
                 [part, [scores[title_id] for title_id in part]],
             )
             changed += cursor.rowcount
+            lead_anew(part)
     return changed
 
 
