@@ -11,11 +11,13 @@ from core import prepared
 
 CANDIDATES = 40
 """Words of the vocabulary that a mistyped word is compared with."""
+BEGUN = 500
+"""Words that begin alike, which one of other letters than ASCII is compared with."""
 RARE = 50
 """A word of at most so many titles may be a slip for another, when nothing matches."""
 OPTIONS = 3
 """So many words may be meant by one."""
-COMBINATIONS = 6
+COMBINATIONS = 8
 """So many mended queries are tried."""
 SHARED_TRIGRAMS = (0.4, 0.25)
 """Shares of trigrams in common with what was meant, tried in turn; two swapped letters cost most of six."""
@@ -83,10 +85,8 @@ def mended(words: list[str], vocabulary: Vocabulary, languages: Sequence[str]) -
     """
     documents = vocabulary.documents
     joined = _joined(words, documents)
-    # When all are words, the rarest may be a slip for another.
-    doubted = {word for word in joined if word not in documents} or {
-        word for word in joined if len(joined) > 1 and documents[word] <= RARE
-    }
+    # A slip may be a rare word by chance, such as somebody's name.
+    doubted = {word for word in joined if word not in documents or (len(joined) > 1 and documents[word] <= RARE)}
     near = _near(doubted, languages)
     options = [_options(word, documents, near[word]) if word in doubted else [(0.0, word)] for word in joined]
     likeliest = sorted(product(*options), key=lambda choice: sum(mistakes for mistakes, _ in choice))
@@ -154,6 +154,8 @@ def _alike(words: Sequence[str], shared: float) -> dict[str, dict[str, tuple[int
     if not words:
         return found
     slips = [(word, slip) for word in words for slip in lexemes.slips(word)]
+    # In most databases only ASCII letters make trigrams; others' first two are seldom wrong.
+    foreign = [word for word in words if not word.isascii()]
     with prepared.cursor() as cursor:
         # The threshold of % is the session's: set first, since what is searched for depends on it.
         cursor.execute(
@@ -169,6 +171,15 @@ def _alike(words: Sequence[str], shared: float) -> dict[str, dict[str, tuple[int
                 ORDER BY similarity(word, asked.word) DESC, documents DESC LIMIT %(candidates)s
             ) AS alike
             UNION ALL
+            SELECT asked.word, begun.word, begun.documents, begun.languages
+            FROM unnest(%(foreign)s::text[], %(first)s::text[], %(past)s::text[]) AS asked (word, first, past)
+            CROSS JOIN LATERAL (
+                SELECT word, documents, languages FROM catalog_searchword
+                WHERE word ~>=~ asked.first AND word ~<~ asked.past
+                AND length(word) BETWEEN length(asked.word) - 2 AND length(asked.word) + 2
+                ORDER BY documents DESC LIMIT %(begun)s
+            ) AS begun
+            UNION ALL
             SELECT asked.word, known.word, known.documents, known.languages
             FROM unnest(%(slipped)s::text[], %(slips)s::text[]) AS asked (word, slip)
             JOIN catalog_searchword AS known ON known.word = asked.slip
@@ -177,6 +188,10 @@ def _alike(words: Sequence[str], shared: float) -> dict[str, dict[str, tuple[int
                 "shared": str(shared),
                 "words": list(words),
                 "candidates": CANDIDATES,
+                "foreign": foreign,
+                "first": [word[:2] for word in foreign],
+                "past": [word[:2] + lexemes.LAST for word in foreign],
+                "begun": BEGUN,
                 "slipped": [word for word, _ in slips],
                 "slips": [slip for _, slip in slips],
             },

@@ -18,7 +18,7 @@ from catalog.services.ingestion.batch import Batch
 from catalog.services.ingestion.caches import Caches
 from catalog.services.ingestion.finding import Outcome, Staged
 
-BATCH = 1000
+BATCH = 2500
 REMEMBERED = 2000
 _REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError)
 

@@ -72,13 +72,15 @@ class Caches:
         search.count_words(self._counts)
         self._counts.clear()
 
-    def people(self, records: Iterable[TitleRecord]) -> Mapping[str, UUID]:
-        """Answer the people of some records by their key, made where they are new."""
-        names = {
-            rules.person_key(credit.name, credit.person_id): credit.name
-            for record in records
-            for credit in record.credits
-        }
+    def people(self, records: Iterable[TitleRecord]) -> Mapping[tuple[str, str], UUID]:
+        """Answer the people of some records by name and the provider's id, made where they are new."""
+        keys: dict[tuple[str, str], str] = {}
+        names: dict[str, str] = {}
+        for record in records:
+            for credit in record.credits:
+                if (who := (credit.name, credit.person_id)) not in keys:
+                    keys[who] = key = rules.person_key(*who)
+                    names[key] = credit.name
         found = {key: self._people[key] for key in names if key in self._people}
         unknown = [key for key in names if key not in found]
         if unknown:
@@ -98,7 +100,7 @@ class Caches:
                     ((self._provider_id, key, person_id) for key, person_id in made.items()),
                 )
             self._store(self._people, {key: found[key] for key in unknown})
-        return found
+        return {who: found[key] for who, key in keys.items()}
 
     def _stored_people(self, keys: list[str]) -> dict[str, UUID]:
         with connection.cursor() as cursor:

@@ -120,11 +120,11 @@ def keywords(title_id: UUID, record: TitleRecord, ids: Mapping[str, int]) -> Ite
 
 
 def credits(  # noqa: A001 - what they are
-    title_id: UUID, record: TitleRecord, people: Mapping[str, UUID]
+    title_id: UUID, record: TitleRecord, people: Mapping[tuple[str, str], UUID]
 ) -> Iterable[tuple[Any, ...]]:
     distinct: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for credit in record.credits:
-        person_id = people[rules.person_key(credit.name, credit.person_id)]
+        person_id = people[credit.name, credit.person_id]
         distinct.setdefault(
             (person_id, credit.job, credit.job_display, credit.character),
             (title_id, person_id, credit.job, credit.job_display, credit.character, credit.billing, credit.guest),
