@@ -16,6 +16,7 @@ from core import clock
 SENT_AT_ONCE = 4
 ARTWORK_AT_ONCE = 16
 ARTWORK_SECONDS = 50
+RENAME_SECONDS = 50
 
 
 @shared_task
@@ -105,6 +106,14 @@ def refresh_vocabulary(**_: Any) -> None:
     search.rebuild_completions()
     search.choose_leaders()
     search.purge_misses(today=clock.now().date())
+
+
+@shared_task
+def follow_renames(**_: Any) -> None:
+    """Let the search find titles by the new names of people, genres and keywords."""
+    until = time.monotonic() + RENAME_SECONDS
+    while search.follow_renames() and time.monotonic() < until:
+        pass
 
 
 def _stored(run: IngestRun) -> BinaryIO:

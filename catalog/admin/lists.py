@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from catalog.services import kept
+from catalog.services import kept, search
 
 COUNTED = 5000
 
@@ -98,9 +98,11 @@ class Shown(ModelAdmin):
     """What answers contain by name: those that are kept end when it changes."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save it, and let no older answer stand."""
+        """Save it, let no older answer stand, and let the search follow."""
         super().save_model(request, obj, form, change)
         kept.changed()
+        if change and "name" in form.changed_data:
+            search.note_rename(named=obj)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete it, and let no older answer stand."""

@@ -16,7 +16,7 @@ from catalog.models.matching import MatchCandidate, PersonMerge, TitleMerge
 from catalog.models.media import MediaPackage, MediaRendition, MediaSource, MediaSubtitles
 from catalog.models.people import Credit, Person
 from catalog.models.publication import PublicationEntry
-from catalog.models.search import SearchCompletion, SearchDocument, SearchMiss, SearchWord
+from catalog.models.search import SearchCompletion, SearchDocument, SearchMiss, SearchRename, SearchWord
 from catalog.models.sources import FeedSource, TakenFile
 from catalog.models.titles import (
     AlternateTitle,
@@ -64,6 +64,7 @@ __all__ = [
     "SearchCompletion",
     "SearchDocument",
     "SearchMiss",
+    "SearchRename",
     "SearchWord",
     "SourceRecord",
     "TakenFile",

@@ -95,6 +95,28 @@ class SearchCompletion(models.Model):
         ]
 
 
+class SearchRename(models.Model):
+    """A person, genre or keyword that was renamed: the documents of their titles are written anew, in the order of ids.
+
+    A genre may have a hundred thousand titles, so that no request waits for them. The row goes with the last of them.
+    """
+
+    class Kind(models.TextChoices):
+        PERSON = "person"
+        GENRE = "genre"
+        KEYWORD = "keyword"
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    key = models.CharField(max_length=36, help_text="The primary key of what was renamed.")
+    done_to = models.UUIDField(null=True, help_text="The last title that was written anew; null: none.")
+
+    class Meta:
+        constraints = [
+            # Renamed again before all is written: begun anew, or the first titles would keep the name in between.
+            models.UniqueConstraint(fields=["kind", "key"], name="search_rename_once"),
+        ]
+
+
 class SearchMiss(models.Model):
     """What was searched for and not found, to see what is missed. Nothing here says who searched."""
 

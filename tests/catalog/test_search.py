@@ -10,12 +10,23 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from catalog.models import SearchCompletion, SearchDocument, SearchMiss, SearchWord, SourceRecord, Title
+from catalog.models import (
+    Genre,
+    Keyword,
+    Person,
+    SearchCompletion,
+    SearchDocument,
+    SearchMiss,
+    SearchRename,
+    SearchWord,
+    SourceRecord,
+    Title,
+)
 from catalog.rules import Audience, Viewer
 from catalog.selectors import search as selectors
 from catalog.services import editing
 from catalog.services import search as services
-from catalog.services.search import completions, leaders, misses
+from catalog.services.search import completions, leaders, misses, renames
 from tests.factories.accounts import AccountFactory, ProfileFactory, sign_in
 from tests.factories.catalog import (
     NOW,
@@ -473,3 +484,45 @@ class TestRebuild:
         RatingFactory.create(title=title)
         services.rebuild([title.pk])
         assert title.search_document.name.startswith("title")
+
+
+class TestRename:
+    @pytest.mark.parametrize(
+        ("model", "fields"),
+        [
+            (Person, {"name": "Winona Ryder"}),
+            (Genre, {"name": "Winona", "slug": "old", "parent": ""}),
+            (Keyword, {"name": "winona"}),
+        ],
+    )
+    def test_in_the_admin_is_followed_by_the_search(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, model: Any, fields: dict[str, str]
+    ) -> None:
+        monkeypatch.setattr(renames, "BATCH", 2)
+        people = [{"name": "Old", "job": "actor"}]
+        films = [
+            movie(number, titles={"en": f"Film {number}"}, people=people, genres=["Old"], keywords=["old"])
+            for number in range(3)
+        ]
+        ingest(feed(*films, movie(7, titles={"en": "Other"})), ProviderFactory.create())
+        client.cookies["sessionid"] = sign_in(AccountFactory.create(is_staff=True, is_superuser=True))
+        address = reverse(
+            f"admin:catalog_{model._meta.model_name}_change", args=[model.objects.get(name__iexact="old").pk]
+        )
+        assert client.post(address, fields).status_code == 302
+        assert [services.follow_renames() for _ in range(3)] == [2, 1, 0]
+        assert sorted(find("winona")) == ["Film 0", "Film 1", "Film 2"]
+        assert not SearchRename.objects.exists()
+
+    def test_again_begins_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(renames, "BATCH", 1)
+        lines = [movie(number, titles={"en": f"Film {number}"}, genres=["Old"]) for number in range(2)]
+        ingest(feed(*lines), ProviderFactory.create())
+        genre = Genre.objects.get(name="Old")
+        for name in ("Winona", "Murnau"):
+            Genre.objects.filter(pk=genre.pk).update(name=name)
+            services.note_rename(named=genre)
+            assert services.follow_renames() == 1
+        while services.follow_renames():
+            pass
+        assert [find("winona"), sorted(find("murnau"))] == [[], ["Film 0", "Film 1"]]

@@ -9,6 +9,7 @@ from catalog.services.search.completions import complete_anew, rebuild_completio
 from catalog.services.search.documents import Entry, is_searched, rebuild, rebuild_all, set_popularity, write
 from catalog.services.search.leaders import choose_leaders, lead_anew
 from catalog.services.search.misses import forget_misses, purge_misses
+from catalog.services.search.renames import follow_renames, note_rename
 from catalog.services.search.vocabulary import count_words, insert_words, refresh_vocabulary, words_of
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "choose_leaders",
     "complete_anew",
     "count_words",
+    "follow_renames",
     "forget_misses",
     "insert_words",
     "is_searched",
     "lead_anew",
+    "note_rename",
     "purge_misses",
     "rebuild",
     "rebuild_all",
