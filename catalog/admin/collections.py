@@ -71,7 +71,7 @@ class RowInline(StackedInline):
     extra = 0
     tab = True
     verbose_name = "row"
-    fields = (("position", "audience"), ("countries", "excluded"), ("starts_at", "ends_at"))
+    fields = (("position", "audience"), ("countries", "excluded"), "starts_at", "ends_at")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choose a widget that suits."""

@@ -85,9 +85,12 @@ class WindowInline(LargePart):
     fields = (
         ("license_type", "formats"),
         ("territories", "excluded"),
-        ("starts_on", "starts_at"),
-        ("ends_on", "ends_at"),
-        ("announce_on", "announce_at"),
+        # An instant is a day and a time, which need a line to themselves.
+        ("starts_on", "ends_on"),
+        "starts_at",
+        "ends_at",
+        "announce_on",
+        "announce_at",
         ("languages", "holdback_languages"),
         ("contract_id", "reporting_id"),
         "grant_id",
