@@ -19,6 +19,8 @@ OPTIONS = 3
 """So many words may be meant by one."""
 COMBINATIONS = 8
 """So many mended queries are tried."""
+MEANT = 4
+"""So many of them are searched for."""
 SHARED_TRIGRAMS = (0.4, 0.25)
 """Shares of trigrams in common with what was meant, tried in turn; two swapped letters cost most of six."""
 
@@ -93,7 +95,7 @@ def mended(words: list[str], vocabulary: Vocabulary, languages: Sequence[str]) -
     kept = [ranked[0][1] for word, ranked in zip(joined, options, strict=True) if word in documents or ranked[0][0]]
     tried = [joined, *([word for _, word in choice] for choice in likeliest[:COMBINATIONS]), kept]
     tried = [other for place, other in enumerate(tried) if other and other != words and other not in tried[:place]]
-    return _somewhere(tried, languages)
+    return _somewhere(tried, words[-1], languages)
 
 
 def _options(word: str, documents: Mapping[str, int], near: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
@@ -104,18 +106,23 @@ def _options(word: str, documents: Mapping[str, int], near: Sequence[tuple[float
     return others or [(0.0, word)]
 
 
-def _somewhere(queries: list[list[str]], languages: Sequence[str]) -> list[list[str]]:
-    """Answer those queries that any title matches, whoever may see it; one round for all."""
+def _somewhere(queries: list[list[str]], unfinished: str, languages: Sequence[str]) -> list[list[str]]:
+    """Answer the first queries, up to MEANT, that any title matches, whoever may see it; one round for all.
+
+    A last word that was mended is a whole one: to look for all that begins so would take longest.
+    """
     if not queries:
         return []
+    asked = [lexemes.tsquery(words, languages, finished=words[-1] != unfinished) for words in queries]
     with prepared.cursor() as cursor:
+        # Without an order, so that it stops at the limit; the rows of a function come as they are.
         cursor.execute(
             "SELECT place FROM unnest(%s::text[]) WITH ORDINALITY AS tried (words, place)"
             " WHERE EXISTS (SELECT FROM catalog_searchdocument AS document WHERE document.words @@ tried.words::tsquery)"
-            " ORDER BY place",
-            [[lexemes.tsquery(words, languages) for words in queries]],
+            " LIMIT %s",
+            [asked, MEANT],
         )
-        return [queries[place - 1] for (place,) in cursor.fetchall()]
+        return [queries[place - 1] for (place,) in sorted(cursor.fetchall())]
 
 
 def _pairs(words: Sequence[str]) -> list[str]:
