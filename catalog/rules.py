@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from babel.core import get_global
 
+from accounts.maturity import UNLIMITED, Audience
+
 SUBSCRIPTION_LICENCES = ("SVOD",)
 """The licence types that let a subscriber watch; the others are kept for reports."""
 
@@ -32,65 +34,18 @@ PARENT_KINDS: Mapping[str, frozenset[str]] = {
 # ---------------------------------------------------------------- who is looking
 
 
-EVERYTHING = 18
-"""The age, in years, from which everything may be watched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """Who may be watching: the highest minimum age allowed, and whether titles without a rating are."""
-
-    highest_age: int = EVERYTHING
-    allows_unrated: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """For whom an answer is made: ISO 3166-1 country, languages (BCP 47, best first), audience."""
 
     country: str
     languages: tuple[str, ...]
-    audience: Audience = Audience()
+    audience: Audience = UNLIMITED
 
     def key(self) -> str:
         """Answer a text that is the same for viewers who get the same answers."""
         audience = self.audience
         return f"{self.country}|{','.join(self.languages)}|{audience.highest_age}|{audience.allows_unrated:d}"
-
-
-# ---------------------------------------------------------------- ages
-
-_AGES: Mapping[tuple[str, str], Mapping[str, int]] = {
-    # Motion Picture Association: PG-13 "parents strongly cautioned", R under 17 with a parent,
-    # NC-17 "no one 17 and under". PG is the parents' choice; boards and stores read it as 8.
-    ("US", "MPAA"): {"G": 0, "PG": 8, "PG-13": 13, "R": 17, "NC-17": 18},
-    # TV Parental Guidelines.
-    ("US", "TVPG"): {
-        "TV-Y": 0, "TV-Y7": 7, "TV-Y7-FV": 7, "TV-G": 0, "TV-PG": 8, "TV-14": 14, "TV-MA": 17,
-    },
-    # British Board of Film Classification: PG "should not unsettle a child aged around eight".
-    ("GB", "BBFC"): {"U": 0, "PG": 8, "12": 12, "12A": 12, "15": 15, "18": 18, "R18": 18},
-    # Freiwillige Selbstkontrolle der Filmwirtschaft, § 14 JuSchG.
-    ("DE", "FSK"): {"0": 0, "6": 6, "12": 12, "16": 16, "18": 18},
-}  # fmt: skip
-_SYSTEM_NAMES = {"MPA": "MPAA", "TV": "TVPG", "TV PARENTAL GUIDELINES": "TVPG"}
-
-
-def minimum_age(country: str, system: str, value: str) -> int | None:
-    """Answer from which age a rating lets people watch; None when the scheme or value is not known."""
-    name = system.upper()
-    ages = _AGES.get((country, _SYSTEM_NAMES.get(name, name)), {})
-    text = value.upper().removeprefix("FSK").strip()
-    return ages.get(text)
-
-
-def viewing_age(ratings: Iterable[tuple[str, int | None]], country: str) -> int | None:
-    """Answer the age that counts in `country`, of pairs of country and minimum age.
-
-    That of the country's own rating, or else the strictest known; None when nobody has rated it.
-    """
-    known = [(where, age) for where, age in ratings if age is not None]
-    return max((age for where, age in known if where == country), default=max((age for _, age in known), default=None))
 
 
 # ---------------------------------------------------------------- places and days

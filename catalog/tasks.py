@@ -10,7 +10,7 @@ from celery import shared_task
 from django.core.files.storage import storages
 
 from catalog.models import IngestRun
-from catalog.services import artwork, ingestion, media, scheduling, search, sources
+from catalog.services import artwork, ingestion, media, ratings, scheduling, search, sources
 from core import clock
 
 SENT_AT_ONCE = 4
@@ -114,6 +114,12 @@ def follow_renames(**_: Any) -> None:
     until = time.monotonic() + RENAME_SECONDS
     while search.follow_renames() and time.monotonic() < until:
         pass
+
+
+@shared_task
+def apply_age_ratings(**_: Any) -> None:
+    """Give stored ratings the ages of this release's table."""
+    ratings.apply_table(now=clock.now())
 
 
 def _stored(run: IngestRun) -> BinaryIO:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import django_filters
 from django.db.models import Exists, OuterRef, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
+from rest_framework.request import Request
 
-from catalog.models import ContentRating, Title, TitleGenre
-from catalog.models.titles import Kind
+from accounts.maturity import Audience
+from catalog.api.viewers import viewer_of
+from catalog.models import Title, TitleGenre
+from catalog.models.titles import Kind, TitleQuerySet
 
 
 @extend_schema_field(OpenApiTypes.BOOL)
@@ -38,7 +42,10 @@ class TitleFilters(django_filters.FilterSet):
         field_name="release_date", lookup_expr="year__lte", min_value=1, max_value=9999, label="Last year of release."
     )
     max_age = django_filters.NumberFilter(
-        method="for_age", min_value=0, max_value=99, label="Only what may be watched at this age, by any rating."
+        method="for_age",
+        min_value=0,
+        max_value=99,
+        label="Only what is rated, and may be watched at this age where the viewer is.",
     )
     kids = TrueOrFalse(field_name="made_for_kids", label="Made for children.")
 
@@ -52,7 +59,7 @@ class TitleFilters(django_filters.FilterSet):
     def made_in(self, titles: QuerySet[Title], name: str, code: Any) -> QuerySet[Title]:
         return titles.filter(countries__contains=[code.upper()])
 
-    def for_age(self, titles: QuerySet[Title], name: str, age: Any) -> QuerySet[Title]:
-        """Leave out what any board restricts further, and what nobody has rated."""
-        ratings = ContentRating.objects.filter(title=OuterRef("pk"))
-        return titles.filter(Exists(ratings.filter(minimum_age__lte=age)), ~Exists(ratings.filter(minimum_age__gt=age)))
+    def for_age(self, titles: TitleQuerySet, name: str, age: Any) -> QuerySet[Title]:
+        """Leave out what a profile of this age would not see, and what nobody has rated."""
+        viewer = replace(viewer_of(cast(Request, self.request)), audience=Audience(int(age), allows_unrated=False))
+        return titles.for_audience(viewer, standing_alone=True)

@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 from django.conf import settings
 from django.core.files.storage import default_storage
 
+from accounts.maturity import viewing_age
 from catalog import rules
 from catalog.models import Artwork, Credit, Genre, Person, Title, TitleText
 from catalog.rules import Viewer
@@ -136,11 +137,8 @@ def _text(texts: Mapping[str, TitleText], chain: list[str], field: str) -> str:
 
 
 def _minimum_age(title: Title, viewer: Viewer) -> int | None:
-    for level in line_of(title):
-        ratings = [(rating.country, rating.minimum_age) for rating in level.ratings.all()]
-        if (age := rules.viewing_age(ratings, viewer.country)) is not None:
-            return age
-    return None
+    line = ([(rating.country, rating.minimum_age) for rating in level.ratings.all()] for level in line_of(title))
+    return viewing_age(line, viewer.country)
 
 
 def available_until(title: Title, viewer: Viewer, now: datetime) -> datetime | None:

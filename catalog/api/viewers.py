@@ -6,7 +6,8 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from rest_framework.request import Request
 
 from accounts.api.authentication import current_profile
-from catalog.rules import Audience, Viewer
+from accounts.maturity import YOUNGEST, Audience
+from catalog.rules import Viewer
 from core import geo
 
 MAX_LANGUAGES = 5
@@ -20,7 +21,7 @@ def viewer_of(request: Request) -> Viewer:
     """
     wanted = [language for language, _ in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
     languages = [language for language in wanted if language != "*"][:MAX_LANGUAGES]
-    audience = Audience(0, False)
+    audience = YOUNGEST
     if profile := current_profile(request):
         languages.append(profile.language)
         audience = Audience(profile.highest_age, profile.allows_unrated)

@@ -10,6 +10,7 @@ from functools import cache
 import pycountry
 from babel import Locale
 
+from accounts import maturity
 from catalog import rules
 from catalog.ingestion.reader import FORMER_COUNTRIES, Findings
 from catalog.ingestion.records import Credit, Identifier, Rating
@@ -33,11 +34,6 @@ LICENCES: Mapping[str, str] = {
 }  # fmt: skip
 """Licence types by the words of the formats, lower case."""
 
-_BOARDS: Mapping[str, tuple[str, str]] = {
-    "MPAA": ("US", "MPAA"), "MPA": ("US", "MPAA"), "USA_PR": ("US", "TVPG"), "TVPG": ("US", "TVPG"),
-    "BBFC": ("GB", "BBFC"), "FSK": ("DE", "FSK"), "FSF": ("DE", "FSF"), "ACB": ("AU", "ACB"),
-    "CLASSIND": ("BR", "ClassInd"), "CHVRS": ("CA", "CHVRS"), "CPR": ("CA", "CPR"), "RTC": ("MX", "RTC"),
-}  # fmt: skip
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?")
 _EIDR = re.compile(r"(?:urn:eidr:|https?://doi\.org/)?(10\.5240)[/:]((?:[0-9A-F]{4}-){5}[0-9A-Z])", re.IGNORECASE)
 
@@ -74,25 +70,33 @@ def licence(findings: Findings, field: str, word: str) -> str | None:
     return None
 
 
-def rating(findings: Findings, system: str, value: str, *, country: str = "", reasons: tuple[str, ...] = ()) -> Rating | None:  # fmt: skip
-    """Answer a rating by its board; None, with a warning, where nobody can tell whose it is."""
-    board, value = system.upper().strip(), " ".join(value.split())
-    home, name = _BOARDS.get(board, (country, system.strip()))
-    if board == "USA_PR" and value.upper().startswith("TV") and "-" not in value:
-        value = f"TV-{value[2:]}"
-    where = country or home
-    if value.upper() in {"", "NR", "UR", "UNRATED", "NOT RATED"}:
-        findings.add("info", "ratings", "unrated", "Has no age rating, so profiles with an age limit may not see it.")
+def rating(findings: Findings, system: str, value: str, *, country: str = "", reasons: tuple[str, ...] = (), field: str = "ratings") -> Rating | None:  # fmt: skip
+    """Answer a rating as its board writes it; None where nobody has rated the title, or can tell whose rating it is.
+
+    Without a `country` it is the board's; without a `system` any board of the country may have given it. One whose age we
+    do not know is kept, with a warning.
+    """
+    value, system = " ".join(value.split()), " ".join(system.split())
+    if maturity.is_unrated(value):
+        findings.add("info", field, "unrated", "Has no age rating, so profiles with an age limit may not see it.")
         return None
-    if not geo.is_country(where) or not name or len(value) > 20:
+    told = tuple(findings.text(f"{field}.reasons", reason)[:100] for reason in reasons)
+    if found := maturity.verdict(system, value, country):
+        if found.minimum_age is None:
+            findings.add("info", field, "unrated", f"{found.value} of {found.system} is no verdict on its age.")
+        return Rating(found.country, found.system, found.value, told)
+    where = country or maturity.home_of(system)
+    if not geo.is_country(where) or not system or len(value) > 20:
         findings.add(
-            "warning", "ratings", "unknown_rating",
-            f"{value[:50]!r} of {system[:50]!r} is no rating that we can place in a country: left out. Correct it.",
+            "warning", field, "unknown_rating",
+            f"{value[:50]!r} of {system[:50] or country or 'nobody'!r} is no rating that we can place: left out. Correct it.",
         )  # fmt: skip
         return None
-    if name == "MPAA" and value.upper().startswith("TV"):
-        name = "TVPG"
-    return Rating(where, name[:30], value, tuple(findings.text("ratings.reasons", reason)[:100] for reason in reasons))
+    findings.add(
+        "warning", field, "unknown_rating",
+        f"{value!r} of {system[:30]!r} in {where} is no rating whose age we know, so it counts as none: correct it.",
+    )  # fmt: skip
+    return Rating(where, system[:30], value, told)
 
 
 def country(findings: Findings, field: str, code: str, *, former: bool = False) -> str | None:

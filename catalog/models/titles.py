@@ -15,7 +15,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from catalog import rules
@@ -72,7 +72,7 @@ class TitleQuerySet(models.QuerySet["Title"]):
         """What lists and searches may show this viewer at `now`."""
         windows = _windows(viewer.country, now)
         titles = self.published().standing_alone().filter(Exists(windows.filter(title=OuterRef("pk"))))
-        return titles._for_audience(viewer, [""])
+        return titles.for_audience(viewer, standing_alone=True)
 
     def visible_to(self, viewer: rules.Viewer, now: datetime) -> Self:
         """What this viewer may see at `now`, parts of series included.
@@ -93,26 +93,28 @@ class TitleQuerySet(models.QuerySet["Title"]):
             ),
             offered,
         )
-        return public._for_audience(viewer, ["", *WHOLES])
+        return public.for_audience(viewer)
 
-    def _for_audience(self, viewer: rules.Viewer, levels: list[str]) -> Self:
-        """Leave out what the audience is too young for; see rules.Audience.
+    def for_audience(self, viewer: rules.Viewer, *, standing_alone: bool = False) -> Self:
+        """Leave out what the audience may not watch: `maturity.viewing_age` and `Audience.refusal`, as a query.
 
-        The rating of the viewer's country counts, or else the strictest of the known ones; at each
-        of `levels`, from the title itself to its series.
+        Parts are asked about with what they belong to, unless all that is asked for stands alone.
         """
         audience = viewer.audience
-        if audience.highest_age >= rules.EVERYTHING and audience.allows_unrated:
+        if audience.sees_everything:
             return self
-        ages = []
-        for level in levels:
-            rated = ContentRating.objects.filter(title=OuterRef(level or "pk"), minimum_age__isnull=False)
-            strictest = rated.order_by("-minimum_age").values("minimum_age")
-            ages += [Subquery(strictest.filter(country=viewer.country)[:1]), Subquery(strictest[:1])]
-        suitable = Q(viewing_age__lte=audience.highest_age)
+        ages = [_age_at(level, viewer.country) for level in ("pk", *(() if standing_alone else WHOLES))]
+        suitable = Q(viewing_age__lte=audience.highest_age) if audience.is_limited else Q(viewing_age__isnull=False)
         if audience.allows_unrated:
             suitable |= Q(viewing_age__isnull=True)
-        return self.annotate(viewing_age=Coalesce(*ages)).filter(suitable)
+        return self.annotate(viewing_age=Coalesce(*ages) if len(ages) > 1 else ages[0]).filter(suitable)
+
+
+def _age_at(level: str, country: str) -> Subquery:
+    """Answer the age that the ratings of a title, or of what it belongs to, come to: the country's own before others."""
+    rated = ContentRating.objects.filter(title=OuterRef(level), minimum_age__isnull=False)
+    own = Case(When(country=country, then=0), default=1)
+    return Subquery(rated.order_by(own, "-minimum_age").values("minimum_age")[:1])
 
 
 def _windows(country: str, now: datetime) -> AvailabilityWindowQuerySet:
@@ -391,8 +393,8 @@ class TitleKeyword(models.Model):
 class ContentRating(models.Model):
     """What a country's board says about the age of viewers.
 
-    `minimum_age` is what `rules.minimum_age` makes of system and value when the row is written;
-    null where the scheme is not known to us.
+    Board and value are as `accounts.maturity` spells them, and `minimum_age` is what it makes of them when the row is
+    written; null for a verdict that it does not know, which is as good as none.
     """
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="ratings")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
+from accounts.maturity import viewing_age
 from catalog import rules
 from catalog.models import AvailabilityWindow, ContentRating, Title
 from catalog.models.titles import State
@@ -125,26 +125,24 @@ def _window_reasons(windows: list[AvailabilityWindow], title_id: UUID, country: 
 
 
 def _age_reasons(line: list[Title], viewer: rules.Viewer) -> list[Reason]:
-    audience = viewer.audience
-    for level in line:
-        ratings: Iterable[tuple[str, int | None]] = ContentRating.objects.filter(title=level).values_list(
-            "country", "minimum_age"
-        )
-        age = rules.viewing_age(ratings, viewer.country)
-        if age is None:
-            continue
-        if age <= audience.highest_age or (audience.highest_age >= rules.EVERYTHING and audience.allows_unrated):
-            return []
-        return [
-            Reason(
-                "age",
-                f"It is for people of {age} years and more; this profile sees up to {audience.highest_age}.",
-                level.pk,
-            )
-        ]
-    if audience.allows_unrated:
-        return []
-    return [Reason("unrated", "Nobody has rated it, and this profile sees rated titles alone.", line[0].pk)]
+    given: dict[UUID, list[tuple[str, int | None]]] = {level.pk: [] for level in line}
+    for title_id, country, age in ContentRating.objects.filter(title__in=line).values_list(
+        "title_id", "country", "minimum_age"
+    ):
+        given[title_id].append((country, age))
+    decided, age = next(
+        ((pk, age) for pk, rated in given.items() if (age := viewing_age([rated], viewer.country)) is not None),
+        (line[0].pk, None),
+    )
+    match viewer.audience.refusal(age):
+        case "age":
+            most = viewer.audience.highest_age
+            return [
+                Reason("age", f"It is for people of {age} years and more; this profile sees up to {most}.", decided)
+            ]
+        case "unrated":
+            return [Reason("unrated", "Nobody has rated it, and this profile sees rated titles alone.", decided)]
+    return []
 
 
 def _days(field: str, country: str, now: datetime, later: datetime) -> Q:

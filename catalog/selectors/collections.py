@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Exists, F, FloatField, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Cast, Extract
 
+from accounts.maturity import Audience
 from catalog.membership import Rule, read_rule
 from catalog.models import (
     AvailabilityWindow,
@@ -23,7 +24,7 @@ from catalog.models import (
     TitleKeyword,
 )
 from catalog.models.titles import TitleQuerySet
-from catalog.rules import Audience, Viewer
+from catalog.rules import Viewer
 from catalog.selectors import titles
 from core.errors import DomainError
 
@@ -138,7 +139,7 @@ def _meeting(rule: Rule, found: TitleQuerySet, viewer: Viewer, now: datetime) ->
     ]
     if rule.highest_age is not None:
         stricter = replace(viewer, audience=Audience(min(rule.highest_age, viewer.audience.highest_age), False))
-        found = found.browsable_by(stricter, now)
+        found = found.for_audience(stricter, standing_alone=True)
     if rule.leaves_within_days is not None:
         later = AvailabilityWindow.objects.open_in(viewer.country, now + timedelta(days=rule.leaves_within_days))
         conditions.append(Q(~Exists(later.filter(title=OuterRef("pk")))))

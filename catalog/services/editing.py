@@ -9,8 +9,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
 
+from accounts import maturity
 from catalog import rules
-from catalog.models import Revision, Title
+from catalog.models import ContentRating, Revision, Title
 from catalog.models.titles import Kind
 from catalog.selectors.revisions import FIELDS, PARTS, fingerprint, snapshot
 from catalog.services import locks, revisions, search, titles
@@ -166,6 +167,12 @@ def _read_row(model: type[models.Model], row: Mapping[str, Any]) -> dict[str, An
     return values
 
 
+def _understand(rating: ContentRating) -> None:
+    """Write a rating as its board does, with the age that it means."""
+    if found := maturity.verdict(rating.system, rating.value, rating.country):
+        rating.system, rating.value, rating.minimum_age = found.system, found.value, found.minimum_age
+
+
 def _said(error: IntegrityError) -> str:
     return " ".join(str(error).split("DETAIL:")[-1].split())[:200]
 
@@ -183,5 +190,5 @@ def _replace_parts(title: Title, parts: Mapping[str, Sequence[Mapping[str, Any]]
         made = [model(title=title, **row) for row in rows]
         if name == "ratings":
             for rating in made:
-                rating.minimum_age = rules.minimum_age(rating.country, rating.system, rating.value)
+                _understand(rating)
         model.objects.bulk_create(made)

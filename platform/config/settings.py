@@ -354,6 +354,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "purge-artwork": {"task": "catalog.tasks.purge_artwork", "schedule": 7 * 24 * 3600},
     "purge-media": {"task": "catalog.tasks.purge_media", "schedule": 24 * 3600},
     "follow-renames": {"task": "catalog.tasks.follow_renames", "schedule": 60},
+    "apply-age-ratings": {"task": "catalog.tasks.apply_age_ratings", "schedule": 24 * 3600},
     "refresh-search-vocabulary": {"task": "catalog.tasks.refresh_vocabulary", "schedule": 24 * 3600},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():

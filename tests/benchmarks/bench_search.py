@@ -103,7 +103,8 @@ def _mistyped(word: str, chance: random.Random) -> str:
 
 
 def _ask(query: str) -> tuple[float, int]:
-    from catalog.rules import Audience, Viewer
+    from accounts.maturity import Audience
+    from catalog.rules import Viewer
     from catalog.services import search
     from tests.benchmarks.titles import NOW
 

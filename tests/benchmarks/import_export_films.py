@@ -9,7 +9,7 @@ from typing import Any
 import tablib
 from import_export import fields, resources, widgets
 
-from catalog import rules
+from accounts.maturity import minimum_age
 from catalog.models import (
     AvailabilityWindow,
     ContentRating,
@@ -59,7 +59,7 @@ class FilmResource(resources.ModelResource):  # type: ignore[misc]  # without ty
                 title=instance, person=person, job=credited["job"], billing=credited["billing"]
             )
         for rating in film["ratings"]:
-            ContentRating.objects.create(title=instance, **rating, minimum_age=rules.minimum_age(**rating))
+            ContentRating.objects.create(title=instance, **rating, minimum_age=minimum_age(**rating))
         AvailabilityWindow.objects.create(title=instance, starts_on=date(2024, 1, 1))
         SourceRecord.objects.create(
             provider_id=kwargs["provider_id"], external_id=row["external_id"], title=instance, digest=b"", format="jsonl",

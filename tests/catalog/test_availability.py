@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from accounts.maturity import Audience
 from catalog.models import Title
-from catalog.rules import Audience, Viewer
+from catalog.rules import Viewer
 from catalog.selectors import availability
 from tests.factories import catalog as make
 

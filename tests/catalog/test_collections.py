@@ -11,9 +11,10 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from accounts.maturity import Audience
 from catalog.membership import RuleInvalid, read_rule
 from catalog.models import Collection, CollectionTitle, EditorialRow, Genre, Keyword, Title, TitleGenre, TitleKeyword
-from catalog.rules import Audience, Viewer
+from catalog.rules import Viewer
 from catalog.selectors import collections as selectors
 from catalog.services import collections, search
 from core.ids import new_id

@@ -26,30 +26,6 @@ class Window:
     license_type: str = "SVOD"
 
 
-class TestMinimumAge:
-    @pytest.mark.parametrize(
-        ("country", "system", "value", "age"),
-        [
-            ("US", "MPAA", "PG-13", 13), ("US", "MPA", "r", 17), ("US", "TVPG", "TV-MA", 17), ("US", "TVPG", "TV-Y", 0),
-            ("GB", "BBFC", "12A", 12), ("DE", "FSK", "16", 16), ("DE", "FSK", "FSK 16", 16), ("DE", "FSK", "17", None),
-            ("GB", "MPAA", "PG-13", None), ("FR", "CNC", "12", None),
-        ],
-    )  # fmt: skip
-    def test_is_what_the_board_means(self, country: str, system: str, value: str, age: int | None) -> None:
-        assert rules.minimum_age(country, system, value) == age
-
-
-class TestViewingAge:
-    def test_is_that_of_the_country(self) -> None:
-        assert rules.viewing_age([("US", 17), ("DE", 12)], "DE") == 12
-
-    def test_is_the_strictest_known_elsewhere(self) -> None:
-        assert rules.viewing_age([("US", 17), ("DE", 12), ("FR", None)], "FR") == 17
-
-    def test_is_unknown_for_what_nobody_rated(self) -> None:
-        assert rules.viewing_age([("FR", None)], "FR") is None
-
-
 class TestIsOpen:
     @pytest.mark.parametrize(
         ("window", "expected"),

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.maturity import Audience
 from catalog.models import (
     Genre,
     Keyword,
@@ -22,7 +23,7 @@ from catalog.models import (
     SourceRecord,
     Title,
 )
-from catalog.rules import Audience, Viewer
+from catalog.rules import Viewer
 from catalog.selectors import search as selectors
 from catalog.services import editing
 from catalog.services import search as services

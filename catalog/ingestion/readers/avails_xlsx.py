@@ -31,7 +31,7 @@ class AvailsSpreadsheetReader:
 
     name: ClassVar[str] = "avails-xlsx"
     label: ClassVar[str] = "MovieLabs Avails (spreadsheet)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 

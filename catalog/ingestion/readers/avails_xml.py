@@ -18,7 +18,7 @@ class AvailsXmlReader:
 
     name: ClassVar[str] = "avails-xml"
     label: ClassVar[str] = "MovieLabs Avails (XML)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 

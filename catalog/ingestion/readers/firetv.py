@@ -33,7 +33,7 @@ class FireTvReader:
 
     name: ClassVar[str] = "firetv"
     label: ClassVar[str] = "Amazon Fire TV catalogue (CDF XML)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = True
 

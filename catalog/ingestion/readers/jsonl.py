@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import jsonschema_rs
 import orjson
 
+from catalog.ingestion import meaning
 from catalog.ingestion.reader import (
     FORMER_COUNTRIES,
     MAX_LINE,
@@ -45,7 +47,7 @@ class JsonLinesReader:
 
     name: ClassVar[str] = "jsonl"
     label: ClassVar[str] = "Feed (JSON Lines)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = True
 
@@ -122,7 +124,7 @@ class _Reading:
             genres=tuple(text("genres", name) for name in data.get("genres", ())),
             keywords=tuple(text("keywords", name) for name in data.get("keywords", ())),
             credits=tuple(self.credit(index, item) for index, item in enumerate(data.get("people", ()))),
-            ratings=tuple(self.rating(index, item) for index, item in enumerate(data.get("ratings", ()))),
+            ratings=tuple(filter(None, map(self.rating, count(), data.get("ratings", ())))),
             external_ids=tuple(Identifier(**item) for item in data.get("external_ids", ())),
             windows=tuple(self.window(index, item) for index, item in enumerate(data.get("availability", ()))),
             artwork=tuple(
@@ -165,9 +167,15 @@ class _Reading:
             person_id=item.get("id", ""),
         )
 
-    def rating(self, index: int, item: dict[str, Any]) -> Rating:
-        self.countries(f"ratings[{index}].country", [item["country"]])
-        return Rating(item["country"], item["system"], item["value"], tuple(item.get("reasons", ())))
+    def rating(self, index: int, item: dict[str, Any]) -> Rating | None:
+        field = f"ratings[{index}]"
+        self.countries(f"{field}.country", [item["country"]])
+        if self.findings.rejected:
+            return None
+        return meaning.rating(
+            self.findings, item["system"], item["value"], country=item["country"],
+            reasons=tuple(item.get("reasons", ())), field=field,
+        )  # fmt: skip
 
     def window(self, index: int, item: dict[str, Any]) -> Window:
         field = f"availability[{index}]"

@@ -11,6 +11,7 @@ from typing import BinaryIO, ClassVar
 import pycountry
 
 from catalog import rules
+from catalog.ingestion import meaning
 from catalog.ingestion.reader import MAX_LINE, Findings, UnreadableDelivery, lines
 from catalog.ingestion.records import (
     Credit,
@@ -31,8 +32,6 @@ _KINDS = {"Movie": "movie", "TV Show": "series"}
 _SHOW_ID = re.compile(r"s\d{1,9}")
 _RUNTIME = re.compile(r"(\d{1,4}) min")
 _SEASONS = re.compile(r"(\d{1,3}) Seasons?")
-_UNRATED = frozenset({"NR", "UR"})
-_MPAA = frozenset({"G", "PG", "PG-13", "R", "NC-17"})
 # Names that ISO 3166 does not have, or has only as an official name.
 _COUNTRIES = {
     "Czech Republic": "CZ", "East Germany": "DD", "Iran": "IR", "Palestine": "PS", "Russia": "RU",
@@ -51,7 +50,7 @@ class KaggleTitlesReader:
 
     name: ClassVar[str] = "kaggle-titles"
     label: ClassVar[str] = "Kaggle titles (CSV)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 
@@ -208,18 +207,11 @@ class _Row:
         return added
 
     def ratings(self) -> tuple[Rating, ...]:
-        value = self.row["rating"]
-        if value in _MPAA:
-            return (Rating("US", "MPAA", value),)
-        if rules.minimum_age("US", "TVPG", value) is not None:
-            return (Rating("US", "TVPG", value),)
-        if value in _UNRATED:
-            self.note(
-                "rating", "unrated", "Has no age rating, so profiles with an age limit may not see it: have it rated."
-            )
-        elif value:
-            self.warning("rating", "unknown_rating", f"{value[:50]!r} is no US rating: left out. Correct it.")
-        elif not self.shifted:
+        """Answer the rating, which is of the US, or Amazon's own."""
+        if value := self.row["rating"]:
+            found = meaning.rating(self.findings, "", value, country="US", field="rating")
+            return (found,) if found else ()
+        if not self.shifted:
             self.missing("rating")
         return ()
 

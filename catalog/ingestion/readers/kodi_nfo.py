@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, ClassVar
 
+from accounts import maturity
 from catalog import rules
 from catalog.ingestion import meaning, xml
 from catalog.ingestion.bounds import MAX_RECORD
@@ -38,7 +39,7 @@ class KodiReader:
 
     name: ClassVar[str] = "kodi-nfo"
     label: ClassVar[str] = "Kodi (NFO)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 
@@ -179,14 +180,16 @@ class _Item:
 
     def ratings(self) -> tuple[Rating, ...]:
         """Answer what mpaa says, where it says whose: "Rated PG-13", "US:PG-13", "TV-MA", "FSK 12"."""
-        text = xml.words(self.item, "mpaa").removeprefix("Rated ").strip()
-        country, _, value = text.rpartition(":")
+        country, _, text = xml.words(self.item, "mpaa").rpartition(":")
+        value = text.split(" for ")[0].strip()
         if not value:
             return ()
-        system = {"": "MPAA", "US": "MPAA", "DE": "FSK", "GB": "BBFC", "UK": "BBFC"}.get(country.upper(), country)
-        if value.upper().startswith("FSK"):
-            system, value = "FSK", value[3:].strip(" -")
-        found = meaning.rating(self.findings, system, value.split(" for ")[0])
+        system, _, rest = value.partition(" ")
+        if not country and rest and maturity.home_of(system):
+            found = meaning.rating(self.findings, system, rest)
+        else:
+            where = country.strip().upper() or "US"
+            found = meaning.rating(self.findings, "", value, country={"UK": "GB"}.get(where, where))
         return (found,) if found else ()
 
     def identifiers(self) -> tuple[Identifier, ...]:

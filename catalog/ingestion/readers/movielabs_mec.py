@@ -19,7 +19,7 @@ class MecReader:
 
     name: ClassVar[str] = "movielabs-mec"
     label: ClassVar[str] = "MovieLabs MEC (XML)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 

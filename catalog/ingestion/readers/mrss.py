@@ -20,7 +20,7 @@ class MrssReader:
 
     name: ClassVar[str] = "mrss"
     label: ClassVar[str] = "Media RSS (Roku Direct Publisher)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 
@@ -107,8 +107,11 @@ class _Item:
         made = []
         for item in found:
             scheme = item.get("scheme", "urn:simple")
-            if system := _SCHEMES.get(scheme, scheme.removeprefix("urn:")):
-                made.append(meaning.rating(self.findings, system, xml.words(item).upper()))
+            value = xml.words(item)
+            # Of the scheme without a board, "nonadult" says nothing; "adult" is no age.
+            if value != "nonadult":
+                system = _SCHEMES.get(scheme, scheme.removeprefix("urn:"))
+                made.append(meaning.rating(self.findings, system, value))
         return tuple(rating for rating in made if rating)
 
     def artwork(self) -> tuple[Image, ...]:

@@ -31,7 +31,7 @@ class RokuDirectReader:
 
     name: ClassVar[str] = "roku-direct"
     label: ClassVar[str] = "Roku Direct Publisher (JSON)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 

@@ -48,7 +48,7 @@ class RokuSearchReader:
 
     name: ClassVar[str] = "roku-search"
     label: ClassVar[str] = "Roku search feed (JSON)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = True
 

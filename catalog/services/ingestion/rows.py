@@ -9,7 +9,8 @@ from uuid import UUID
 
 import orjson
 
-from catalog import lexemes, rules
+from accounts.maturity import minimum_age
+from catalog import lexemes
 from catalog.ingestion.records import TitleRecord, Window
 from catalog.models import (
     AlternateTitle,
@@ -133,18 +134,15 @@ def credits(  # noqa: A001 - what they are
 
 
 def ratings(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
-    distinct = {(rating.country, rating.system): rating for rating in record.ratings}
-    return (
-        (
-            title_id,
-            rating.country,
-            rating.system,
-            rating.value,
-            list(rating.reasons),
-            rules.minimum_age(rating.country, rating.system, rating.value),
-        )
-        for rating in distinct.values()
-    )
+    """Answer the ratings, of each board its strictest."""
+    strictest: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for rating in record.ratings:
+        age = minimum_age(rating.country, rating.system, rating.value)
+        kept = strictest.get((rating.country, rating.system))
+        if kept is None or (age is not None and (kept[-1] is None or age > kept[-1])):
+            row = (title_id, rating.country, rating.system, rating.value, list(rating.reasons), age)
+            strictest[rating.country, rating.system] = row
+    return strictest.values()
 
 
 def windows(title_id: UUID, record: TitleRecord, provider: Provider, source_id: int) -> Iterable[tuple[Any, ...]]:

@@ -10,9 +10,10 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.maturity import Audience
 from catalog.models import Genre, Keyword, Person, Title
 from catalog.models.titles import State
-from catalog.rules import Audience, Viewer
+from catalog.rules import Viewer
 from catalog.services import artwork, publication
 from core.clock import now
 from tests.factories import catalog as make

@@ -103,6 +103,13 @@ class TestRow:
         assert (title.kind, title.season_count, title.runtime_seconds) == ("series", 2, None)
         assert title.ratings.get().minimum_age == 17
 
+    @pytest.mark.parametrize(
+        ("rating", "expected"), [("16+", ("Amazon", "16+", 16)), ("AGES_18_", ("Amazon", "18+", 18))]
+    )
+    def test_may_be_rated_by_amazon_alone(self, rating: str, expected: tuple[str, str, int]) -> None:
+        assert found(kaggle(rows(row(rating=rating)))) == []
+        assert Title.objects.get().ratings.values_list("system", "value", "minimum_age").get() == expected
+
     def test_has_its_duration_moved_from_the_rating(self) -> None:
         run = kaggle(rows(row(rating="74 min", duration="")))
         assert found(run) == [("rating", "shifted_column", "warning")]
@@ -123,7 +130,7 @@ class TestRow:
             ({"country": '"Germany, Atlantis"'}, ("country", "unknown_country", "warning")),
             ({"cast": '"Mara Ellwood, mara ellwood"'}, ("cast", "duplicate", "warning")),
             ({"rating": "UR"}, ("rating", "unrated", "info")),
-            ({"rating": "18+"}, ("rating", "unknown_rating", "warning")),
+            ({"rating": "Grown-ups"}, ("rating", "unknown_rating", "warning")),
             ({"duration": "0 min"}, ("duration", "unlikely", "warning")),
             ({"duration": "long"}, ("duration", "unknown_duration", "warning")),
             ({"release_year": "19"}, ("release_year", "impossible_date", "warning")),

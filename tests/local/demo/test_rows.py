@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from accounts.maturity import Audience
 from catalog.models import Collection, EditorialRow
-from catalog.rules import Audience, Viewer
+from catalog.rules import Viewer
 from catalog.selectors import collections as selectors
 from catalog.services import collections
 from local.demo import rows, titles
