@@ -42,7 +42,7 @@ _KEY = re.compile(r"[a-z0-9]{32}")
 _USER = ("id", "email", "country", "language", "is_staff", "is_superuser", "is_active", "created_at")
 _PROFILE = (
     "id", "account_id", "name", "avatar", "language", "is_kids", "highest_age", "allows_unrated", "autoplay",
-    "subtitles", "subtitle_language", "subtitles_for_deaf", "created_at",
+    "subtitles", "subtitle_language", "subtitles_for_deaf", "blocks_version", "created_at",
 )  # fmt: skip
 _DEVICE = ("id", "account_id", "session_id", "kind", "name", "created_at")
 

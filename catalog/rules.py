@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Protocol
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from babel.core import get_global
@@ -35,17 +36,26 @@ PARENT_KINDS: Mapping[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Blocks:
+    """What a household has blocked for a profile: whose blocks, and a word that every change of them changes."""
+
+    profile_id: UUID
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
-    """For whom an answer is made: ISO 3166-1 country, languages (BCP 47, best first), audience."""
+    """For whom an answer is made: ISO 3166-1 country, languages (BCP 47, best first), audience, what is blocked."""
 
     country: str
     languages: tuple[str, ...]
     audience: Audience = UNLIMITED
+    blocks: Blocks | None = None
 
     def key(self) -> str:
         """Answer a text that is the same for viewers who get the same answers."""
-        audience = self.audience
-        return f"{self.country}|{','.join(self.languages)}|{audience.highest_age}|{audience.allows_unrated:d}"
+        audience, blocked = self.audience, self.blocks.version if self.blocks else ""
+        return f"{self.country}|{','.join(self.languages)}|{audience.highest_age}|{audience.allows_unrated:d}|{blocked}"
 
 
 # ---------------------------------------------------------------- places and days

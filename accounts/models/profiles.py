@@ -58,6 +58,8 @@ class Profile(models.Model):
     """BCP 47; empty: the profile's language."""
     subtitles_for_deaf = models.BooleanField(default=False, db_default=False)
     """Whether sounds are to be described, where there are such subtitles."""
+    blocks_version = models.CharField(max_length=16, blank=True, default="", db_default="", editable=False)
+    """A word that changes with what apps above hide from this profile; empty: nothing. Answers are kept under it."""
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
 

@@ -6,6 +6,7 @@ profiles and "the last adult" are counted under that lock.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -198,6 +199,17 @@ def leave(
             sessions.forget(account_id=account_id)
     if refusal:
         raise refusal
+
+
+def renew_blocks_version(profile: Profile, *, has_blocks: bool) -> None:
+    """Let what was kept for a profile be anybody's no more, since what is hidden from it changes.
+
+    In the transaction that changes it, under the account's lock. A version never comes back: what was made
+    while it changed lies under one that nobody asks for.
+    """
+    profile.blocks_version = secrets.token_urlsafe(9) if has_blocks else ""
+    profile.save(update_fields=["blocks_version"])
+    sessions.forget(account_id=profile.account_id)
 
 
 def require_room(account: User) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from catalog.api import collections, views
+from catalog.api import blocks, collections, views
 
 urlpatterns = [
     path("titles", views.TitlesView.as_view(), name="titles"),
@@ -13,5 +13,7 @@ urlpatterns = [
     path("search/suggestions", views.SuggestionsView.as_view(), name="search-suggestions"),
     path("rows", collections.RowsView.as_view(), name="rows"),
     path("collections/<slug:slug>", collections.CollectionView.as_view(), name="collection"),
+    path("profiles/<uuid:profile_id>/blocks", blocks.BlocksView.as_view(), name="blocks"),
+    path("profiles/<uuid:profile_id>/blocks/<uuid:block_id>/lift", blocks.LiftBlockView.as_view(), name="lift-block"),
     path("people/<uuid:person_id>", views.PersonView.as_view(), name="person"),
 ]

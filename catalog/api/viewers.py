@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from accounts.api.authentication import current_profile
 from accounts.maturity import YOUNGEST, Audience
-from catalog.rules import Viewer
+from catalog.rules import Blocks, Viewer
 from core import geo
 
 MAX_LANGUAGES = 5
@@ -21,8 +21,9 @@ def viewer_of(request: Request) -> Viewer:
     """
     wanted = [language for language, _ in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
     languages = [language for language in wanted if language != "*"][:MAX_LANGUAGES]
-    audience = YOUNGEST
+    audience, blocks = YOUNGEST, None
     if profile := current_profile(request):
         languages.append(profile.language)
         audience = Audience(profile.highest_age, profile.allows_unrated)
-    return Viewer(geo.viewer_country(request).code, tuple(dict.fromkeys(languages)), audience)
+        blocks = Blocks(profile.pk, profile.blocks_version) if profile.blocks_version else None
+    return Viewer(geo.viewer_country(request).code, tuple(dict.fromkeys(languages)), audience, blocks)

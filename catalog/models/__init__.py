@@ -1,6 +1,7 @@
 """Tables of the catalogue, by noun."""
 
 from catalog.models.artwork import Artwork
+from catalog.models.blocks import ProfileBlock
 from catalog.models.collections import Collection, CollectionTitle, EditorialRow
 from catalog.models.editorial import EditLock, Review, Revision, ScheduledAct
 from catalog.models.ingest import (
@@ -56,6 +57,7 @@ __all__ = [
     "Person",
     "PersonMerge",
     "PersonSource",
+    "ProfileBlock",
     "Provider",
     "PublicationEntry",
     "Review",

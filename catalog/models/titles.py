@@ -72,7 +72,7 @@ class TitleQuerySet(models.QuerySet["Title"]):
         """What lists and searches may show this viewer at `now`."""
         windows = _windows(viewer.country, now)
         titles = self.published().standing_alone().filter(Exists(windows.filter(title=OuterRef("pk"))))
-        return titles.for_audience(viewer, standing_alone=True)
+        return titles.for_audience(viewer, standing_alone=True).without_blocked(viewer, standing_alone=True)
 
     def visible_to(self, viewer: rules.Viewer, now: datetime) -> Self:
         """What this viewer may see at `now`, parts of series included.
@@ -93,7 +93,7 @@ class TitleQuerySet(models.QuerySet["Title"]):
             ),
             offered,
         )
-        return public.for_audience(viewer)
+        return public.for_audience(viewer).without_blocked(viewer)
 
     def for_audience(self, viewer: rules.Viewer, *, standing_alone: bool = False) -> Self:
         """Leave out what the audience may not watch: `maturity.viewing_age` and `Audience.refusal`, as a query.
@@ -108,6 +108,26 @@ class TitleQuerySet(models.QuerySet["Title"]):
         if audience.allows_unrated:
             suitable |= Q(viewing_age__isnull=True)
         return self.annotate(viewing_age=Coalesce(*ages) if len(ages) > 1 else ages[0]).filter(suitable)
+
+    def without_blocked(self, viewer: rules.Viewer, *, standing_alone: bool = False) -> Self:
+        """Leave out what is blocked for the viewer's profile: titles with their parts, whatever has a blocked genre or keyword.
+
+        Parts are asked about with what they belong to, unless all that is asked for stands alone.
+        """
+        if viewer.blocks is None:
+            return self
+        from catalog.models import blocks
+
+        profile_id = viewer.blocks.profile_id
+        titles, genres, keywords = (of(profile_id) for of in (blocks.titles_of, blocks.genres_of, blocks.keywords_of))
+        found = self
+        for level in ("pk", *(() if standing_alone else WHOLES)):
+            found = found.filter(
+                ~Q(**{f"{level}__in": titles}),
+                ~Exists(TitleGenre.objects.filter(title=OuterRef(level), genre__in=genres)),
+                ~Exists(TitleKeyword.objects.filter(title=OuterRef(level), keyword__in=keywords)),
+            )
+        return found
 
 
 def _age_at(level: str, country: str) -> Subquery:

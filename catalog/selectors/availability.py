@@ -42,6 +42,7 @@ def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]
     ]
     reasons += _licence_reasons(line, viewer.country, now)
     reasons += _age_reasons(line, viewer)
+    reasons += _block_reasons(line, viewer)
     return reasons
 
 
@@ -143,6 +144,18 @@ def _age_reasons(line: list[Title], viewer: rules.Viewer) -> list[Reason]:
         case "unrated":
             return [Reason("unrated", "Nobody has rated it, and this profile sees rated titles alone.", decided)]
     return []
+
+
+def _block_reasons(line: list[Title], viewer: rules.Viewer) -> list[Reason]:
+    if viewer.blocks is None:
+        return []
+    levels = Title.objects.filter(pk__in=[level.pk for level in line])
+    seen = set(levels.without_blocked(viewer, standing_alone=True).values_list("pk", flat=True))
+    return [
+        Reason("blocked", f"{_said(level, line[0])} is blocked for this profile.", level.pk)
+        for level in line
+        if level.pk not in seen
+    ]
 
 
 def _days(field: str, country: str, now: datetime, later: datetime) -> Q:

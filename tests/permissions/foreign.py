@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 from accounts.models import DataExport, User
 from billing.models import CreditNote, Gift, Invoice, NumberSeries, Quote, Refund, Subscription
+from catalog.models import Keyword, ProfileBlock
 from core.clock import now
+from tests.factories.accounts import ProfileFactory
 from tests.factories.billing import PriceFactory, make_due
 
 
@@ -86,6 +88,14 @@ def gift(account: User) -> UUID:
         language="en",
         deliver_at=now(),
         created_at=now(),
+    ).pk
+
+
+def block(account: User) -> UUID:
+    """Make a block of a keyword for a profile."""
+    keyword = Keyword.objects.create(name=uuid4().hex)
+    return ProfileBlock.objects.create(
+        profile=ProfileFactory.create(account=account), keyword=keyword, created_at=now()
     ).pk
 
 

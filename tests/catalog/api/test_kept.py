@@ -13,8 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from catalog.models import Genre, Person, Provider, Title, TitleGenre
-from catalog.services import artwork, editing, kept, matching, people, publication
+from accounts.models import Profile
+from catalog.models import Genre, Person, ProfileBlock, Provider, Title, TitleGenre
+from catalog.services import artwork, blocks, editing, kept, matching, people, publication
 from tests.catalog.test_admin import staff
 from tests.factories import catalog as make
 from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
@@ -184,6 +185,36 @@ class TestKeptAnswers:
         # One cache for both on one device: what the adult saw is not taken for the child's.
         assert child.get("/api/v1/titles", headers={"If-None-Match": tag}).status_code == 200
         assert child.get(f"/api/v1/titles/{strict.pk}", headers={"If-None-Match": "*"}).status_code == 404
+
+    def test_of_a_profile_with_blocks_are_its_own(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        pier, tide = make.TitleFactory.create(name="Pier"), make.TitleFactory.create(name="Tide")
+        profile = ProfileFactory.create()
+        other = ProfileFactory.create(account=profile.account)
+        clients = [Client(headers={"X-Session-Token": sign_in(one.account, profile=one)}) for one in (profile, other)]
+        mine, others = clients
+        tag = others.get("/api/v1/titles")["ETag"]
+        assert names(mine) == names(others) == ["Tide", "Pier"]
+
+        def block(one: Profile, title: Title) -> ProfileBlock:
+            return blocks.add(account_id=one.account_id, profile_id=one.pk, kind="title", of=title.pk, now=NOON)
+
+        made = block(profile, pier)
+        assert (names(mine), names(others)) == (["Tide"], ["Tide", "Pier"])
+        assert [status(client, pier) for client in clients] == [404, 200]
+        # One cache for both on one device: what the other saw is not taken for this one's.
+        assert mine.get("/api/v1/titles", headers={"If-None-Match": tag}).status_code == 200
+        assert mine.get(f"/api/v1/titles/{pier.pk}", headers={"If-None-Match": "*"}).status_code == 404
+        # Both block the same, and still neither has the other's answers: one may lift it meanwhile.
+        block(other, pier)
+        assert names(others) == ["Tide"]
+        blocks.remove(account_id=profile.account_id, profile_id=profile.pk, block_id=made.pk, now=NOON)
+        assert (names(mine), names(others)) == (["Tide", "Pier"], ["Tide"])
+        kept._forget()
+        others.get("/api/v1/genres")
+        for address in (f"/api/v1/titles/{tide.pk}", "/api/v1/titles"):
+            for queries in (3, 0):
+                with django_assert_num_queries(queries):
+                    assert others.get(address).status_code == 200
 
     def test_are_not_kept_when_the_catalogue_changes_while_they_are_made(self) -> None:
         title = make.TitleFactory.create(name="Pier")
