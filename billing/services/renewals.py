@@ -179,15 +179,17 @@ def catch_up_report(*, now: datetime, limit: int) -> list[CatchUp]:
     report = []
     facts = _Facts(list(Subscription.objects.due(now)[:limit]), now=now)
     for subscription in facts.subscriptions:
-        if _decide(subscription, facts, now=now).action != "bill" or subscription.paid_through is None:
+        decision = _decide(subscription, facts, now=now)
+        if decision.action != "bill" or decision.price is None or subscription.paid_through is None:
             continue
-        price, days = facts.prices[subscription.price_id], 0
+        price, days = decision.price, 0
+        anchor, index = subscription.anchor(rules.Interval(price.interval)), subscription.period_index
+        start = subscription.paid_through
+        if decision.restart is not None and decision.forgiven is None:
+            # A pause that is over, or another interval: counted anew from there.
+            anchor, index, start = decision.restart, 0, decision.start or start
         for step in rules.catch_up(
-            anchor=subscription.anchor(rules.Interval(price.interval)),
-            index=subscription.period_index,
-            start=subscription.paid_through,
-            without_service=facts.without_service(subscription),
-            now=now,
+            anchor=anchor, index=index, start=start, without_service=facts.without_service(subscription), now=now
         ):
             is_billed = step.action is rules.CatchUp.BILL
             report.append(
@@ -197,7 +199,7 @@ def catch_up_report(*, now: datetime, limit: int) -> list[CatchUp]:
                     step.start,
                     step.end,
                     now + timedelta(days=days) if is_billed else None,
-                    price.amount if is_billed else 0,
+                    price.amount_of(subscription.ordinal + days) if is_billed else 0,
                     price.currency,
                 )
             )

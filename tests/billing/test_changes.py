@@ -155,6 +155,7 @@ class TestUpgrade:
         # 1150 for 15 days, 10 of them left: 767; 3000 for 10 of 30: 1000.
         assert list(Invoice.objects.order_by("pk").values_list("total", flat=True)) == [1549, 375, 233]
 
+    @pytest.mark.story("renewal at the old plan's price")
     def test_and_renewal_bill_the_new_price(self, standin: Standin, prices: list[Price]) -> None:
         customer = subscribed(standin, prices[0])
         upgrade(customer, prices[1])
