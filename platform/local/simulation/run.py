@@ -145,6 +145,7 @@ class Simulation:
         self.world.move(self._at(day + SETTLING_DAYS, hours=4))
         self.workers.work()
         self.reports += self.workers.work_nightly()
+        self.workers.apply_webhooks()
 
     def findings(self) -> list[Finding]:
         """Answer each invariant with how much of it was looked at and how much is broken."""
