@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from os import environ
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlparse
 from uuid import uuid4
 
@@ -25,8 +25,8 @@ import stripe
 import time_machine
 from django.conf import settings as configured
 from django.db import DatabaseError, connection, connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.models import Sum
-from django.http import HttpResponse
 from django.test import Client
 from redis import Redis
 
@@ -183,15 +183,20 @@ def own_postgres(folder: Path) -> Iterator[Cluster]:
             capture_output=True,
             text=True,
         )
-        connection.close()
-        connection.close_pool()
+        disconnect()
         here.update(NAME="postgres", USER=own.username, PASSWORD=own.password, HOST=own.hostname, PORT=own.port)
         yield cluster
     finally:
-        connection.close()
-        connection.close_pool()
+        disconnect()
         here.update(before)
         cluster.remove()
+
+
+def disconnect() -> None:
+    wrapper = connections["default"]
+    assert isinstance(wrapper, DatabaseWrapper)
+    wrapper.close()
+    wrapper.close_pool()
 
 
 def use_up_dead_connections() -> None:
@@ -306,17 +311,16 @@ class TestWebhooks:
         prove(standin, "webhooks forged", record_property)
 
 
-def forge(attempt: PaymentAttempt) -> HttpResponse:
+def forge(attempt: PaymentAttempt) -> Any:
     """Deliver an event that says that an attempt was paid, by whoever does not know the secret."""
-    intent = {"id": "pi_made_up", "object": "payment_intent", "status": "succeeded"}
+    intent: dict[str, object] = {"id": "pi_made_up", "object": "payment_intent", "status": "succeeded"}
     intent |= {"metadata": {"attempt": str(attempt.pk)}}
     event = {"id": f"evt_{attempt.pk}", "object": "event", "type": "payment_intent.succeeded", "livemode": False}
     payload = json.dumps(event | {"data": {"object": intent}})
     signature = stripe.WebhookSignature.generate_signature_header(payload, "whsec_guessed", int(time.time()))
-    answer: HttpResponse = Client().post(
+    return Client().post(
         "/webhooks/stripe", payload, content_type="application/json", headers={"Stripe-Signature": signature}
     )
-    return answer
 
 
 def deliver(now: datetime, *, times: int, newest_first: bool) -> None:

@@ -1,7 +1,7 @@
 """What must hold after any number of months, whatever happened in them: section by section of the billing rules.
 
 Each invariant answers how many rows it looked at and which of them break it. What can be worked out anew is worked
-out by other means than billing's own: boundaries by dateutil, charges by the stand-in's books.
+out by other means than billing's own: boundaries by trying days, charges by the stand-in's books.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import groupby, pairwise
 from operator import attrgetter
@@ -17,8 +17,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from dateutil.relativedelta import relativedelta
-from dateutil.tz import resolve_imaginary
 from django.db.models import Count, F, Max, Sum
 
 from billing import rules
@@ -277,7 +275,7 @@ class Invariants:
         attempts = PaymentAttempt.objects.filter(invoice__kind="period").order_by("invoice", "n")
         checked, broken = 0, []
         for invoice, tries in groupby(attempts, key=attrgetter("invoice_id")):
-            by_card: dict[int, list[PaymentAttempt]] = defaultdict(list)
+            by_card: dict[UUID, list[PaymentAttempt]] = defaultdict(list)
             for attempt in tries:
                 checked += 1
                 if attempt.decline_code != "never_arrived":
@@ -302,7 +300,7 @@ class Invariants:
     def _reversed(self) -> Checked:
         checked, broken = 0, []
         for invoice, unused, debit in self._plain_changes():
-            subscription = unused.price and invoice.subscription
+            subscription = invoice.subscription
             period = Period.objects.filter(
                 subscription=subscription, start__lte=invoice.created_at, end__gt=invoice.created_at
             ).first()
@@ -435,11 +433,18 @@ class Invariants:
 
 
 class _Boundaries:
-    """Where the periods of a cycle begin, by dateutil: the anchor's day, clamped, at its time of day."""
+    """Where the periods of a cycle begin: on the anchor's day, or the last that its month has, at its time of day."""
 
     def __init__(self, start: datetime, zone: ZoneInfo, months: int) -> None:
         self._local = start.astimezone(zone)
         self._months = months
 
     def at(self, index: int) -> datetime:
-        return resolve_imaginary((self._local + relativedelta(months=index * self._months)).replace(fold=0))
+        years, month = divmod(self._local.month - 1 + index * self._months, 12)
+        for day in range(self._local.day, 0, -1):
+            try:
+                found = self._local.replace(year=self._local.year + years, month=month + 1, day=day, fold=0)
+            except ValueError:
+                continue
+            return found.astimezone(UTC)
+        raise AssertionError("a month has days")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from billing.models import Outage, Period, Subscription
 from billing.rules import CatchUp, Status
@@ -132,7 +133,7 @@ class Promises:
 
     def keep(self, world: World, workers: Workers) -> int:
         """Catch up at the world's present: one run a day, while nobody does anything; answers the days it took."""
-        named: dict[object, list[Named]] = {}
+        named: dict[UUID, list[Named]] = {}
         for step in renewals.catch_up_report(now=world.now, limit=MANY):
             named.setdefault(step.subscription_id, []).append(step)
         periods = {key: [step for step in steps if step.action is CatchUp.BILL] for key, steps in named.items()}
@@ -146,17 +147,17 @@ class Promises:
         self._compare(periods, began)
         return days
 
-    def _compare(self, named: dict[object, list[Named]], began: datetime) -> None:
+    def _compare(self, named: dict[UUID, list[Named]], began: datetime) -> None:
         """Hold what was billed to what was named: all of it where all was paid, a beginning of it elsewhere."""
         subscriptions = Subscription.objects.in_bulk(list(named))
-        billed: dict[object, list[tuple[datetime, datetime]]] = {}
+        billed: dict[UUID, list[tuple[datetime, datetime]]] = {}
         found = Period.objects.filter(subscription__in=list(named), invoices__finalised_at__gte=began)
         for key, start, end in found.order_by("start").values_list("subscription", "start", "end"):
             billed.setdefault(key, []).append((start, end))
         for key, steps in named.items():
             wanted = [(step.start, step.end) for step in steps]
             made = [each for each in billed.get(key, []) if each[0] <= wanted[-1][0]]
-            subscription = subscriptions[key]  # type: ignore[index] # keys of subscriptions
+            subscription = subscriptions[key]
             paid = subscription.status == Status.ACTIVE and subscription.parked_at is None
             self.checked += len(wanted)
             if made != (wanted if paid else wanted[: len(made)]):

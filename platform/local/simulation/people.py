@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -196,32 +197,30 @@ class People:
         if price is not None:
             self._buy(person, price, coupon, chance)
 
-    def _buy(self, person: Person, price: Price, coupon: str, chance: Random) -> None:
-        said: dict[str, object] = {
+    def _buy(self, person: Person, price: Price, coupon: str, chance: Random) -> object:
+        said: dict[str, Any] = {
             "account_id": person.account_id,
             "price_id": price.pk,
             "country": person.country,
             "billing_tz": person.zone,
         }
-        agreed = {"agreement": self._agreement(person, chance), "request_key": self.world.key(person.account_id)}
-        when = {"now": self.world.now, "by": person.by}
+        bought: dict[str, Any] = said | {
+            "agreement": self._agreement(person, chance),
+            "request_key": self.world.key(person.account_id),
+            "now": self.world.now,
+            "by": person.by,
+        }
         if price.trial_days and subscriptions.is_new(person.account_id) and chance.random() < 0.6:
             self.world.acts["trials"] += 1
-            trials.start(**said, **agreed, **when, coupon=coupon)  # type: ignore[arg-type]
-            return
+            return trials.start(**bought, coupon=coupon)
         try:
-            quoted = forecasts.purchase(**said, coupon=coupon, now=self.world.now)  # type: ignore[arg-type]
+            quoted = forecasts.purchase(**said, coupon=coupon, now=self.world.now)
         except DomainError:
             coupon = ""
-            quoted = forecasts.purchase(**said, coupon="", now=self.world.now)  # type: ignore[arg-type]
+            quoted = forecasts.purchase(**said, coupon="", now=self.world.now)
         self.world.acts["coupons"] += bool(coupon)
-        subscriptions.subscribe(
-            **said,
-            **agreed,
-            **when,
-            coupon=coupon,
-            quoted_amount=quoted.first.total,
-            gateway=self.world.gateway,  # type: ignore[arg-type]
+        return subscriptions.subscribe(
+            **bought, coupon=coupon, quoted_amount=quoted.first.total, gateway=self.world.gateway
         )
 
     def _agreement(self, person: Person, chance: Random) -> Agreement:
@@ -310,9 +309,8 @@ class People:
         card = self._other_card(person, chance)
         if card is None:
             return False
-        return card_care.remove(
-            account_id=person.account_id, card_id=card.pk, gateway=self.world.gateway, now=self.world.now
-        )
+        card_care.remove(account_id=person.account_id, card_id=card.pk, gateway=self.world.gateway, now=self.world.now)
+        return True
 
     def _bank_refuses(self, person: Person, chance: Random) -> object:
         card = PaymentMethod.objects.usable().filter(account=person.account_id, is_default=True).first()

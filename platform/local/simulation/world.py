@@ -46,7 +46,7 @@ class World:
     def __init__(self, control: Control, gateway: Gateway, *, seed: int, begins: datetime) -> None:
         self.control = control
         self.mortal = Mortal(gateway)
-        self.gateway: Gateway = self.mortal  # type: ignore[assignment] # passes everything else on
+        self.gateway: Gateway = self.mortal
         self.seed = seed
         self.begins = begins
         self.now = begins
