@@ -222,14 +222,14 @@ class _Facts:
             | {each.price_id for each in subscriptions}
         )
         self.cards = {
-            card.account_id: card for card in PaymentMethod.objects.filter(account__in=accounts, is_default=True)
+            card.account_id: card for card in PaymentMethod.objects.filter(account__any=accounts, is_default=True)
         }
         self.customers = dict(
-            PaymentCustomer.objects.filter(account__in=accounts).values_list("account_id", "gateway_id")
+            PaymentCustomer.objects.filter(account__any=accounts).values_list("account_id", "gateway_id")
         )
         self.invoices_today = dict(
             Invoice.objects.filter(
-                subscription__in=ids, kind=Invoice.Kind.PERIOD, finalised_at__gt=now - timedelta(days=1), total__gt=0
+                subscription__any=ids, kind=Invoice.Kind.PERIOD, finalised_at__gt=now - timedelta(days=1), total__gt=0
             )
             .values_list("subscription")
             .annotate(Count("pk"))
