@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field, Lookup
+from django.db.models import Field, ForeignObject, Lookup
 from django.db.models.sql.compiler import SQLCompiler
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ else:
     Base = Lookup
 
 
+@ForeignObject.register_lookup
 @Field.register_lookup
 class AnyOf(Base):
     """`field__any=keys` is `field__in=keys` with the keys as one array: `in` writes and quotes each by itself."""
