@@ -306,6 +306,9 @@ class Invariants:
             ).first()
             if not subscription or period is None or unused.price is None or debit.service_start is None:
                 continue
+            if debit.service_start == debit.service_end:
+                # On its last day nothing is left to prorate.
+                continue
             checked += 1
             back = invoicing.quote_lines(
                 subscription, paid=[debit], price=unused.price, period=period, on=debit.service_start
