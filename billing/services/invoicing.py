@@ -76,7 +76,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
     The subscriptions are locked by the caller; the number series is locked last. A period that was
     billed before violates `period_unique` or `invoice_one_per_period` and nothing is written.
     """
-    periods = [
+    periods: list[dict[str, Any]] = [
         {
             "id": key,
             "subscription_id": charge.subscription.pk,
