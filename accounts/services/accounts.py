@@ -94,7 +94,7 @@ def suspend(*, account_id: UUID, reason: str, by: User, now: datetime, origin: O
         return account
 
 
-def unsuspend(*, account_id: UUID, by: User, now: datetime, origin: Origin = audit.NOWHERE) -> User:
+def unsuspend(*, account_id: UUID, reason: str, by: User, now: datetime, origin: Origin = audit.NOWHERE) -> User:
     """Let an account in again; it signs in anew, and stays shut if its erasure has begun. Raises NotSuspended."""
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)
@@ -108,7 +108,7 @@ def unsuspend(*, account_id: UUID, by: User, now: datetime, origin: Origin = aud
         account.save(update_fields=["suspended_at", "suspension_reason", "is_active"])
         # One whose password was right just before the suspension was stored after it.
         sessions.end(account_id=account_id, now=now)
-        audit.record(Act.UNSUSPENDED, account_id=account_id, by=by, origin=origin, now=now)
+        audit.record(Act.UNSUSPENDED, account_id=account_id, by=by, origin=origin, now=now, reason=reason)
         return account
 
 
