@@ -232,7 +232,7 @@ class TestKilledErasure:
                     "accounts",
                     {
                         "accounts.User": 1, "accounts.Profile": 2, "accounts.Device": 3, "account.EmailAddress": 1,
-                        "accounts.OutgoingEmail": 3, "accounts.AuditEntry": 1,
+                        "accounts.OutgoingEmail": 3, "accounts.AuditEntry": 2,
                     },
                 ),
                 ("core", {"core.IdempotencyKey": 2}),
