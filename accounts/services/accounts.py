@@ -113,10 +113,10 @@ def unsuspend(*, account_id: UUID, reason: str, by: User, now: datetime, origin:
 
 
 def addresses_of(account_id: UUID) -> set[str]:
-    """Answer every address of an account, verified or not."""
+    """Answer the addresses of an account that are its own: one that it only claims may be a stranger's."""
     return {
         *User.objects.filter(pk=account_id).values_list("email", flat=True),
-        *EmailAddress.objects.filter(user=account_id).values_list("email", flat=True),
+        *EmailAddress.objects.filter(user=account_id, verified=True).values_list("email", flat=True),
     }
 
 
