@@ -280,7 +280,7 @@ class TestAccept:
         accounts.suspend(account_id=mia.account_id, reason="abuse", by=staff, now=NOW)
         assert refusal(lambda: accept(household, made)) == "transfer_unavailable"
         assert outcomes() == [""]
-        accounts.unsuspend(account_id=mia.account_id, by=staff, now=NOW)
+        accounts.unsuspend(account_id=mia.account_id, reason="a mistake", by=staff, now=NOW)
         assert accept(household, made).account == household
 
     def test_is_refused_to_who_is_suspended_meanwhile(self, mia: Profile, household: User) -> None:
