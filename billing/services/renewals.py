@@ -489,7 +489,8 @@ def _next_price(subscription: Subscription, facts: _Facts, *, start: datetime) -
 def _decide_resumption(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
     """Begin a new cycle on the day of resuming; on the present one where we come later, since nobody could watch."""
     planned, zone = subscription.resume_at or now, ZoneInfo(subscription.billing_tz)
-    start = planned if planned.astimezone(zone).date() == now.astimezone(zone).date() else now
+    late = now.replace(microsecond=0)  # as exact as an anchor is
+    start = planned if planned.astimezone(zone).date() == now.astimezone(zone).date() else late
     price = _next_price(subscription, facts, start=start)
     return _decide_restart(subscription, price, facts, start=start, now=now)
 
