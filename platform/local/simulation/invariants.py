@@ -306,8 +306,9 @@ class Invariants:
             ).first()
             if not subscription or period is None or unused.price is None or debit.service_start is None:
                 continue
-            if debit.service_start == debit.service_end:
-                # On its last day nothing is left to prorate.
+            ends = period.end.astimezone(ZoneInfo(subscription.billing_tz)).date()
+            if debit.service_start == debit.service_end or debit.service_end != ends:
+                # On its last day nothing is left to prorate; or it was cut short by another change since.
                 continue
             checked += 1
             back = invoicing.quote_lines(
