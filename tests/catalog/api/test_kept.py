@@ -216,6 +216,14 @@ class TestKeptAnswers:
                 with django_assert_num_queries(queries):
                     assert others.get(address).status_code == 200
 
+    def test_of_two_profiles_with_blocks_are_never_mixed(self) -> None:
+        seen = []
+        for name in ("Pier", "Tide"):
+            title, profile = make.TitleFactory.create(name=name), ProfileFactory.create()
+            blocks.add(account_id=profile.account_id, profile_id=profile.pk, kind="title", of=title.pk, now=NOON)
+            seen.append(Client(headers={"X-Session-Token": sign_in(profile.account, profile=profile)}))
+        assert [names(client) for client in seen] == [["Tide"], ["Pier"]]
+
     def test_are_not_kept_when_the_catalogue_changes_while_they_are_made(self) -> None:
         title = make.TitleFactory.create(name="Pier")
         names(viewer())
