@@ -11,7 +11,7 @@ from unfold.decorators import display
 
 from billing import rules, stripe_gateway
 from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly, ReadOnlyInline
-from billing.models import Subscription, SubscriptionTransition
+from billing.models import Subscription, SubscriptionTransition, TaxPlace
 from billing.services import subscriptions
 from core import clock
 from core.errors import DomainError
@@ -26,6 +26,26 @@ class TransitionInline(ReadOnlyInline):
     ordering = ("-pk",)
 
 
+class TaxPlaceInline(ReadOnlyInline):
+    """Where it is priced and taxed, and by what evidence."""
+
+    model = TaxPlace
+    verbose_name_plural = "tax country, by evidence"
+    fields = (
+        "decided_at",
+        "cause",
+        "declared",
+        "card",
+        "address",
+        "postal_code",
+        "country",
+        "territory",
+        "effective_at",
+        "price",
+    )
+    ordering = ("-pk",)
+
+
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnly):
     """Subscriptions: where they stand, and what staff may do about it."""
@@ -36,7 +56,7 @@ class SubscriptionAdmin(ReadOnly):
     search_fields = ("=account__email", "=id")
     search_help_text = "A whole e-mail address or id."
     ordering = ("-pk",)
-    inlines = (TransitionInline,)
+    inlines = (TaxPlaceInline, TransitionInline)
     actions = ("cancel_at_period_end", "unpark")
     exclude = ("request_key",)
 

@@ -26,7 +26,7 @@ from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, 
 from billing.models.plans import Plan, PlanFamily, Price
 from billing.models.refunds import CreditNote, Dispute, Refund
 from billing.models.subscriptions import Period, Resumption, Subscription, SubscriptionTransition
-from billing.models.taxes import TaxRate
+from billing.models.taxes import TaxPlace, TaxRate
 from billing.models.trials import Trial
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "Seller",
     "Subscription",
     "SubscriptionTransition",
+    "TaxPlace",
     "TaxRate",
     "TieOut",
     "Trial",

@@ -107,6 +107,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
                 kind=Invoice.Kind.PERIOD,
                 status=Invoice.Status.OPEN,
                 currency=charge.price.currency,
+                country=charge.subscription.country,
                 total=line.taxed.gross,
                 credit_applied=reservation.tender.applied,
                 line_count=1,
@@ -221,13 +222,13 @@ def _price_lines(
     charges: Sequence[Charge], supposed: Mapping[UUID, CouponRedemption] = MappingProxyType({})
 ) -> list[_Priced]:
     """Work out what charges come to, by the tax of each one's country on the first day of its service."""
-    rates = Rates({charge.subscription.country for charge in charges})
+    rates = Rates({charge.subscription.place.taxed_as for charge in charges})
     redemptions = {**_redemptions(charges), **supposed}
     priced = []
     for charge in charges:
         zone = ZoneInfo(charge.subscription.billing_tz)
         first_day, after = charge.start.astimezone(zone).date(), charge.end.astimezone(zone).date()
-        rate = rates.on(charge.subscription.country, first_day)
+        rate = rates.on(charge.subscription.place.taxed_as, first_day)
         inclusive = charge.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
         redemption = redemptions.get(charge.subscription.pk)
         off = _discount(charge, redemption) if redemption else 0
@@ -255,7 +256,7 @@ def _discount(charge: Charge, redemption: CouponRedemption) -> int:
 
 
 class Rates:
-    """The tax rates of some countries, read once."""
+    """The tax rates of some places, read once."""
 
     def __init__(self, countries: Collection[str]) -> None:
         self._by_country: dict[str, list[TaxRate]] = {}
@@ -263,7 +264,7 @@ class Rates:
             self._by_country.setdefault(rate.country, []).append(rate)
 
     def on(self, country: str, day: date) -> Decimal | None:
-        """Answer the rate of a country on a day, or None where there is no tax."""
+        """Answer the rate of a country, or of a territory of one, on a day, or None where there is no tax."""
         for rate in self._by_country.get(country, []):
             if rate.starts <= day and (rate.ends is None or day < rate.ends):
                 return rate.rate
@@ -298,7 +299,7 @@ def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine
             "to": priced.after.isoformat(),
             "time_zone": charge.subscription.billing_tz,
             **_discount_derivation(priced),
-            **_tax_derivation(charge.subscription.country, charge.price.tax_behavior, priced.taxed, priced.rate),
+            **_tax_derivation(charge.subscription.place.taxed_as, charge.price.tax_behavior, priced.taxed, priced.rate),
         },
     )
 
@@ -334,7 +335,8 @@ def quote_lines(
     """
     zone = ZoneInfo(subscription.billing_tz)
     start, end = period.start.astimezone(zone).date(), period.end.astimezone(zone).date()
-    rate = Rates({subscription.country}).on(subscription.country, start)
+    taxed_as = subscription.place.taxed_as
+    rate = Rates({taxed_as}).on(taxed_as, start)
     inclusive = price.tax_behavior == Price.TaxBehavior.INCLUSIVE
     given_back = _given_back(paid)
     lines = [_unused_line(line, credited=given_back.get(line.invoice_id), on=on) for line in paid]
@@ -352,7 +354,7 @@ def quote_lines(
         "amount": debit,
         "from": on.isoformat(),
         "to": end.isoformat(),
-        **_tax_derivation(subscription.country, price.tax_behavior, taxed, rate),
+        **_tax_derivation(taxed_as, price.tax_behavior, taxed, rate),
     }
     lines.append(
         {
@@ -426,6 +428,7 @@ def bill_change(quote: Quote, *, card: PaymentMethod | None, customer: str, now:
         kind=Invoice.Kind.CHANGE,
         status=Invoice.Status.OPEN,
         currency=quote.currency,
+        country=quote.subscription.country,
         total=quote.total,
         credit_applied=quote.total if credit else reservation.tender.applied,
         line_count=len(quote.lines),

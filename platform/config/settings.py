@@ -331,6 +331,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "expire-profile-offers": {"task": "accounts.tasks.expire_profile_offers", "schedule": 600},
     "purge-accounts": {"task": "accounts.tasks.purge", "schedule": 24 * 3600},
     "renew-subscriptions": {"task": "billing.tasks.renew_due", "schedule": 60},
+    "alert-of-late-renewals": {"task": "billing.tasks.alert_of_late_renewals", "schedule": 3600},
     "sweep-payments": {"task": "billing.tasks.sweep_payments", "schedule": 60},
     "process-webhooks": {"task": "billing.tasks.process_webhooks", "schedule": 60},
     "warn-of-expiring-cards": {"task": "billing.tasks.warn_of_expiring_cards", "schedule": 3600},

@@ -142,6 +142,7 @@ class Simulation:
                     price_id=price.pk,
                     quoted_amount=quoted,
                     country=country,
+                    seen=country,
                     billing_tz=self.chance.choice(["UTC", "America/New_York", "Europe/Berlin", "Asia/Tokyo"]),
                     request_key=self._key(str(account.pk)),
                     gateway=self.gateway,
