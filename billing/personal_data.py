@@ -196,6 +196,7 @@ CONTRIBUTOR = Contributor(
             "billing.Refund": FISCAL,
             "billing.CreditNote": FISCAL,
             "billing.Dispute": FISCAL,
+            "billing.FraudWarning": FISCAL,
             "billing.JournalLine": "Its account is one of the ledger's and no person's.",
         }
     ),

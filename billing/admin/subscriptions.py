@@ -11,8 +11,8 @@ from unfold.decorators import display
 
 from billing import rules, stripe_gateway
 from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly, ReadOnlyInline
-from billing.models import Subscription, SubscriptionTransition, TaxPlace
-from billing.services import subscriptions
+from billing.models import ParkedSubscription, Subscription, SubscriptionTransition, TaxPlace
+from billing.services import parking, subscriptions
 from core import clock
 from core.errors import DomainError
 from core.money import Money
@@ -88,7 +88,7 @@ class SubscriptionAdmin(ReadOnly):
         """Bill again what was parked."""
 
         def unpark(subscription: Subscription, by: str) -> object:
-            return subscriptions.unpark(subscription_id=subscription.pk, now=clock.now(), by=by)
+            return parking.put_back(subscription_id=subscription.pk, now=clock.now(), by=by)
 
         self._each(request, queryset, unpark, "put back")
 
@@ -134,3 +134,22 @@ class SubscriptionAdmin(ReadOnly):
     def status_label(self, subscription: Subscription) -> str:
         """Colour the status."""
         return subscription.status
+
+
+@admin.register(ParkedSubscription)
+class ParkedSubscriptionAdmin(SubscriptionAdmin):
+    """What stands still, oldest first: why, the way out, and the action that takes it."""
+
+    list_display = ("account", "plan", "status_label", "parked_at", "why", "way_out")
+    list_filter = ("parked_reason", "status")
+    ordering = ("parked_at", "pk")
+
+    @display(description="why", ordering="parked_reason")
+    def why(self, subscription: Subscription) -> str:
+        """Say the reason in words."""
+        return f"{parking.way(subscription.parked_reason).why} ({subscription.parked_reason})"
+
+    @display(description="way out")
+    def way_out(self, subscription: Subscription) -> str:
+        """Say what leads out of it."""
+        return parking.way(subscription.parked_reason).out

@@ -24,8 +24,8 @@ from billing.models.offers import Coupon, CouponRedemption, Quote
 from billing.models.outages import Outage
 from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
 from billing.models.plans import Plan, PlanFamily, Price
-from billing.models.refunds import CreditNote, Dispute, Refund
-from billing.models.subscriptions import Period, Resumption, Subscription, SubscriptionTransition
+from billing.models.refunds import CreditNote, Dispute, FraudWarning, Refund
+from billing.models.subscriptions import ParkedSubscription, Period, Resumption, Subscription, SubscriptionTransition
 from billing.models.taxes import TaxPlace, TaxRate
 from billing.models.trials import Trial
 
@@ -42,6 +42,7 @@ __all__ = [
     "CreditNote",
     "CreditUse",
     "Dispute",
+    "FraudWarning",
     "GatewayTransaction",
     "Gift",
     "Invoice",
@@ -51,6 +52,7 @@ __all__ = [
     "LegalDocument",
     "NumberSeries",
     "Outage",
+    "ParkedSubscription",
     "PaymentAttempt",
     "PaymentCustomer",
     "PaymentMethod",

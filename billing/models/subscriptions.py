@@ -203,6 +203,23 @@ class Subscription(models.Model):
         return rules.Anchor(self.anchor_date, self.anchor_time, ZoneInfo(self.billing_tz), interval)
 
 
+class ParkedSubscriptionManager(models.Manager["ParkedSubscription"]):
+    """What stands still."""
+
+    def get_queryset(self) -> models.QuerySet[ParkedSubscription]:
+        return super().get_queryset().exclude(parked_at=None)
+
+
+class ParkedSubscription(Subscription):
+    """A subscription that stands still until somebody takes its way out: the list that staff work off."""
+
+    parked = ParkedSubscriptionManager()
+
+    class Meta:
+        proxy = True
+        default_manager_name = "parked"
+
+
 class Period(models.Model):
     """One stretch of service that is billed once: `[start, end)`.
 

@@ -69,7 +69,7 @@ class TaxRate(models.Model):
 class TaxPlaceQuerySet(models.QuerySet["TaxPlace"]):
     """Questions about decisions."""
 
-    def latest(self) -> Self:
+    def last_of_each(self) -> Self:
         """The last decision of each subscription."""
         return self.order_by("subscription", "-pk").distinct("subscription")
 

@@ -75,7 +75,7 @@ def moves(subscriptions: Collection[Subscription]) -> Moves:
     moving = [subscription.pk for subscription in subscriptions if subscription.moves_at is not None]
     decided = TaxPlace.objects.filter(subscription__in=moving, effective_at__isnull=False) if moving else []
     found = {}
-    for each in decided.latest() if moving else []:
+    for each in decided.last_of_each() if moving else []:
         if each.place is not None and each.effective_at is not None:
             found[each.subscription_id] = Move(each.place, each.effective_at)
     return Moves(found)

@@ -39,8 +39,10 @@ def record(*, found: DisputeState, now: datetime) -> bool:
             "opened_at": now,
         },
     )
+    dispute.due_by = found.due_by
     before, dispute.status = dispute.status, found.status[:30]
     if before in {"won", "lost", "warning_closed"} or before == dispute.status:
+        dispute.save(update_fields=["due_by"])
         return True
     changes = Changes()
     if new and not found.is_inquiry:
@@ -64,7 +66,7 @@ def record(*, found: DisputeState, now: datetime) -> bool:
             settlement.cancel(subscription, changes, by=SYSTEM, reason="dispute_lost", now=now)
     if dispute.status in {"won", "lost", "warning_closed"}:
         dispute.closed_at = now
-    dispute.save(update_fields=["status", "closed_at"])
+    dispute.save(update_fields=["status", "closed_at", "due_by"])
     changes.write(now=now)
     return True
 

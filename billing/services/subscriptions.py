@@ -431,18 +431,3 @@ def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
     letters.write([Letter("cancel_undone", subscription)], now=now)
     cycles.note(subscription, "cancel_undone", by=by, now=now).save(force_insert=True)
     return subscription
-
-
-@transaction.atomic
-def unpark(*, subscription_id: UUID, now: datetime, by: str) -> Subscription:
-    """Put a parked subscription back into the schedule, to be looked at now. Raises NotParked."""
-    subscription = Subscription.objects.locked().get(pk=subscription_id)
-    if subscription.parked_at is None:
-        raise NotParked
-    reason = subscription.parked_reason
-    subscription.parked_at, subscription.parked_reason = None, ""
-    if subscription.next_bill_at is not None:
-        subscription.next_bill_at = max(subscription.next_bill_at, now)
-    records.save(subscription, ["parked_at", "parked_reason", "next_bill_at"])
-    cycles.note(subscription, f"unparked: {reason}", by=by, now=now).save(force_insert=True)
-    return subscription

@@ -300,6 +300,7 @@ RECEIPT_MAILS: bool = env.bool("RECEIPT_MAILS", True)
 
 # Refunds above this many minor units wait for a second person.
 REFUND_APPROVAL_LIMIT = env.int("REFUND_APPROVAL_LIMIT", 5000)
+FRAUD_WARNING_REFUND_LIMIT = env.int("FRAUD_WARNING_REFUND_LIMIT", 5000)
 # For how many years a gift can be redeemed, by the country where it was bought, counted from the end of that year.
 # Where the law lets none end, or says nothing, name none.
 GIFT_YEARS: dict[str, int] = env.dict("GIFT_YEARS", {"value": int}, {"AT": 30, "DE": 3})
