@@ -231,7 +231,8 @@ def _price_lines(
         rate = rates.on(charge.subscription.place.taxed_as, first_day)
         inclusive = charge.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
         redemption = redemptions.get(charge.subscription.pk)
-        off = _discount(charge, redemption) if redemption else 0
+        ordinal, currency = charge.subscription.ordinal, charge.price.currency
+        off = _discount(charge.list_amount, currency, redemption, ordinal=ordinal) if redemption else 0
         taxed = amounts.with_tax(charge.list_amount - off, Fraction(rate or 0), inclusive=inclusive)
         priced.append(_Priced(first_day, after, taxed, rate, off, redemption.coupon if redemption and off else None))
     return priced
@@ -245,14 +246,15 @@ def _redemptions(charges: Sequence[Charge]) -> dict[UUID, CouponRedemption]:
     }
 
 
-def _discount(charge: Charge, redemption: CouponRedemption) -> int:
+def _discount(list_amount: int, currency: str, redemption: CouponRedemption, *, ordinal: int) -> int:
+    """Answer what a coupon takes off a whole period: the one of this number among all of the person's."""
     coupon = redemption.coupon
-    if not redemption.covers(charge.subscription.ordinal):
+    if not redemption.covers(ordinal):
         return 0
     if coupon.percent is not None:
-        return amounts.discount(charge.list_amount, percent=Fraction(coupon.percent))
+        return amounts.discount(list_amount, percent=Fraction(coupon.percent))
     # An amount is bound to its currency.
-    return amounts.discount(charge.list_amount, fixed=coupon.amount) if coupon.currency == charge.price.currency else 0
+    return amounts.discount(list_amount, fixed=coupon.amount) if coupon.currency == currency else 0
 
 
 class Rates:
@@ -298,21 +300,20 @@ def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine
             "from": priced.first_day.isoformat(),
             "to": priced.after.isoformat(),
             "time_zone": charge.subscription.billing_tz,
-            **_discount_derivation(priced),
+            **_discount_derivation(priced.coupon, priced.discount),
             **_tax_derivation(charge.subscription.place.taxed_as, charge.price.tax_behavior, priced.taxed, priced.rate),
         },
     )
 
 
-def _discount_derivation(priced: _Priced) -> dict[str, Any]:
-    if priced.coupon is None:
+def _discount_derivation(coupon: Coupon | None, amount: int) -> dict[str, Any]:
+    if coupon is None:
         return {}
-    coupon = priced.coupon
     return {
         "discount": {
             "coupon": coupon.code,
             "percent": str(coupon.percent) if coupon.percent is not None else None,
-            "amount": priced.discount,
+            "amount": amount,
         }
     }
 
@@ -331,7 +332,8 @@ def quote_lines(
 ) -> list[dict[str, Any]]:
     """Work out what changing to `price` on a local day costs: a credit for each line of what is unused, and a debit.
 
-    Each credit takes back the price and the tax that its line was billed with.
+    Each credit takes back the price and the tax that its line was billed with, so a coupon that made it cheaper makes
+    the debit cheaper too: a change and its reverse on one day cost nothing.
     """
     zone = ZoneInfo(subscription.billing_tz)
     start, end = period.start.astimezone(zone).date(), period.end.astimezone(zone).date()
@@ -340,10 +342,15 @@ def quote_lines(
     inclusive = price.tax_behavior == Price.TaxBehavior.INCLUSIVE
     given_back = _given_back(paid)
     lines = [_unused_line(line, credited=given_back.get(line.invoice_id), on=on) for line in paid]
-    # The period that is under way, not the next one to bill.
-    list_amount = price.amount_of(max(0, subscription.ordinal - 1))
+    # The period that is under way, not the next one to bill: a coupon that covers it covers the rest of it too.
+    ordinal = max(0, subscription.ordinal - 1)
+    list_amount = price.amount_of(ordinal)
+    redemption = CouponRedemption.objects.select_related("coupon").filter(subscription=subscription).first()
+    whole_off = _discount(list_amount, price.currency, redemption, ordinal=ordinal) if redemption else 0
     debit = amounts.share(list_amount, (end - on).days, (end - start).days)
-    taxed = amounts.with_tax(debit, Fraction(rate or 0), inclusive=inclusive)
+    discounted = amounts.share(list_amount - whole_off, (end - on).days, (end - start).days)
+    coupon = redemption.coupon if redemption and whole_off else None
+    taxed = amounts.with_tax(discounted, Fraction(rate or 0), inclusive=inclusive)
     derivation = {
         "rule": "remaining_days",
         "price": str(price.pk),
@@ -354,6 +361,7 @@ def quote_lines(
         "amount": debit,
         "from": on.isoformat(),
         "to": end.isoformat(),
+        **_discount_derivation(coupon, debit - discounted),
         **_tax_derivation(taxed_as, price.tax_behavior, taxed, rate),
     }
     lines.append(
@@ -362,6 +370,7 @@ def quote_lines(
             "price": str(price.pk),
             "description": f"{price.plan.name}, {on} to {end}",
             "amount": taxed.gross,
+            "discount": debit - discounted,
             "tax": taxed.tax,
             "tax_rate": str(rate) if rate is not None else None,
             "service_start": on.isoformat(),
@@ -443,6 +452,7 @@ def bill_change(quote: Quote, *, card: PaymentMethod | None, customer: str, now:
             invoice=invoice,
             position=position,
             price_id=line["price"],
+            discount=line.get("discount", 0),
             **{name: line[name] for name in ("kind", "description", "amount", "tax", "tax_rate", "derivation")},
             service_start=date.fromisoformat(line["service_start"]),
             service_end=date.fromisoformat(line["service_end"]),
