@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -50,12 +51,20 @@ class TaxPlaceInline(ReadOnlyInline):
 class SubscriptionAdmin(ReadOnly):
     """Subscriptions: where they stand, and what staff may do about it."""
 
-    list_display = ("account", "plan", "status_label", "paid_through", "next_step", "next_bill_at", "parked_reason")
-    list_filter = ("status", ("parked_at", admin.EmptyFieldListFilter))
+    list_display: Any = (
+        "account",
+        "plan",
+        "status_label",
+        "paid_through",
+        "next_step",
+        "next_bill_at",
+        "parked_reason",
+    )
+    list_filter: ClassVar[Any] = ("status", ("parked_at", admin.EmptyFieldListFilter))
     list_select_related = ("account", "price__plan")
     search_fields = ("=account__email", "=id")
     search_help_text = "A whole e-mail address or id."
-    ordering = ("-pk",)
+    ordering: ClassVar[Any] = ("-pk",)
     inlines = (TaxPlaceInline, TransitionInline)
     actions = ("cancel_at_period_end", "unpark")
     exclude = ("request_key",)
@@ -140,9 +149,9 @@ class SubscriptionAdmin(ReadOnly):
 class ParkedSubscriptionAdmin(SubscriptionAdmin):
     """What stands still, oldest first: why, the way out, and the action that takes it."""
 
-    list_display = ("account", "plan", "status_label", "parked_at", "why", "way_out")
-    list_filter = ("parked_reason", "status")
-    ordering = ("parked_at", "pk")
+    list_display: Any = ("account", "plan", "status_label", "parked_at", "why", "way_out")
+    list_filter: ClassVar[Any] = ("parked_reason", "status")
+    ordering: ClassVar[Any] = ("parked_at", "pk")
 
     @display(description="why", ordering="parked_reason")
     def why(self, subscription: Subscription) -> str:

@@ -103,8 +103,10 @@ def _buyer(invoice: Invoice) -> str:
 
 
 def _service_dates(invoice: Invoice) -> str:
-    days = [(line.service_start, line.service_end) for line in invoice.lines.all() if line.service_start]
-    return f"{min(start for start, _ in days)} to {max(end for _, end in days)}" if days else ""
+    lines = invoice.lines.all()
+    starts = [line.service_start for line in lines if line.service_start]
+    ends = [line.service_end for line in lines if line.service_end]
+    return f"{min(starts)} to {max(ends)}" if starts and ends else ""
 
 
 def _consents(invoice: Invoice) -> Table:

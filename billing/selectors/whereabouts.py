@@ -73,9 +73,10 @@ class Moves:
 def moves(subscriptions: Collection[Subscription]) -> Moves:
     """Answer the moves that are under way, in one query; in none where nobody moves."""
     moving = [subscription.pk for subscription in subscriptions if subscription.moves_at is not None]
-    decided = TaxPlace.objects.filter(subscription__in=moving, effective_at__isnull=False) if moving else []
+    if not moving:
+        return Moves({})
     found = {}
-    for each in decided.last_of_each() if moving else []:
+    for each in TaxPlace.objects.filter(subscription__in=moving, effective_at__isnull=False).last_of_each():
         if each.place is not None and each.effective_at is not None:
             found[each.subscription_id] = Move(each.place, each.effective_at)
     return Moves(found)

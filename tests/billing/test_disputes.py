@@ -14,9 +14,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from billing import stripe_gateway
-from billing.models import Dispute, FraudWarning, Invoice, Refund, Subscription
+from billing.models import Dispute, FraudWarning, Invoice, Refund, Subscription, WebhookEvent
 from billing.selectors import evidence as packs
-from billing.services import consents, evidence, parking, refunds, tie_out, webhooks
+from billing.services import consents, evidence, parking, refunds, tie_out
 from core.clock import now
 from tests.billing.customers import Customer
 from tests.billing.test_refunds import apply_events, balances
@@ -213,4 +213,4 @@ def test_webhooks_of_unknown_payments_wait(standin: Standin, customer: Customer)
     standin.control.warn_of_fraud(standin.control.charges()[0]["id"])
     apply_events()
     assert not FraudWarning.objects.exists()
-    assert webhooks.WebhookEvent.objects.filter(status="parked").exists()
+    assert WebhookEvent.objects.filter(status="parked").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -95,7 +96,7 @@ class TestSubscribing:
         buy(customer, german)
         assert evidence() == [("subscribed", "DE", "DE", "", "DE", "DE-78266")]
         line = Invoice.objects.get().lines.get()
-        assert (line.amount, line.tax, line.tax_rate) == (1399, 0, 0)
+        assert (line.amount, line.tax, line.tax_rate) == (1399, 0, Decimal(0))
 
     def test_is_refused_by_the_database_for_what_one_piece_says(self, standin: Standin, german: Price) -> None:
         buy(seen_from("", standin, CARDS["DE"], country="DE"), german)
