@@ -198,12 +198,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         """Whether this member of staff may suspend."""
         return request.user.has_perm("accounts.suspend_user")
 
-    @admin.action(description="Suspend, with a reason", permissions=["suspend"])
-    def suspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Shut the chosen accounts out."""
+    def _reason(self, request: HttpRequest) -> str:
+        """Answer why an action is taken; empty, and said so, if nobody says."""
         reason = request.POST.get("reason", "").strip()[:200]
         if not reason:
             self.message_user(request, "Say why, beside the action.", messages.ERROR)
+        return reason
+
+    @admin.action(description="Suspend, with a reason", permissions=["suspend"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Shut the chosen accounts out."""
+        if not (reason := self._reason(request)):
             return
         for account in queryset:
             try:
@@ -220,18 +225,24 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
                 self.log_change(request, account, f"Suspended: {reason}")
                 self.message_user(request, f"{account} is suspended.")
 
-    @admin.action(description="Unsuspend", permissions=["suspend"])
+    @admin.action(description="Unsuspend, with a reason", permissions=["suspend"])
     def unsuspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let the chosen accounts in again."""
+        if not (reason := self._reason(request)):
+            return
         for account in queryset:
             try:
                 accounts.unsuspend(
-                    account_id=account.pk, by=cast(User, request.user), now=clock.now(), origin=origin_of(request)
+                    account_id=account.pk,
+                    reason=reason,
+                    by=cast(User, request.user),
+                    now=clock.now(),
+                    origin=origin_of(request),
                 )
             except DomainError as error:
                 self.message_user(request, f"{account}: {error.detail}", messages.ERROR)
             else:
-                self.log_change(request, account, "Unsuspended")
+                self.log_change(request, account, f"Unsuspended: {reason}")
                 self.message_user(request, f"{account} may sign in again.")
 
 

@@ -39,6 +39,8 @@ def with_tax(amount: int, rate: Fraction, *, inclusive: bool) -> Taxed:
 
     Inclusive: the net is rounded and the tax is what remains (299 at 4 % is 288 + 11, not 287 + 12).
     """
+    if not rate:
+        return Taxed(amount, 0)
     if inclusive:
         net = round_half_up(Fraction(amount) / (1 + rate))
         return Taxed(net, amount - net)

@@ -155,7 +155,15 @@ class StripeGateway:
     somebody waits for goes at once, and the others wait for it.
     """
 
-    def __init__(self, secret_key: str, base: str, per_second: float, charges_per_second: float) -> None:
+    def __init__(
+        self,
+        secret_key: str,
+        base: str,
+        per_second: float,
+        charges_per_second: float,
+        *,
+        read_timeout: float | None = None,
+    ) -> None:
         of_account = Rate("stripe", per_second)
         self._requests = Pace(of_account)
         self._charges = Pace(of_account, Rate("stripe:charges", charges_per_second))
@@ -164,7 +172,7 @@ class StripeGateway:
             stripe_version=API_VERSION,
             base_addresses={"api": base},
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)),
+            http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT)),
         )
 
     # ------------------------------------------------ what moves no money

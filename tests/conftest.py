@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+
+@pytest.fixture
+def round_number(request: pytest.FixtureRequest) -> int:
+    """Answer which of its rounds a test is in."""
+    number: int = request.param
+    return number
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test so often as ROUNDS says (`make faults`): what races or is killed does so otherwise each time."""
+    rounds = int(os.environ.get("ROUNDS", "1"))
+    if rounds > 1:
+        metafunc.fixturenames.append("round_number")
+        metafunc.parametrize("round_number", range(rounds), indirect=True, ids=lambda number: f"round{number}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

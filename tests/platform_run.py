@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -127,5 +128,10 @@ def claim_ports() -> int:
     """Answer the first of six neighbouring free ports."""
     while True:
         port = free_port()
-        if port < 65_000:
+        if port < 65_000 and all(is_free(port + step) for step in range(6)):
             return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

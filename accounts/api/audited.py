@@ -8,6 +8,8 @@ from allauth.account import signals as account_signals
 from allauth.account.models import EmailAddress
 from allauth.mfa import signals as second_factor_signals
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from allauth.socialaccount.signals import social_account_added, social_account_removed
 from django.contrib.auth import signals as auth_signals
 from django.dispatch import Signal
 from django.http import HttpRequest
@@ -45,6 +47,8 @@ def listen() -> None:
     for signal in _REJECTED:
         signal.connect(_record_rejected_code, dispatch_uid="audit")
     auth_signals.user_login_failed.connect(_record_failed_sign_in, dispatch_uid="audit")
+    social_account_added.connect(_record_linked_provider, dispatch_uid="audit")
+    social_account_removed.connect(_record_unlinked_provider, dispatch_uid="audit")
     account_signals.email_confirmed.connect(_record_confirmed_address, dispatch_uid="audit")
     second_factor_signals.authentication_failed.connect(_record_failed_second_factor, dispatch_uid="audit")
 
@@ -81,3 +85,16 @@ def _record_rejected_code(request: HttpRequest, user: User | None = None, **_: A
 
 def _record_failed_second_factor(user: User, request: HttpRequest | None = None, **_: Any) -> None:
     audit.record(Act.SECOND_FACTOR_FAILED, account_id=user.pk, by=None, origin=origin_of(request), now=now())
+
+
+def _record_linked_provider(request: HttpRequest, sociallogin: SocialLogin, **_: Any) -> None:
+    _record_provider(Act.AUTHENTICATOR_ADDED, request, sociallogin.account)
+
+
+def _record_unlinked_provider(request: HttpRequest, socialaccount: SocialAccount, **_: Any) -> None:
+    _record_provider(Act.AUTHENTICATOR_REMOVED, request, socialaccount)
+
+
+def _record_provider(act: Act, request: HttpRequest, linked: SocialAccount) -> None:
+    detail = {"kind": "provider", "provider": linked.provider}
+    audit.record(act, account_id=linked.user_id, by=linked.user, origin=origin_of(request), now=now(), **detail)

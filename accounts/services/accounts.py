@@ -98,7 +98,7 @@ def suspend(*, account_id: UUID, reason: str, by: User, now: datetime, origin: O
         return account
 
 
-def unsuspend(*, account_id: UUID, by: User, now: datetime, origin: Origin = audit.NOWHERE) -> User:
+def unsuspend(*, account_id: UUID, reason: str, by: User, now: datetime, origin: Origin = audit.NOWHERE) -> User:
     """Let an account in again; it signs in anew, and stays shut if its erasure has begun. Raises NotSuspended."""
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)
@@ -112,15 +112,15 @@ def unsuspend(*, account_id: UUID, by: User, now: datetime, origin: Origin = aud
         account.save(update_fields=["suspended_at", "suspension_reason", "is_active"])
         # One whose password was right just before the suspension was stored after it.
         sessions.end(account_id=account_id, now=now)
-        audit.record(Act.UNSUSPENDED, account_id=account_id, by=by, origin=origin, now=now)
+        audit.record(Act.UNSUSPENDED, account_id=account_id, by=by, origin=origin, now=now, reason=reason)
         return account
 
 
 def addresses_of(account_id: UUID) -> set[str]:
-    """Answer every address of an account, verified or not."""
+    """Answer the addresses of an account that are its own: one that it only claims may be a stranger's."""
     return {
         *User.objects.filter(pk=account_id).values_list("email", flat=True),
-        *EmailAddress.objects.filter(user=account_id).values_list("email", flat=True),
+        *EmailAddress.objects.filter(user=account_id, verified=True).values_list("email", flat=True),
     }
 
 

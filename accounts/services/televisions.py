@@ -19,7 +19,8 @@ from django.db import IntegrityError, transaction
 
 from accounts import rules
 from accounts.models import CodeTries, DeviceAuthorization, User
-from accounts.services import devices, notices
+from accounts.services import audit, devices, notices
+from accounts.services.audit import Act, Origin
 from core.errors import DomainError
 
 LIFETIME = timedelta(minutes=15)
@@ -201,6 +202,8 @@ def _redeem(asked: DeviceAuthorization, account: User, *, address: str, user_age
         place=asked.place,
         now=now,
     )
+    origin = Origin(address=None if address == "::" else address, place=asked.place, user_agent=user_agent)
+    audit.record(Act.SIGNED_IN, account_id=account.pk, by=account, origin=origin, now=now, kind=rules.TELEVISION)
     notices.tell(
         account,
         "new_device",

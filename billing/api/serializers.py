@@ -153,7 +153,7 @@ class SubscribeSerializer(TimeZoneSerializer, AgreementSerializer):
 
     price = serializers.UUIDField()
     quoted_amount = serializers.IntegerField(
-        min_value=1,
+        min_value=0,
         max_value=2**53 - 1,
         help_text="What the customer was shown for the first period in minor units, tax and coupon included.",
     )

@@ -4,6 +4,7 @@ Amounts are integer minor units beside their ISO 4217 currency; instants are UTC
 `[start, end)`. What must never be false is a constraint or a trigger here, not a check in a service.
 """
 
+from billing.models import lookups as lookups
 from billing.models.access import AccessGrant
 from billing.models.consumers import Cancellation, Consent, ConsumerLaw, LegalDocument, Withdrawal
 from billing.models.credit import CreditGrant, CreditUse

@@ -26,7 +26,7 @@ class CreditGrantQuerySet(models.QuerySet["CreditGrant"]):
 
     def spendable(self, account_ids: Collection[UUID], now: datetime) -> CreditGrantQuerySet:
         """Find what invoices written at `now` take into account, debts too."""
-        return self.filter(account__in=account_ids, created_at__lte=now).exclude(remaining=0)
+        return self.filter(account__any=account_ids, created_at__lte=now).exclude(remaining=0)
 
     def locked(self) -> CreditGrantQuerySet:
         """Lock after the invoice and its attempts, before the counter."""

@@ -104,6 +104,14 @@ class PaymentMethod(models.Model):
                 name="payment_method_backup_is_another",
             ),
         ]
+        indexes = [
+            # Whose default card ends soon.
+            models.Index(
+                fields=["exp_year", "exp_month"], condition=Q(is_default=True), name="payment_method_expiring"
+            ),
+            # One card under several accounts: its network counts all of its tries.
+            models.Index(fields=["fingerprint"], condition=~Q(fingerprint=""), name="payment_method_fingerprint"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.brand} {self.last4}"
@@ -190,6 +198,10 @@ class PaymentAttempt(models.Model):
             ),
             # Its second scan: what customers left lying.
             models.Index(F("id"), condition=Q(state="requires_action"), name="payment_attempt_waiting"),
+            # How often a card was declined lately.
+            models.Index(
+                fields=["payment_method", "settled_at"], condition=Q(state="failed"), name="payment_attempt_declined"
+            ),
         ]
 
     def __str__(self) -> str:

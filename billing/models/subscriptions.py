@@ -78,7 +78,7 @@ class Subscription(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="subscriptions")
-    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="subscriptions")
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="subscriptions", db_index=False)
     pending_price = models.ForeignKey(
         Price,
         on_delete=models.PROTECT,
@@ -177,6 +177,12 @@ class Subscription(models.Model):
                 fields=["next_bill_at"],
                 condition=Q(next_bill_at__isnull=False, parked_at=None),
                 name="subscription_due",
+            ),
+            # Whose introduction or year ends soon, and who has a price at all.
+            models.Index(fields=["price", "paid_through"], name="subscription_of_price"),
+            # Whose trial ends soon.
+            models.Index(
+                fields=["paid_through"], condition=Q(status=rules.Status.TRIALING), name="subscription_trial_ends"
             ),
         ]
 

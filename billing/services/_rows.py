@@ -6,9 +6,11 @@ CASE with a branch for every row and field), which costs several times what the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import orjson
 from django.db import connection, models
 
 M = TypeVar("M", bound=models.Model)
@@ -28,16 +30,43 @@ def insert(rows: Sequence[M]) -> Sequence[M]:
         columns = list(meta.concrete_fields)
         if rows[0].pk is None:
             columns.remove(meta.pk)
-        quote = connection.ops.quote_name
-        names = ", ".join(quote(str(column.column)) for column in columns)
-        statement = f"COPY {quote(meta.db_table)} ({names}) FROM STDIN"
-        # Without the wrapper a violated constraint would be psycopg's error and not Django's.
-        with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row([_value(column, row) for column in columns])
+        _copy(type(rows[0]), columns, map(attrgetter(*(column.attname for column in columns)), rows))
         for row in rows:
             row._state.adding, row._state.db = False, connection.alias
     return rows
+
+
+def write(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write new rows as `insert` does, of which nobody needs the objects: each a value for some of the columns.
+
+    The same columns in all of them; the others get the default of their field, and a key that the database makes.
+    """
+    if rows:
+        said = rows[0].keys()
+        columns = [field for field in model._meta.concrete_fields if field.attname in said or not field.primary_key]
+        default = {field.attname: field.get_default() for field in columns if field.attname not in said}
+        names = [field.attname for field in columns]
+        _copy(model, columns, ([row[name] if name in row else default[name] for name in names] for row in rows))
+
+
+def _copy(model: type[models.Model], columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(str(column.column)) for column in columns)
+    statement = f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN"
+    documents = [place for place, column in enumerate(columns) if isinstance(column, models.JSONField)]
+    # Without the wrapper a violated constraint would be psycopg's error and not Django's.
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for values in rows:
+            copy.write_row(_with_text(values, documents) if documents else values)
+
+
+def _with_text(values: Sequence[Any], documents: Sequence[int]) -> Sequence[Any]:
+    """Answer a row's values with its JSON written out, as COPY takes it."""
+    written = list(values)
+    for place in documents:
+        if written[place] is not None:
+            written[place] = orjson.dumps(written[place]).decode()
+    return written
 
 
 def take_keys(model: type[models.Model], count: int) -> list[int]:

@@ -237,6 +237,8 @@ def _lines_to_credit(subscription: Subscription, period: Period) -> list[Invoice
         invoice__subscription=subscription,
         invoice__status=Invoice.Status.PAID,
         service_start__gte=start,
+        # What began on the last day paid for none.
+        service_start__lt=end,
         service_end=end,
     )
     credited = {line.derivation["line"] for line in paid if line.kind == InvoiceLine.Kind.UNUSED}

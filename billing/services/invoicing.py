@@ -76,19 +76,18 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
     The subscriptions are locked by the caller; the number series is locked last. A period that was
     billed before violates `period_unique` or `invoice_one_per_period` and nothing is written.
     """
-    periods = _rows.insert(
-        [
-            Period(
-                id=key,
-                subscription_id=charge.subscription.pk,
-                cycle=charge.subscription.cycle,
-                index=charge.subscription.period_index,
-                start=charge.start,
-                end=charge.end,
-            )
-            for key, charge in zip(_rows.take_keys(Period, len(charges)), charges, strict=True)
-        ]
-    )
+    periods: list[dict[str, Any]] = [
+        {
+            "id": key,
+            "subscription_id": charge.subscription.pk,
+            "cycle": charge.subscription.cycle,
+            "index": charge.subscription.period_index,
+            "start": charge.start,
+            "end": charge.end,
+        }
+        for key, charge in zip(_rows.take_keys(Period, len(charges)), charges, strict=True)
+    ]
+    _rows.write(Period, periods)
     priced = _price_lines(charges)
     reserved = crediting.reserve(
         [
@@ -97,34 +96,28 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
         ],
         now=now,
     )
-    series, first = reserve_numbers(len(charges), now=now)
-    invoices = _rows.insert(
-        [
-            Invoice(
-                account_id=charge.subscription.account_id,
-                subscription=charge.subscription,
-                period=period,
-                kind=Invoice.Kind.PERIOD,
-                status=Invoice.Status.OPEN,
-                currency=charge.price.currency,
-                country=charge.subscription.country,
-                total=line.taxed.gross,
-                credit_applied=reservation.tender.applied,
-                line_count=1,
-                series_id=series.pk,
-                sequence=sequence,
-                number=number_of(series, sequence),
-                created_at=now,
-                finalised_at=now,
-            )
-            for sequence, (charge, period, line, reservation) in enumerate(
-                zip(charges, periods, priced, reserved, strict=True), first
-            )
-        ]
-    )
-    _rows.insert([_plan_line(*each) for each in zip(charges, priced, invoices, strict=True)])
-    ledger.book_invoices([invoice.pk for invoice in invoices], now=now)
-    crediting.apply(zip(reserved, invoices, strict=True), now=now)
+    invoices = [
+        Invoice(
+            account_id=charge.subscription.account_id,
+            subscription_id=charge.subscription.pk,
+            period_id=period["id"],
+            kind=Invoice.Kind.PERIOD,
+            status=Invoice.Status.OPEN,
+            currency=charge.price.currency,
+            country=charge.subscription.country,
+            total=line.taxed.gross,
+            credit_applied=reservation.tender.applied,
+            line_count=1,
+            created_at=now,
+            finalised_at=now,
+        )
+        for charge, period, line, reservation in zip(charges, periods, priced, reserved, strict=True)
+    ]
+    for invoice, period in zip(invoices, periods, strict=True):
+        if not invoice.due:
+            # It is paid at once, and its subscription moves on to the end of it.
+            invoice.period = Period(**period)
+    _rows.write(InvoiceLine, [_plan_line(*each) for each in zip(charges, priced, invoices, strict=True)])
     attempts = {
         attempt.invoice_id: attempt
         for attempt in _rows.insert(
@@ -137,9 +130,20 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
             ]
         )
     }
+    _finalise(invoices, now=now)
+    ledger.book_invoices([invoice.pk for invoice in invoices], now=now)
+    crediting.apply(zip(reserved, invoices, strict=True), now=now)
     return [
         Billed(charge, invoice, attempts.get(invoice.pk)) for charge, invoice in zip(charges, invoices, strict=True)
     ]
+
+
+def _finalise(invoices: Sequence[Invoice], *, now: datetime) -> None:
+    """Number and write invoices whose lines are written: the others wait for the counter from here to the commit."""
+    series, first = reserve_numbers(len(invoices), now=now)
+    for sequence, invoice in enumerate(invoices, first):
+        invoice.series_id, invoice.sequence, invoice.number = series.pk, sequence, number_of(series, sequence)
+    _rows.insert(invoices)
 
 
 def new_attempt(
@@ -242,7 +246,7 @@ def _redemptions(charges: Sequence[Charge]) -> dict[UUID, CouponRedemption]:
     found = CouponRedemption.objects.select_related("coupon")
     return {
         redemption.subscription_id: redemption
-        for redemption in found.filter(subscription__in=[charge.subscription.pk for charge in charges])
+        for redemption in found.filter(subscription__any=[charge.subscription.pk for charge in charges])
     }
 
 
@@ -273,20 +277,20 @@ class Rates:
         return None
 
 
-def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine:
-    return InvoiceLine(
-        invoice_id=invoice.pk,
-        position=1,
-        kind=InvoiceLine.Kind.PLAN,
-        price_id=charge.price.pk,
-        description=f"{charge.price.plan.name}, {priced.first_day} to {priced.after}",
-        amount=priced.taxed.gross,
-        discount=priced.discount,
-        tax=priced.taxed.tax,
-        tax_rate=priced.rate,
-        service_start=priced.first_day,
-        service_end=priced.after,
-        derivation={
+def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> dict[str, Any]:
+    return {
+        "invoice_id": invoice.pk,
+        "position": 1,
+        "kind": InvoiceLine.Kind.PLAN,
+        "price_id": charge.price.pk,
+        "description": f"{charge.price.plan.name}, {priced.first_day} to {priced.after}",
+        "amount": priced.taxed.gross,
+        "discount": priced.discount,
+        "tax": priced.taxed.tax,
+        "tax_rate": priced.rate,
+        "service_start": priced.first_day,
+        "service_end": priced.after,
+        "derivation": {
             "rule": "list_price",
             "price": str(charge.price.pk),
             "price_version": charge.price.version,
@@ -303,7 +307,7 @@ def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> InvoiceLine
             **_discount_derivation(priced.coupon, priced.discount),
             **_tax_derivation(charge.subscription.place.taxed_as, charge.price.tax_behavior, priced.taxed, priced.rate),
         },
-    )
+    }
 
 
 def _discount_derivation(coupon: Coupon | None, amount: int) -> dict[str, Any]:

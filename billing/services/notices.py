@@ -176,7 +176,9 @@ def _to_remind(kind: Kind, *, now: datetime) -> QuerySet[Subscription]:
         case Kind.INTRO_ENDING:
             # The period to come is the first that is not introductory.
             ordinal = F("periods_before") + F("period_index")
-            return found.filter(status=Status.ACTIVE, price__intro_periods=ordinal, pending_price=None)
+            introduced = found.filter(status=Status.ACTIVE, price__intro_periods=ordinal, pending_price=None)
+            # Says nothing new, but that few prices are looked at.
+            return introduced.filter(price__intro_periods__isnull=False)
         case Kind.YEARLY_RENEWAL:
             return found.filter(status=Status.ACTIVE, price__interval=rules.Interval.YEAR)
 
@@ -194,4 +196,6 @@ def _near(kind: Kind, *, now: datetime) -> Q:
     near = Q(paid_through__lte=now + timedelta(days=days(elsewhere))) & ~Q(country__in=listed)
     for ahead, theirs in countries.items():
         near |= Q(paid_through__lte=now + timedelta(days=ahead), country__in=theirs)
-    return near & Q(paid_through__gt=now)
+    return near & Q(
+        paid_through__gt=now, paid_through__lte=now + timedelta(days=max(map(days, [elsewhere, *listed.values()])))
+    )

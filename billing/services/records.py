@@ -53,7 +53,7 @@ def save_all(subscriptions: Sequence[Subscription], fields: Sequence[str]) -> No
 
 def claim(subscription_ids: Collection[UUID], *, until: datetime) -> None:
     """Keep claimed subscriptions out of the scheduler's scan until then."""
-    Subscription.objects.filter(pk__in=subscription_ids).update(claimed_until=until)
+    Subscription.objects.filter(pk__any=subscription_ids).update(claimed_until=until)
 
 
 def move_on(invoices: Mapping[UUID, UUID], *, now: datetime) -> None:

@@ -181,15 +181,17 @@ def catch_up_report(*, now: datetime, limit: int) -> list[CatchUp]:
     report = []
     facts = _Facts(list(Subscription.objects.due(now)[:limit]), now=now)
     for subscription in facts.subscriptions:
-        if _decide(subscription, facts, now=now).action != "bill" or subscription.paid_through is None:
+        decision = _decide(subscription, facts, now=now)
+        if decision.action != "bill" or decision.price is None or subscription.paid_through is None:
             continue
-        price, days = facts.prices[subscription.price_id], 0
+        price, days = decision.price, 0
+        anchor, index = subscription.anchor(rules.Interval(price.interval)), subscription.period_index
+        start = subscription.paid_through
+        if decision.restart is not None and decision.forgiven is None:
+            # A pause that is over, or another interval: counted anew from there.
+            anchor, index, start = decision.restart, 0, decision.start or start
         for step in rules.catch_up(
-            anchor=subscription.anchor(rules.Interval(price.interval)),
-            index=subscription.period_index,
-            start=subscription.paid_through,
-            without_service=facts.without_service(subscription),
-            now=now,
+            anchor=anchor, index=index, start=start, without_service=facts.without_service(subscription), now=now
         ):
             is_billed = step.action is rules.CatchUp.BILL
             report.append(
@@ -199,7 +201,7 @@ def catch_up_report(*, now: datetime, limit: int) -> list[CatchUp]:
                     step.start,
                     step.end,
                     now + timedelta(days=days) if is_billed else None,
-                    price.amount if is_billed else 0,
+                    price.amount_of(subscription.ordinal + days) if is_billed else 0,
                     price.currency,
                 )
             )
@@ -222,14 +224,14 @@ class _Facts:
             | {each.price_id for each in subscriptions}
         )
         self.cards = {
-            card.account_id: card for card in PaymentMethod.objects.filter(account__in=accounts, is_default=True)
+            card.account_id: card for card in PaymentMethod.objects.filter(account__any=accounts, is_default=True)
         }
         self.customers = dict(
-            PaymentCustomer.objects.filter(account__in=accounts).values_list("account_id", "gateway_id")
+            PaymentCustomer.objects.filter(account__any=accounts).values_list("account_id", "gateway_id")
         )
         self.invoices_today = dict(
             Invoice.objects.filter(
-                subscription__in=ids, kind=Invoice.Kind.PERIOD, finalised_at__gt=now - timedelta(days=1), total__gt=0
+                subscription__any=ids, kind=Invoice.Kind.PERIOD, finalised_at__gt=now - timedelta(days=1), total__gt=0
             )
             .values_list("subscription")
             .annotate(Count("pk"))
@@ -335,15 +337,19 @@ class _Facts:
 
     def _read_exhausted(self, cards: Sequence[PaymentMethod], *, now: datetime) -> set[UUID]:
         """Find the cards that were declined as often as their network allows, under whatever account."""
+        # Looked up apart: together they would read all attempts there are.
+        names = {card.pk: card.gateway_id for card in cards if not card.fingerprint}
+        names |= dict(
+            PaymentMethod.objects.filter(
+                fingerprint__in=[card.fingerprint for card in cards if card.fingerprint]
+            ).exclude(fingerprint="").values_list("pk", "fingerprint")
+        )  # fmt: skip
         declined: dict[str, list[datetime]] = defaultdict(list)
-        for fingerprint, gateway_id, at in PaymentAttempt.objects.filter(
-            Q(payment_method__fingerprint__in=[card.fingerprint for card in cards if card.fingerprint])
-            | Q(payment_method__in=[card.pk for card in cards]),
-            state=PaymentAttempt.State.FAILED,
-            settled_at__gt=now - rules.LIMITS_LOOK_BACK,
-        ).values_list("payment_method__fingerprint", "payment_method__gateway_id", "settled_at"):
+        for card_id, at in PaymentAttempt.objects.filter(
+            payment_method__in=names, state=PaymentAttempt.State.FAILED, settled_at__gt=now - rules.LIMITS_LOOK_BACK
+        ).values_list("payment_method", "settled_at"):
             if at is not None:
-                declined[fingerprint or gateway_id].append(at)
+                declined[names[card_id]].append(at)
         return {
             card.pk
             for card in cards
@@ -488,7 +494,8 @@ def _next_price(subscription: Subscription, facts: _Facts, *, start: datetime) -
 def _decide_resumption(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
     """Begin a new cycle on the day of resuming; on the present one where we come later, since nobody could watch."""
     planned, zone = subscription.resume_at or now, ZoneInfo(subscription.billing_tz)
-    start = planned if planned.astimezone(zone).date() == now.astimezone(zone).date() else now
+    late = now.replace(microsecond=0)  # as exact as an anchor is
+    start = planned if planned.astimezone(zone).date() == now.astimezone(zone).date() else late
     price = _next_price(subscription, facts, start=start)
     return _decide_restart(subscription, price, facts, start=start, now=now)
 

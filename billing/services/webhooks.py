@@ -106,11 +106,15 @@ def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
     if attempt is None:
         _park(event, "its payment attempt is not known", now=now)
         return
+    if attempt.state == PaymentAttempt.State.SUCCEEDED:
+        # Nothing that Stripe could answer changes it: most events tell of what the reply has told.
+        _finish(event, Status.PROCESSED, now=now)
+        return
     outcome = gateway.charge_status(str(intent.get("id", "")))
     if outcome.kind in {OutcomeKind.UNKNOWN, OutcomeKind.NOT_FOUND}:
         _park(event, f"asked again: {outcome.code}", now=now)
         return
-    settlement.settle({attempt: outcome}, now=now)
+    settlement.settle({attempt.pk: outcome}, now=now)
     _finish(event, Status.PROCESSED, now=now)
 
 
@@ -175,7 +179,7 @@ def fill_holes(*, gateway: Gateway, livemode: bool, now: datetime) -> int:
     return len(missed)
 
 
-def _attempt_of(intent: Mapping[str, Any]) -> UUID | None:
+def _attempt_of(intent: Mapping[str, Any]) -> PaymentAttempt | None:
     """Answer the attempt of a PaymentIntent, by what we recorded or by what we sent with it."""
     known = Q(gateway_id=str(intent.get("id") or "none"))
     try:
@@ -184,7 +188,7 @@ def _attempt_of(intent: Mapping[str, Any]) -> UUID | None:
         pass
     else:
         known |= Q(pk=named, gateway_id="")
-    return PaymentAttempt.objects.filter(known).values_list("pk", flat=True).first()
+    return PaymentAttempt.objects.filter(known).only("state").first()
 
 
 def _finish(event: WebhookEvent, status: WebhookEvent.Status, *, now: datetime) -> None:

@@ -63,13 +63,8 @@ class Client:
     def save_card(self, number: str) -> dict[str, Any]:
         """Save a card: its number goes to Stripe, never to the platform."""
         setup = self.post("payment-methods/setup")
-        confirm_card(
-            api_base=setup["api_base"],
-            publishable_key=setup["publishable_key"],
-            setup_intent=setup["setup_intent"],
-            client_secret=setup["client_secret"],
-            number=number,
-        )
+        browser = Browser(api_base=setup["api_base"], publishable_key=setup["publishable_key"])
+        browser.enter_card(setup_intent=setup["setup_intent"], client_secret=setup["client_secret"], number=number)
         saved: dict[str, Any] = self.post("payment-methods", {"setup_intent": setup["setup_intent"]})
         return saved
 
@@ -79,17 +74,24 @@ class Client:
         return bought
 
 
-def confirm_card(*, api_base: str, publishable_key: str, setup_intent: str, client_secret: str, number: str) -> None:
-    """Enter a card at Stripe, as Stripe.js does in a customer's browser."""
-    card = {f"payment_method_data[card][{name}]": value for name, value in (CARD | {"number": number}).items()}
-    answer = httpx.post(
-        f"{api_base}/v1/setup_intents/{setup_intent}/confirm",
-        data={"client_secret": client_secret, "payment_method_data[type]": "card", **card},
-        headers={"Authorization": f"Bearer {publishable_key}"},
-        timeout=60,
-        trust_env=False,
-    )
-    _read(answer)
+class Browser:
+    """Stripe.js in a customer's browser: it tells Stripe of cards, and the platform never."""
+
+    def __init__(self, *, api_base: str, publishable_key: str) -> None:
+        self.http = httpx.Client(
+            base_url=api_base, headers={"Authorization": f"Bearer {publishable_key}"}, timeout=60, trust_env=False
+        )
+
+    def enter_card(self, *, setup_intent: str, client_secret: str, number: str) -> str:
+        """Enter a card to be saved; answers the id of the payment method that it became."""
+        card = {f"payment_method_data[card][{name}]": value for name, value in (CARD | {"number": number}).items()}
+        data = {"client_secret": client_secret, "payment_method_data[type]": "card", **card}
+        return str(_read(self.http.post(f"/v1/setup_intents/{setup_intent}/confirm", data=data))["payment_method"])
+
+    def pay(self, *, payment_intent: str, client_secret: str, payment_method: str) -> str:
+        """Confirm a payment with a saved card while the customer is there; answers the PaymentIntent's status."""
+        data = {"client_secret": client_secret, "payment_method": payment_method}
+        return str(_read(self.http.post(f"/v1/payment_intents/{payment_intent}/confirm", data=data))["status"])
 
 
 class Inbox:

@@ -86,7 +86,7 @@ class TestActivity:
         origin = Origin("192.0.2.7", "Bonn, DE", "Browser/2")
         audit.record(Act.SIGNED_IN, account_id=account.pk, by=account, origin=origin, now=now())
         accounts.suspend(account_id=account.pk, reason="abuse", by=staff, now=now(), origin=origin)
-        accounts.unsuspend(account_id=account.pk, by=staff, now=now(), origin=origin)
+        accounts.unsuspend(account_id=account.pk, reason="a slip", by=staff, now=now(), origin=origin)
         shown = signed_in(User.objects.get(pk=account.pk)).call("get", "/api/v1/account/activity").json()["results"]
         for entry in shown:
             del entry["id"], entry["at"]

@@ -18,7 +18,7 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.test import Client
 
 from accounts import rules
-from accounts.models import User
+from accounts.models import AuditEntry, OutgoingEmail, User
 from core.clock import now
 from local.throwaway import free_port
 from tests.accounts.conftest import mailed_code
@@ -142,6 +142,22 @@ class TestLink:
             assert answer.status_code == 302
             assert parse_qs(urlsplit(answer["Location"]).query).get("error") == ([error] if error else None)
             assert SocialAccount.objects.filter(user=account).count() == (0 if error else 1)
+        # It is on record and told by mail, and so is its end.
+        gone = browser.delete(
+            "/_allauth/browser/v1/account/providers",
+            {"provider": "work", "account": "ada"},
+            content_type="application/json",
+        )
+        assert gone.status_code == 200
+        record = AuditEntry.objects.filter(account=account, act__startswith="authenticator").order_by("at")
+        detail = {"kind": "provider", "provider": "work"}
+        assert list(record.values_list("act", "actor", "detail")) == [
+            ("authenticator_added", "owner", detail), ("authenticator_removed", "owner", detail),
+        ]  # fmt: skip
+        mails = OutgoingEmail.objects.filter(address=account.email).order_by("created_at")
+        assert list(mails.values_list("template", flat=True)) == [
+            "socialaccount/email/account_connected", "socialaccount/email/account_disconnected",
+        ]  # fmt: skip
 
     def test_is_not_made_from_a_kids_profile_or_a_television(self, work: str) -> None:
         account = AccountFactory.create()

@@ -47,6 +47,14 @@ class TestExport:
         assert OutgoingEmail.objects.get(address=profile.account.email).context["code"] not in text
         assert all("data" not in record for record in streams["second_factors"])
 
+    def test_tells_nothing_of_mail_to_an_address_that_is_only_claimed(self) -> None:
+        profile, stranger = somebody(), somebody()
+        EmailAddress.objects.create(user=profile.account, email=stranger.account.email, verified=False)
+        mail = next(s for s in CONTRIBUTOR.export(account_id=profile.account_id) if s.name == "mail")
+        assert [record["address"] for record in mail.records] == [profile.account.email]
+        accounts.erase(account_id=profile.account_id, now=NOW, tally=Tally())
+        assert OutgoingEmail.objects.get().address == stranger.account.email
+
     def test_of_nobody_is_empty(self) -> None:
         assert [list(stream.records) for stream in CONTRIBUTOR.export(account_id=new_id())] == [[]] * 16
 

@@ -235,7 +235,7 @@ class TestChange:
         token = warm(account)
         accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=now())
         assert status(token) == 401
-        accounts.unsuspend(account_id=account.pk, by=by, now=now())
+        accounts.unsuspend(account_id=account.pk, reason="a slip", by=by, now=now())
         assert status(token) == 401
 
     def test_by_signing_out(self) -> None:

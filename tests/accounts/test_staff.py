@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import OutgoingEmail, Recovery, User
+from accounts.models import AuditEntry, OutgoingEmail, Recovery, User
 from accounts.services import accounts, deletions, staff, suppressions
 from accounts.services.audit import NOWHERE
 from tests.accounts.conftest import App
@@ -185,14 +185,14 @@ class TestSuspend:
         account.refresh_from_db()
         assert (account.suspended_at, account.suspension_reason, account.is_active) == (NOW, "fraud", False)
 
-        accounts.unsuspend(account_id=account.pk, by=by, now=NOW)
+        accounts.unsuspend(account_id=account.pk, reason="a slip", by=by, now=NOW)
         assert app.call("get", "/api/v1/profiles").status_code == 401
         assert App().auth("auth/login", email=account.email, password=PASSWORD).status_code == 200
 
     def test_refuses_what_makes_no_sense(self) -> None:
         account, by = AccountFactory.create(), StaffFactory.create()
         with pytest.raises(accounts.NotSuspended):
-            accounts.unsuspend(account_id=account.pk, by=by, now=NOW)
+            accounts.unsuspend(account_id=account.pk, reason="a slip", by=by, now=NOW)
         accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=NOW)
         with pytest.raises(accounts.AlreadySuspended):
             accounts.suspend(account_id=account.pk, reason="again", by=by, now=NOW)
@@ -274,7 +274,16 @@ class TestAdmin:
         assert LogEntry.objects.get(object_id=str(account.pk)).change_message == "Suspended: chargebacks"
         client.post(reverse("admin:accounts_user_changelist"), {**action, "action": "unsuspend"})
         account.refresh_from_db()
+        assert not account.is_active  # again nothing without a reason
+        client.post(
+            reverse("admin:accounts_user_changelist"), {**action, "action": "unsuspend", "reason": "paid in full"}
+        )
+        account.refresh_from_db()
         assert account.is_active
+        record = AuditEntry.objects.filter(account=account, actor="staff").order_by("at").values_list("act", "detail")
+        assert list(record) == [
+            ("suspended", {"reason": "chargebacks"}), ("unsuspended", {"reason": "paid in full"}),
+        ]  # fmt: skip
 
     def test_lets_nobody_suspend_without_the_right(self) -> None:
         account = AccountFactory.create()

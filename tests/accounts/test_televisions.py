@@ -15,7 +15,7 @@ from django.db import connections
 from django.test import Client
 
 from accounts import rules
-from accounts.models import CodeTries, Device, DeviceAuthorization, User
+from accounts.models import AuditEntry, CodeTries, Device, DeviceAuthorization, User
 from accounts.services import accounts, televisions
 from tests.accounts.conftest import App
 from tests.factories.accounts import PASSWORD, AccountFactory, StaffFactory, sign_in
@@ -137,6 +137,10 @@ class TestPoll:
         assert (session.user, session.ip, session.user_agent) == (account, "192.0.2.77", "TV/1.0")
         assert (session.device.kind, session.device.name) == ("television", "Living room")
         assert Session.objects.get(session_key=session.session_key).expire_date == NOW + timedelta(days=400, seconds=5)
+        entry = AuditEntry.objects.get(act="signed_in")
+        assert (entry.account, entry.actor, entry.at, entry.address, entry.user_agent, entry.detail) == (
+            account, "owner", NOW + timedelta(seconds=5), "192.0.2.77", "TV/1.0", {"kind": "television"},
+        )  # fmt: skip
         app = App()
         app.token = token["access_token"]
         assert app.call("get", "/api/v1/account").json()["id"] == str(account.pk)

@@ -23,6 +23,11 @@ POINTS = (
     "after_charge",  # charged, outcome not recorded
     "while_settling",  # outcome written, not committed
 )
+OF_RENEWALS = (
+    "after_claim",  # claimed, nothing written yet
+    *POINTS,
+    "after_settling",  # outcome committed, the run not at its end
+)
 
 
 def strike(*_: Any, **__: Any) -> None:
@@ -32,19 +37,22 @@ def strike(*_: Any, **__: Any) -> None:
 
 def arm(point: str) -> None:
     """Put SIGKILL where `point` says."""
-    from billing.services import invoicing, payments, settlement
+    from billing.services import invoicing, ledger, payments, records, settlement
     from billing.stripe_gateway import StripeGateway
 
     def after(owner: Any, name: str) -> None:
         original: Callable[..., Any] = getattr(owner, name)
 
-        def struck(*args: Any, **kwargs: Any) -> None:
-            original(*args, **kwargs)
-            strike()
+        def struck(*args: Any, **kwargs: Any) -> Any:
+            answer = original(*args, **kwargs)
+            # What is called for nothing is no step.
+            return strike() if args[0] else answer
 
         setattr(owner, name, struck)
 
     match point:
+        case "after_claim":
+            after(records, "claim")
         case "before_commit":
             after(invoicing, "bill")
         case "after_commit":
@@ -54,7 +62,9 @@ def arm(point: str) -> None:
         case "after_charge":
             after(StripeGateway, "charge")
         case "while_settling":
-            after(settlement.Changes, "write")
+            after(ledger, "schedule_revenue")
+        case "after_settling":
+            after(settlement, "settle")
 
 
 def main() -> None:

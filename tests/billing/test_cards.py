@@ -21,6 +21,7 @@ from billing.services import card_care, renewals, webhooks
 from core.clock import now
 from tests.billing.customers import Customer
 from tests.billing.instant import InstantGateway
+from tests.billing.reading import read_as_a_whole
 from tests.factories.billing import NOW, PaymentMethodFactory, PriceFactory, make_due
 from tests.standin import Standin
 
@@ -245,6 +246,10 @@ class TestExpiry:
         if warned:
             mail = mails.render(OutgoingEmail.objects.get(address=subscription.account.email))
             assert f"Visa ending in 4242, is valid until {month:02d}/2029" in mail.body
+
+    def test_is_found_without_reading_all_cards(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        assert read_as_a_whole(lambda: card_care.warn_of_expiry(now=NOW)) == set()
 
     def test_concerns_nobody_whose_subscription_ends_anyway(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW)

@@ -155,6 +155,16 @@ class TestUpgrade:
         # 1150 for 15 days, 10 of them left: 767; 3000 for 10 of 30: 1000.
         assert list(Invoice.objects.order_by("pk").values_list("total", flat=True)) == [1549, 375, 233]
 
+    def test_twice_on_the_last_day_costs_nothing(self, standin: Standin, prices: list[Price]) -> None:
+        top = priced(PlanFactory.create(name="Top"), 3000)
+        customer = subscribed(standin, prices[0])
+        for price in (prices[1], top):
+            answer = upgrade(customer, price, at=datetime(2026, 5, 1, 9, tzinfo=UTC))
+            assert (answer.status_code, answer.json()["payment"]["status"]) == (200, "succeeded")
+        assert list(Invoice.objects.order_by("pk").values_list("total", flat=True)) == [1549, 0, 0]
+        assert Subscription.objects.get().price == top
+
+    @pytest.mark.story("renewal at the old plan's price")
     def test_and_renewal_bill_the_new_price(self, standin: Standin, prices: list[Price]) -> None:
         customer = subscribed(standin, prices[0])
         upgrade(customer, prices[1])

@@ -21,7 +21,7 @@ from billing.models import Invoice, PaymentAttempt, Subscription
 from billing.services import payments, renewals
 from local import paths
 from tests.billing.customers import Customer
-from tests.billing.killed import POINTS
+from tests.billing.killed import OF_RENEWALS, POINTS
 from tests.factories.billing import PriceFactory
 from tests.standin import Standin
 
@@ -91,7 +91,7 @@ class TestSubscribeKilled:
 
 @pytest.mark.rule("4.16", "4.23")
 @pytest.mark.story("invoice stuck part-way")
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", OF_RENEWALS)
 class TestRenewKilled:
     def test_is_finished_by_others(
         self, standin: Standin, point: str, record_property: Callable[[str, object], None]

@@ -5,24 +5,38 @@ A run ends with the table (tests/tally.py); `make faults ROUNDS=10` makes it a l
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from os import environ
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlparse
 from uuid import uuid4
 
 import pytest
+import stripe
+import time_machine
 from django.conf import settings as configured
 from django.db import DatabaseError, connection, connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.models import Sum
+from django.test import Client
 from redis import Redis
 
-from billing import stripe_gateway
+from billing import stripe_gateway, tasks
 from billing.gateway import ChargeOutcome
-from billing.models import Invoice, JournalEntry, NumberSeries, PaymentAttempt, Subscription
+from billing.models import Invoice, JournalEntry, NumberSeries, PaymentAttempt, Subscription, WebhookEvent
 from billing.services import payments, renewals, webhooks
 from billing.stripe_gateway import StripeGateway
+from local.postgres import Cluster, binaries, claim_home
+from local.throwaway import free_port
 from tests.billing.customers import Customer
 from tests.billing.threads import at_once
 from tests.factories.billing import PriceFactory
@@ -31,6 +45,7 @@ from tests.standin import Standin
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.rule("4.16", "4.23")]
 
 DUE = 3
+T = TypeVar("T")
 Record = Callable[[str, object], None]
 
 
@@ -99,39 +114,126 @@ class TestGateway:
 
 
 class TestServers:
-    def test_a_broker_that_forgets_everything(self, standin: Standin, record_property: Record) -> None:
+    def test_a_broker_that_forgets_everything_in_mid_run(
+        self, standin: Standin, record_property: Record, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         due = world(standin)
-        Redis.from_url(configured.REDIS_URL).flushdb()
+        after_each_charge(monkeypatch, lambda _: Redis.from_url(configured.REDIS_URL).flushdb())
         renew(due)
-        prove(standin, "broker flushed", record_property)
+        prove(standin, "broker flushed in mid-run", record_property)
 
     @pytest.mark.parametrize("call", [1, 2, 3])
-    def test_a_database_that_restarts_in_mid_run(
+    def test_a_database_that_drops_connections_in_mid_run(
         self, standin: Standin, record_property: Record, monkeypatch: pytest.MonkeyPatch, call: int
     ) -> None:
         due = world(standin)
-        charge, calls = StripeGateway.charge, iter(range(1, 100))
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             (backend,) = cursor.fetchone()
 
-        def restart() -> None:
-            with connections["default"].cursor() as cursor:
-                cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
-            connections.close_all()
+        def drop(calls: int) -> None:
+            if calls == call:
+                with connections["default"].cursor() as cursor:
+                    cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
+                connections.close_all()
 
-        def charged(self: StripeGateway, **params: object) -> ChargeOutcome:
-            outcome = charge(self, **params)  # type: ignore[arg-type] # passed on as they are
-            if next(calls) == call:
-                restart()
-            return outcome
-
-        monkeypatch.setattr(StripeGateway, "charge", charged)
+        after_each_charge(monkeypatch, drop)
         with pytest.raises(DatabaseError):
             renew(due)
         connection.close()
         recover(due)
-        prove(standin, "PostgreSQL restarted in mid-run", record_property)
+        prove(standin, "connections to PostgreSQL dropped in mid-run", record_property)
+
+    def test_a_database_that_restarts_in_mid_run(
+        self, standin: Standin, record_property: Record, tmp_path: Path
+    ) -> None:
+        due = world(standin)
+        with own_postgres(tmp_path) as postgres:
+            standin.control.fault("latency", seconds=0.5, path="/v1/payment_intents", times=0)
+            with ThreadPoolExecutor(1) as pool:
+                run = pool.submit(apart, lambda: renew(due))
+                await_calls(standin)
+                # As it is stopped for an upgrade: what is under way is broken off.
+                postgres.stop()
+                postgres.start()
+                with pytest.raises(DatabaseError):
+                    run.result()
+            standin.control.clear()
+            use_up_dead_connections()
+            recover(due)
+            prove(standin, "PostgreSQL restarted in mid-run", record_property)
+
+
+@contextmanager
+def own_postgres(folder: Path) -> Iterator[Cluster]:
+    """Move this test to a server of its own, with all there is in the database of the others."""
+    cluster = Cluster(claim_home(f"throwaway-restarted-{uuid4().hex[:8]}", beside=folder), free_port())
+    here = connection.settings_dict
+    shared = urlparse(environ["DATABASE_URL"])._replace(path=f"/{here['NAME']}")
+    before = {name: here[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}
+    try:
+        cluster.start()
+        own = urlparse(cluster.url("postgres"))
+        dump, restore = binaries() / "pg_dump", binaries() / "psql"
+        dumped = subprocess.run([dump, shared.geturl()], check=True, capture_output=True, text=True)
+        subprocess.run(
+            [restore, "--quiet", "--set", "ON_ERROR_STOP=1", own.geturl()],
+            input=dumped.stdout,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        disconnect()
+        here.update(NAME="postgres", USER=own.username, PASSWORD=own.password, HOST=own.hostname, PORT=own.port)
+        yield cluster
+    finally:
+        disconnect()
+        here.update(before)
+        cluster.remove()
+
+
+def disconnect() -> None:
+    wrapper = connections["default"]
+    assert isinstance(wrapper, DatabaseWrapper)
+    wrapper.close()
+    wrapper.close_pool()
+
+
+def use_up_dead_connections() -> None:
+    """Let what would have run in these seconds fail: each idle connection of the pool does so once."""
+    for _ in range(configured.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]):
+        try:
+            Subscription.objects.exists()
+        except DatabaseError:
+            connection.close()
+        else:
+            break
+
+
+def apart(act: Callable[[], T]) -> T:
+    """Do something in a thread, on connections of its own."""
+    try:
+        return act()
+    finally:
+        connections.close_all()
+
+
+def await_calls(standin: Standin) -> None:
+    until = time.monotonic() + 20
+    while standin.control.struck() < DUE and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def after_each_charge(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], object]) -> None:
+    """Do something after each charge, before anybody knows of it; `act` is told how many there were."""
+    charge, calls = StripeGateway.charge, iter(range(1, 100))
+
+    def charged(self: StripeGateway, **params: object) -> ChargeOutcome:
+        outcome = charge(self, **params)  # type: ignore[arg-type] # passed on as they are
+        act(next(calls))
+        return outcome
+
+    monkeypatch.setattr(StripeGateway, "charge", charged)
 
 
 class TestSchedule:
@@ -147,6 +249,13 @@ class TestSchedule:
         assert [renew(due) for _ in range(3)] == [DUE, 0, 0]
         prove(standin, "task delivered three times", record_property)
 
+    @pytest.mark.story("broker delivers a task again")
+    def test_that_delivers_a_task_three_times_at_once(self, standin: Standin, record_property: Record) -> None:
+        due = world(standin)
+        with time_machine.travel(due, tick=True):
+            at_once(*[tasks.renew_due] * 3)
+        prove(standin, "task delivered three times at once", record_property)
+
     @pytest.mark.story("a lost day is never billed")
     @pytest.mark.parametrize(("days", "runs", "periods"), [(1, 1, 2), (31, 2, 3)])
     def test_whose_clock_jumps(
@@ -160,31 +269,65 @@ class TestSchedule:
 
 
 class TestWebhooks:
-    @pytest.mark.story("webhook and scheduler both extend")
-    def test_twice_in_any_order_and_before_the_reply(
-        self, standin: Standin, record_property: Record, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("times", [1, 2])
+    @pytest.mark.parametrize("late", [timedelta(), timedelta(days=1)])
+    @pytest.mark.parametrize("newest_first", [False, True])
+    def test_of_charges_whose_replies_are_lost(
+        self, standin: Standin, record_property: Record, times: int, late: timedelta, *, newest_first: bool
     ) -> None:
         due = world(standin)
-        charge, lock = StripeGateway.charge, threading.Lock()
-
-        def told_first(self: StripeGateway, **params: object) -> ChargeOutcome:
-            outcome = charge(self, **params)  # type: ignore[arg-type] # passed on as they are
-            with lock:
-                deliver(due)
-            connections.close_all()
-            return outcome
-
-        monkeypatch.setattr(StripeGateway, "charge", told_first)
+        standin.control.fault("lost_reply", path="/v1/payment_intents", times=DUE)
         renew(due)
-        deliver(due + timedelta(days=1))
-        prove(standin, "webhooks: twice, reordered, before the reply, a day late", record_property)
+        assert PaymentAttempt.objects.filter(state="sent").count() == DUE
+        deliver(due + late, times=times, newest_first=newest_first)
+        how = ["duplicated"] * (times > 1) + ["reordered"] * newest_first + ["a day late"] * bool(late)
+        prove(standin, f"webhooks {', '.join(how) or 'instead of the reply'}", record_property)
+
+    @pytest.mark.story("webhook and scheduler both extend")
+    def test_before_the_reply(self, standin: Standin, record_property: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+        due = world(standin)
+        lock = threading.Lock()
+
+        def tell(_: int) -> None:
+            with lock:
+                deliver(due, times=2, newest_first=True)
+            connections.close_all()
+
+        after_each_charge(monkeypatch, tell)
+        renew(due)
+        deliver(due + timedelta(days=1), times=2, newest_first=True)
+        prove(standin, "webhooks before the reply", record_property)
+
+    def test_that_are_forged(self, standin: Standin, record_property: Record) -> None:
+        """A success that somebody made up, signed with another secret, for charges that were never made."""
+        due = world(standin)
+        standin.control.fault("refused", path="/v1/payment_intents", times=DUE)
+        renew(due)
+        for attempt in PaymentAttempt.objects.filter(state="sent"):
+            assert forge(attempt).status_code == 400
+        assert PaymentAttempt.objects.filter(state="sent").count() == DUE
+        assert not WebhookEvent.objects.exists()
+        recover(due)
+        prove(standin, "webhooks forged", record_property)
 
 
-def deliver(now: datetime) -> None:
-    """Receive and apply all events there are, newest first, each twice."""
+def forge(attempt: PaymentAttempt) -> Any:
+    """Deliver an event that says that an attempt was paid, by whoever does not know the secret."""
+    intent: dict[str, object] = {"id": "pi_made_up", "object": "payment_intent", "status": "succeeded"}
+    intent |= {"metadata": {"attempt": str(attempt.pk)}}
+    event = {"id": f"evt_{attempt.pk}", "object": "event", "type": "payment_intent.succeeded", "livemode": False}
+    payload = json.dumps(event | {"data": {"object": intent}})
+    signature = stripe.WebhookSignature.generate_signature_header(payload, "whsec_guessed", int(time.time()))
+    return Client().post(
+        "/webhooks/stripe", payload, content_type="application/json", headers={"Stripe-Signature": signature}
+    )
+
+
+def deliver(now: datetime, *, times: int, newest_first: bool) -> None:
+    """Receive and apply all events there are, each so many times."""
     gateway = stripe_gateway.connect()
     found = list(gateway.events(since=now - timedelta(days=400)))
-    for event in [*found, *found]:
+    for event in (found if newest_first else found[::-1]) * times:
         webhooks.process(
             event_id=webhooks.receive(event=dict(event), livemode=False, now=now), gateway=gateway, now=now
         )

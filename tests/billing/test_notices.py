@@ -15,6 +15,7 @@ from billing import rules
 from billing.models import Invoice, Plan, Price, PriceNotice, Reminder, Subscription, SubscriptionTransition
 from billing.services import notices, plans, renewals
 from tests.billing.instant import InstantGateway
+from tests.billing.reading import read_as_a_whole
 from tests.billing.threads import at_once
 from tests.factories.billing import PlanFactory, PriceFactory, make_due
 
@@ -216,6 +217,10 @@ class TestReminder:
             return len(queries) - number
 
         assert cost(1) == cost(10)
+
+    def test_is_found_without_reading_everybody(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=JULY)
+        assert read_as_a_whole(lambda: notices.remind(now=TOLD, limit=9)) == set()
 
 
 @pytest.mark.django_db

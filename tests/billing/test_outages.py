@@ -157,6 +157,22 @@ class TestCatchUp:
         assert (counts, end) == ("bill 2, forgive 1, re_anchor 1", "Nothing was changed.")
         assert (Invoice.objects.count(), Subscription.objects.get().cycle) == (0, 0)
 
+    @pytest.mark.parametrize("planned", ["pause", "year"])
+    def test_names_what_is_billed_where_a_pause_ends_or_the_interval_changes(self, planned: str) -> None:
+        price = PriceFactory.create()
+        make_due(1, price=price, due_at=DUE)
+        if planned == "pause":
+            resumed = {"status": "paused", "next_step": "resume", "resume_at": at(3, 31), "next_bill_at": at(3, 31)}
+            Subscription.objects.update(**resumed)
+        else:
+            yearly = PriceFactory.create(plan=price.plan, interval="year", amount=15490)
+            Subscription.objects.update(pending_price=yearly)
+        late = at(4, 2).replace(microsecond=123)
+        (named,) = renewals.catch_up_report(now=late, limit=9)
+        assert self._run(late) == [(named.start, named.end)]
+        assert named.start.microsecond == 0
+        assert Invoice.objects.get().total == named.amount
+
 
 @pytest.mark.django_db
 class TestOutage:

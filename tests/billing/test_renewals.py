@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,6 +28,7 @@ from billing.models import (
 from billing.services import parking, payments, plans, renewals, settlement, subscriptions
 from core.models import OutboxEvent
 from tests.billing.instant import InstantGateway
+from tests.billing.reading import read_as_a_whole
 from tests.billing.threads import at_once
 from tests.factories.billing import NOW, PriceFactory, make_due
 
@@ -100,6 +102,16 @@ class TestRenew:
             "to": "2026-02-28",
             "time_zone": "UTC",
         }
+
+    @pytest.mark.parametrize("outcome", [None, DECLINED])
+    def test_reads_no_table_as_a_whole(self, outcome: ChargeOutcome | None) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        gateway = InstantGateway(outcome)
+        assert read_as_a_whole(lambda: run(gateway)) == set()
+        if outcome is not None:
+            gateway.outcome = replace(outcome, payment_intent="pi_2")
+        # The next period, or the next try.
+        assert read_as_a_whole(lambda: run(gateway, now=LATER + timedelta(days=29))) == set()
 
     @pytest.mark.rule("4.23")
     @pytest.mark.story("several charges for one renewal")

@@ -194,10 +194,11 @@ class TestCharge:
         assert outcome.code
 
     @pytest.mark.rule("4.1")
-    def test_sends_kronur_as_if_they_had_cents(self) -> None:
+    @pytest.mark.parametrize("currency", ["ISK", "UGX"])
+    def test_sends_kronur_and_shillings_as_if_they_had_cents(self, currency: str) -> None:
         params = stripe_gateway.charge_params(
             amount=1990,
-            currency="ISK",
+            currency=currency,
             customer="cus_1",
             payment_method="pm_1",
             invoice_id="i",

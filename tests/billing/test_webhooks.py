@@ -117,6 +117,16 @@ class TestProcess:
         assert process(event["id"]) == "processed"
         assert (Subscription.objects.values().get(), Invoice.objects.values().get()) == before
 
+    def test_asks_nothing_about_what_is_paid(self, standin: Standin) -> None:
+        customer = Customer(standin)
+        customer.save_card()
+        assert customer.subscribe(PriceFactory.create()).json()["payment"]["status"] == "succeeded"
+        standin.control.fault("refused", method="GET", path="/v1/payment_intents/.*", times=0)
+        for event in [*events_of(standin, "payment_intent.created"), *events_of(standin, "payment_intent.succeeded")]:
+            deliver(event)
+            assert process(event["id"]) == "processed"
+        assert standin.control.struck() == 0
+
     @pytest.mark.story("events out of order bring back an old state")
     def test_makes_nothing_of_the_order(self, standin: Standin, unknown_outcome: Customer) -> None:
         events = [

@@ -39,17 +39,21 @@ def resembling(records: Sequence[TitleRecord], provider_id: int) -> dict[str, li
         if record.kind in KINDS and not record.parent and record.texts
     }
     with connection.cursor() as cursor:
+        # The names first, and a title's records by the title: of tables that are just being filled the server knows nothing,
+        # and would go through all titles, and through all records of the provider, for each batch.
         cursor.execute(
             """
-            SELECT document.name, title.id, title.kind, extract(year FROM title.release_date)::int, title.runtime_seconds,
+            WITH alike AS MATERIALIZED (
+                SELECT document.name, document.title_id FROM catalog_searchdocument AS document
+                WHERE document.name = ANY(%s) AND NOT document.is_part)
+            SELECT alike.name, title.id, title.kind, extract(year FROM title.release_date)::int, title.runtime_seconds,
                    ARRAY(SELECT person.name FROM catalog_credit AS credit
                          JOIN catalog_person AS person ON person.id = credit.person_id
                          WHERE credit.title_id = title.id LIMIT 100)
-            FROM catalog_searchdocument AS document JOIN catalog_title AS title ON title.id = document.title_id
-            WHERE document.name = ANY(%s) AND NOT document.is_part AND title.merged_into_id IS NULL
-              AND EXISTS (SELECT FROM catalog_sourcerecord AS source WHERE source.title_id = title.id)
-              AND NOT EXISTS (SELECT FROM catalog_sourcerecord AS source
-                              WHERE source.title_id = title.id AND source.provider_id = %s)
+            FROM alike JOIN catalog_title AS title ON title.id = alike.title_id
+            WHERE title.merged_into_id IS NULL
+              AND (SELECT NOT bool_or(source.provider_id = %s) FROM catalog_sourcerecord AS source
+                   WHERE source.title_id = title.id)
             """,
             [list({name for name in names.values() if name}), provider_id],
         )

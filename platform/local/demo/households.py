@@ -16,7 +16,7 @@ from billing import selectors, stripe_gateway
 from billing.models import Price
 from billing.services import cards, renewals, subscriptions
 from core.idempotency import RequestKey
-from local.client import confirm_card
+from local.client import Browser
 from local.demo.people import CARD_THAT_FAILS_LATER, GOOD_CARD, PASSWORD, STAFF, Viewer
 
 
@@ -78,13 +78,8 @@ def subscribe(viewer: Viewer, *, now: datetime) -> None:
 def _save_card(account: User, number: str, *, now: datetime) -> None:
     gateway = stripe_gateway.connect()
     setup = cards.start_setup(account_id=account.pk, request_key=_request_key(account), gateway=gateway, now=now)
-    confirm_card(
-        api_base=stripe_gateway.api_base(),
-        publishable_key=settings.STRIPE_PUBLISHABLE_KEY,
-        setup_intent=setup.setup_intent,
-        client_secret=setup.client_secret,
-        number=number,
-    )
+    browser = Browser(api_base=stripe_gateway.api_base(), publishable_key=settings.STRIPE_PUBLISHABLE_KEY)
+    browser.enter_card(setup_intent=setup.setup_intent, client_secret=setup.client_secret, number=number)
     cards.register(account_id=account.pk, setup_intent=setup.setup_intent, gateway=gateway, now=now)
 
 

@@ -23,6 +23,10 @@ class Control:
         """Add a fault: see faults.Fault."""
         self._post("faults", kind=kind, **rule)
 
+    def struck(self) -> int:
+        """Answer how many requests the faults in force have struck."""
+        return sum(rule["struck"] for rule in self._get("faults")["requests"])
+
     def webhooks(self, **faults: Any) -> None:
         """Disturb the delivery of webhooks: see faults.WebhookFaults; what is not named ends."""
         self._post("webhooks", **faults)
@@ -52,7 +56,7 @@ class Control:
         return self._post("authenticate", kind=kind, id=object_id, passed=passed)
 
     def change_card(self, payment_method: str, **change: Any) -> dict[str, Any]:
-        """Change a saved card as its bank does: brand, last4, exp_month, exp_year, country; or say its wallet."""
+        """Change a saved card as its bank does: brand, last4, exp_month, exp_year, country, behaves_like; or say its wallet."""
         return self._post("card", payment_method=payment_method, **change)
 
     def dispute(self, charge: str, reason: str = "fraudulent") -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 
 from local.standin.api import Api
 from local.standin.call import Call
+from local.standin.cards import card_of_number
 from local.standin.faults import Fault, Faults, WebhookFaults
 from local.standin.resources import disputes, payment_intents, payouts, setup_intents
 from local.standin.wire import StripeError
@@ -58,7 +59,10 @@ class Authentication(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CardChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What a bank changes of a saved card, or through which wallet it was saved."""
+    """What a bank changes of a saved card, or through which wallet it was saved.
+
+    `behaves_like` is the number of a test card: from now on charges of this one end as that one's do.
+    """
 
     payment_method: str
     brand: str | None = None
@@ -66,6 +70,7 @@ class CardChange(msgspec.Struct, forbid_unknown_fields=True):
     exp_month: int | None = None
     exp_year: int | None = None
     country: str | None = None
+    behaves_like: str | None = None
     wallet: Literal["apple_pay", "google_pay", "link", "samsung_pay"] | None = None
 
 
@@ -176,9 +181,12 @@ class Controls:
         return finished
 
     def _change_card(self, change: CardChange) -> dict[str, Any]:
-        """Change a card as its bank does, which Stripe tells of; a wallet is how it was saved, and nothing to tell."""
+        """Change a card as its bank does; Stripe tells of what a customer sees of it, as far as it has changed."""
         given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
         method = self.world.get("payment_method", given.pop("payment_method"), name="PaymentMethod")
+        if number := given.pop("behaves_like", None):
+            card_of_number(number)
+            self.world.store.hide(method["id"], "behaves_like", number)
         if wallet := given.pop("wallet", None):
             method["card"]["wallet"] = {"type": wallet, "dynamic_last4": None, wallet: {}}
         method["card"] |= given

@@ -71,7 +71,7 @@ def sign_out_others(account: User) -> None:
 
 def suspend(account: User) -> None:
     accounts.suspend(account_id=account.pk, reason="fraud", by=StaffFactory.create(), now=now())
-    accounts.unsuspend(account_id=account.pk, by=StaffFactory.create(), now=now())
+    accounts.unsuspend(account_id=account.pk, reason="a slip", by=StaffFactory.create(), now=now())
 
 
 def set_password_as_staff(account: User) -> None:
@@ -277,7 +277,7 @@ class TestSuspension:
         accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=now())
         slipped_in = app_of(account)
         assert status(slipped_in) == 401
-        accounts.unsuspend(account_id=account.pk, by=by, now=now())
+        accounts.unsuspend(account_id=account.pk, reason="a slip", by=by, now=now())
         assert status(slipped_in) == 401
 
     def test_that_ends_while_the_account_is_erased_opens_nothing(self) -> None:
@@ -285,7 +285,7 @@ class TestSuspension:
         asked = deletions.request(account_id=account.pk, by=account, now=now(), origin=NOWHERE)
         accounts.suspend(account_id=account.pk, reason="fraud", by=by, now=now())
         AccountDeletion.objects.filter(pk=asked.pk).update(started_at=asked.erase_at)
-        accounts.unsuspend(account_id=account.pk, by=by, now=now())
+        accounts.unsuspend(account_id=account.pk, reason="a slip", by=by, now=now())
         account.refresh_from_db()
         assert (account.is_active, account.suspended_at) == (False, None)
         assert App().auth("auth/login", email=account.email, password=PASSWORD).status_code == 401

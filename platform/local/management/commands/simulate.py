@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from local import paths
-from local.simulation import Simulation
+from local.simulation.invariants import EXAMPLES
+from local.simulation.run import Simulation
 from local.standin.control import Control
 from local.throwaway import free_port
 
@@ -36,6 +38,8 @@ class Command(BaseCommand):
         """Run, check, tell; the last line is `violations N`."""
         if settings.PRODUCTION:
             raise CommandError("This makes and drops a database, and never runs in production.")
+        # What is made to go wrong would fill the log.
+        logging.disable(logging.ERROR)
         began = time.monotonic()
         port = free_port()
         settings.STRIPE_API_BASE = f"http://127.0.0.1:{port}"
@@ -61,13 +65,18 @@ class Command(BaseCommand):
             simulation = Simulation(
                 Control(address), accounts=options["accounts"], months=options["months"], seed=options["seed"]
             )
-            simulation.run()
+            simulation.run(tell=self.stderr.write)
             for what, count in simulation.figures().items():
-                self.stdout.write(f"{what:>40} {count:>9,}")
-            violations = simulation.violations()
-            for what, count in violations.items():
-                self.stdout.write(f"{what:>40} {count:>9,}")
-            return sum(violations.values())
+                self.stdout.write(f"{what:<60} {count:>9,}")
+            findings = simulation.findings()
+            self.stdout.write(f"\n{'rule':<5} {'invariant':<60} {'checked':>9} {'broken':>7}")
+            for finding in findings:
+                self.stdout.write(
+                    f"{finding.section:<5} {finding.name:<60} {finding.checked:>9,} {len(finding.broken):>7,}"
+                )
+                for example in finding.broken[:EXAMPLES]:
+                    self.stdout.write(f"      {example}")
+            return sum(len(finding.broken) for finding in findings)
         finally:
             connection.creation.destroy_test_db(name, verbosity=0)
 

@@ -215,7 +215,7 @@ def finish_authentication(call: Call, intent: Object, *, passed: bool) -> Object
     method = call.world.get("payment_method", intent["payment_method"])
     if not passed:
         return _fail(call, intent, payment_methods.authentication_failure("payment_intent", method))
-    card = payment_methods.behaviour(method)
+    card = payment_methods.behaviour(call.world, method)
     if (decline := card.after_authentication or card.at_charge) is not None:
         return _decline(call, intent, method, decline)
     if intent["setup_future_usage"] == "off_session":
@@ -227,7 +227,7 @@ def _confirm(call: Call, intent: Object) -> Object:
     intents.check_return_address(call, intent)
     method = intents.choose_method(call, intent)
     _check_owner(call.world, intent, method)
-    card = payment_methods.behaviour(method)
+    card = payment_methods.behaviour(call.world, method)
     absent = call.params.get("off_session", False)
     intent["payment_method"] = method["id"]
     if _must_authenticate(call.world, card, method, absent=absent):

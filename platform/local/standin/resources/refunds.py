@@ -16,7 +16,7 @@ def create(call: Call) -> Object:
     charge = _charge(call)
     amount = _refundable(call, charge)
     refund_id = call.world.new_id("re")
-    outcome = payment_methods.behaviour({"card": charge["payment_method_details"]["card"]}).refund
+    outcome = payment_methods.by_number(charge["payment_method_details"]["card"]).refund
     entry = call.world.book(
         kind="refund", amount=-amount, fee=0, currency=charge["currency"], source=refund_id, category="refund"
     )

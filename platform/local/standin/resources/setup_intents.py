@@ -104,7 +104,7 @@ def _confirm(call: Call, intent: Object) -> Object:
         raise intents.unexpected(intent, "confirm")
     intents.check_return_address(call, intent)
     method = intents.choose_method(call, intent)
-    card = payment_methods.behaviour(method)
+    card = payment_methods.behaviour(call.world, method)
     intent["payment_method"] = method["id"]
     if card.at_attach is not None:
         error = payment_methods.declined(card.at_attach, method)

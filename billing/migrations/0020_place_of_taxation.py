@@ -58,7 +58,7 @@ def forget_territories(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0018_restarts_and_resumptions")]
+    dependencies = [("billing", "0019_indexes_of_reminders_and_cards")]
 
     operations = [
         migrations.CreateModel(

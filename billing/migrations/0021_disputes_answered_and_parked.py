@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0019_place_of_taxation'),
+        ('billing', '0020_place_of_taxation'),
     ]
 
     operations = [
