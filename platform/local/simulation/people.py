@@ -443,7 +443,6 @@ class People:
                 recipient_email="friend@example.com",
             ),
             country=person.country,
-            seen=person.country,
             request_key=self.world.key(person.account_id),
             gateway=self.world.gateway,
             now=self.world.now,
