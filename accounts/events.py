@@ -57,3 +57,10 @@ class AccountErased:
     """The person is gone from every app; what the law keeps refers to an id without a name."""
 
     account_id: str
+
+
+@dataclass(frozen=True)
+class AccountCountryChanged:
+    """The owner says that the household lives in another country; which one is read from the account."""
+
+    account_id: str

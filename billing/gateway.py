@@ -108,10 +108,22 @@ class DisputeState:
     currency: str
     reason: str
     status: str
+    due_by: datetime | None = None
+    """Until when evidence is taken."""
 
     @property
     def is_inquiry(self) -> bool:
         return self.status.startswith("warning_")
+
+
+@dataclass(frozen=True)
+class FraudWarning:
+    """A bank says that the holder of a card complains of a payment; `actionable` while it is neither refunded nor disputed."""
+
+    id: str
+    payment_intent: str
+    fraud_type: str
+    actionable: bool
 
 
 @dataclass(frozen=True)
@@ -168,6 +180,12 @@ class Gateway(Protocol):
     def find_refund(self, *, payment_intent: str, refund_id: str) -> RefundOutcome | None: ...
 
     def dispute(self, dispute_id: str) -> DisputeState: ...
+
+    def submit_evidence(
+        self, dispute_id: str, *, texts: Mapping[str, str], idempotency_key: str
+    ) -> DisputeState: ...  # refused once it is closed or too late
+
+    def fraud_warning(self, warning_id: str) -> FraudWarning: ...
 
     def events(self, *, since: datetime) -> Iterator[Mapping[str, Any]]: ...
 

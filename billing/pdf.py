@@ -13,6 +13,7 @@ import manimgx_fonts
 import manimgx_fonts_cjk
 import orjson
 import typst
+from django.http import HttpResponse
 
 from billing.selectors.documents import Document
 
@@ -29,6 +30,14 @@ def write(document: Document) -> bytes:
         timestamp=document.issued.replace(microsecond=0),
     )
     return written
+
+
+def response(document: Document) -> HttpResponse:
+    """Answer a document as a file that browsers show and save under its number."""
+    answer = HttpResponse(write(document), content_type="application/pdf")
+    answer["Content-Disposition"] = f'inline; filename="{document.number}.pdf"'
+    answer["Cache-Control"] = "private, no-store"
+    return answer
 
 
 @lru_cache(maxsize=1)

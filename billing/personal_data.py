@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import selectors, stripe_gateway
-from billing.models import BillingDetails, Cancellation, CardSetup, Consent, Gift, PaymentMethod, Subscription
+from billing.models import BillingDetails, Cancellation, CardSetup, Consent, Gift, PaymentMethod, Subscription, TaxPlace
 from billing.services import cards, leaving
 from core.personal_data import Contributor, Stream, Tally
 
@@ -104,8 +104,29 @@ def export(*, account_id: UUID) -> Iterator[Stream]:
     yield Stream(
         "billing_details",
         (
-            {"name": row.name, "address": row.address, "tax_id": row.tax_id, "since": row.created_at}
+            {
+                "name": row.name,
+                "address": row.address,
+                "postal_code": row.postal_code,
+                "country": row.country,
+                "tax_id": row.tax_id,
+                "since": row.created_at,
+            }
             for row in BillingDetails.objects.filter(account=account_id).order_by("pk")
+        ),
+    )
+    yield Stream(
+        "tax_places",
+        (
+            {
+                "country": row.country,
+                "declared": row.declared,
+                "card": row.card,
+                "address": row.address,
+                "postal_code": row.postal_code,
+                "at": row.decided_at,
+            }
+            for row in TaxPlace.objects.filter(subscription__account=account_id).order_by("pk")
         ),
     )
 
@@ -160,6 +181,7 @@ CONTRIBUTOR = Contributor(
             "billing.Trial": "A trial is had once; what is kept of the card is a digest.",
             "billing.Subscription": FISCAL,
             "billing.SubscriptionTransition": FISCAL,
+            "billing.TaxPlace": "Evidence of the tax country, which the law has sellers keep for ten years.",
             "billing.Period": FISCAL,
             "billing.Invoice": FISCAL,
             "billing.InvoiceLine": FISCAL,
@@ -174,6 +196,7 @@ CONTRIBUTOR = Contributor(
             "billing.Refund": FISCAL,
             "billing.CreditNote": FISCAL,
             "billing.Dispute": FISCAL,
+            "billing.FraudWarning": FISCAL,
             "billing.JournalLine": "Its account is one of the ledger's and no person's.",
         }
     ),

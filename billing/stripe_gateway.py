@@ -23,6 +23,7 @@ from billing.gateway import (
     Card,
     ChargeOutcome,
     DisputeState,
+    FraudWarning,
     Gateway,
     GatewayRefused,
     GatewayUnavailable,
@@ -304,15 +305,26 @@ class StripeGateway:
         return None
 
     def dispute(self, dispute_id: str) -> DisputeState:
-        found = self._ask(lambda: self._stripe.v1.disputes.retrieve(dispute_id)).to_dict()
-        currency = found["currency"].upper()
-        return DisputeState(
+        return _dispute(self._ask(lambda: self._stripe.v1.disputes.retrieve(dispute_id)).to_dict())
+
+    def submit_evidence(self, dispute_id: str, *, texts: Mapping[str, str], idempotency_key: str) -> DisputeState:
+        made = self._ask(
+            lambda: self._stripe.v1.disputes.update(
+                dispute_id,
+                # The texts by Stripe's names: the library's type knows them one by one.
+                cast("Any", {"evidence": dict(texts), "submit": True}),
+                {"idempotency_key": idempotency_key},
+            )
+        )
+        return _dispute(made.to_dict())
+
+    def fraud_warning(self, warning_id: str) -> FraudWarning:
+        found = self._ask(lambda: self._stripe.v1.radar.early_fraud_warnings.retrieve(warning_id)).to_dict()
+        return FraudWarning(
             id=found["id"],
             payment_intent=str(found.get("payment_intent") or ""),
-            amount=found["amount"] // _AMOUNT_FACTOR.get(currency, 1),
-            currency=currency,
-            reason=found["reason"],
-            status=found["status"],
+            fraud_type=found["fraud_type"],
+            actionable=bool(found["actionable"]),
         )
 
     def events(self, *, since: datetime) -> Iterator[Mapping[str, Any]]:
@@ -398,6 +410,20 @@ def _movement(entry: Mapping[str, Any]) -> BalanceMovement:
         fee=entry["fee"] // factor,
         reference=str(source or ""),
         made_at=datetime.fromtimestamp(entry["created"], UTC),
+    )
+
+
+def _dispute(found: Mapping[str, Any]) -> DisputeState:
+    currency = found["currency"].upper()
+    due_by = (found.get("evidence_details") or {}).get("due_by")
+    return DisputeState(
+        id=found["id"],
+        payment_intent=str(found.get("payment_intent") or ""),
+        amount=found["amount"] // _AMOUNT_FACTOR.get(currency, 1),
+        currency=currency,
+        reason=found["reason"],
+        status=found["status"],
+        due_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from billing import stripe_gateway
+from billing.models import Subscription
 from billing.services import (
     card_care,
     documents,
@@ -37,6 +38,16 @@ def renew_due(**_: Any) -> None:
     handled = renewals.run(gateway=stripe_gateway.connect(), clock=clock.now, limit=RENEWALS_A_RUN)
     if handled:
         logger.info("Subscriptions were billed.", extra={"count": len(handled)})
+
+
+@shared_task
+def alert_of_late_renewals(**_: Any) -> None:
+    """Say that subscribers are locked out because nothing of ours has billed them."""
+    late = Subscription.objects.renewal_late(clock.now())
+    count = late.count()
+    if count:
+        oldest = late.order_by("paid_through").values_list("pk", "parked_reason").first()
+        logger.error("Renewals are more than 72 hours late.", extra={"count": count, "oldest": str(oldest)})
 
 
 @shared_task

@@ -45,7 +45,7 @@ class AccountView(APIView):
         """Change country or language."""
         wanted = AccountChangeSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        account = accounts.change(account_id=cast(User, request.user).pk, fields=wanted.validated_data)
+        account = accounts.change(account_id=cast(User, request.user).pk, fields=wanted.validated_data, now=now())
         return _account_answer(request, account)
 
 

@@ -16,6 +16,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Q
 
+from accounts.events import AccountCountryChanged
 from accounts.models import (
     AccountDeletion,
     CodeTries,
@@ -34,6 +35,7 @@ from accounts.models import (
 )
 from accounts.services import audit, exports, sessions
 from accounts.services.audit import Act, Origin
+from core import outbox
 from core.errors import DomainError
 from core.personal_data import Tally
 
@@ -61,10 +63,12 @@ class SuspensionRefused(DomainError):
     title = "Staff are not suspended; take their rights away instead."
 
 
-def change(*, account_id: UUID, fields: Mapping[str, Any]) -> User:
-    """Change some of CHANGEABLE."""
+def change(*, account_id: UUID, fields: Mapping[str, Any], now: datetime) -> User:
+    """Change some of CHANGEABLE; a change of country is published."""
     with transaction.atomic():
         account = User.objects.locked().get(pk=account_id)
+        if fields.get("country", account.country) != account.country:
+            outbox.publish(AccountCountryChanged(str(account_id)), aggregate=f"account:{account_id}", now=now)
         changed = sorted(CHANGEABLE & fields.keys())
         for name in changed:
             setattr(account, name, fields[name])

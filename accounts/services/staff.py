@@ -80,13 +80,16 @@ def _author(right: Right) -> bool:
     )
 
 
+MAINTAINED = {"plan", "planfamily", "price", "planprice", "coupon", "outage", "consumerlaw", "legaldocument"}
+"""What billing staff write by hand: what is offered and under which law; nothing that was charged."""
+
+
 def _billing(right: Right) -> bool:
-    # Everything is seen; what changes money is an action with a permission of its own, and of the
-    # tables only the offers are edited by hand, and outages, which say what is not charged.
+    # Everything is seen; what changes money is an action with a permission of its own.
     label, codename = right
     action, _, model = codename.partition("_")
     is_table = action in {"add", "change", "delete"}
-    edited = action in {"add", "change"} and model in {"plan", "price", "planprice", "outage"}
+    edited = action in {"add", "change"} and model in MAINTAINED
     return (label == "billing" and (not is_table or edited)) or right in {
         ("accounts", "view_user"),
         ("accounts", "view_outgoingemail"),

@@ -1,16 +1,19 @@
-"""Invoices, looked at."""
+"""Invoices and credit notes, looked at."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly, ReadOnlyInline, as_json
-from billing.models import Invoice, InvoiceLine, PaymentAttempt
+from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnlyInline, WithPdf, as_json
+from billing.models import CreditNote, Invoice, InvoiceLine, PaymentAttempt
+from billing.selectors import documents
+from billing.selectors.documents import Document
 from billing.services import refunds
 from core import clock
 from core.errors import DomainError
@@ -40,7 +43,7 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnly):
+class InvoiceAdmin(WithPdf):
     """Invoices, with their lines and the tries to collect them."""
 
     list_display = ("number", "account", "total_label", "status_label", "kind", "finalised_at", "paid_at")
@@ -61,8 +64,15 @@ class InvoiceAdmin(ReadOnly):
         "kind",
         "finalised_at",
         "paid_at",
+        "country",
+        "pdf_link",
     )
-    readonly_fields = ("status_label", "total_label")
+    readonly_fields = ("status_label", "total_label", "pdf_link")
+
+    def document(self, request: HttpRequest, pk: UUID) -> Document | None:
+        """Answer an invoice as its customer has it."""
+        issued = documents.with_contents(Invoice.objects.exclude(number=None)).filter(pk=pk).first()
+        return documents.of_invoice(issued) if issued else None
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Ask for the right to give money back."""
@@ -105,3 +115,25 @@ class InvoiceAdmin(ReadOnly):
     def status_label(self, invoice: Invoice) -> str:
         """Colour the status."""
         return invoice.status
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(WithPdf):
+    """Credit notes."""
+
+    list_display = ("number", "invoice", "total_label", "issued_at", "pdf_link")
+    list_select_related = ("invoice", "refund")
+    search_fields = ("=number", "=invoice__number", "=invoice__account__email")
+    search_help_text = "A whole number or e-mail address."
+    ordering = ("-pk",)
+    readonly_fields = ("total_label", "pdf_link")
+
+    def document(self, request: HttpRequest, pk: UUID) -> Document | None:
+        """Answer a credit note as its customer has it."""
+        note = documents.credit_notes().filter(pk=pk).first()
+        return documents.of_credit_note(note) if note else None
+
+    @display(description="total")
+    def total_label(self, note: CreditNote) -> str:
+        """Show major units."""
+        return str(Money(note.net + note.tax, note.refund.currency))

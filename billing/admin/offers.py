@@ -150,3 +150,7 @@ class CouponAdmin(ModelAdmin):
 
     list_display = ("code", "percent", "amount", "currency", "periods", "redemptions", "max_redemptions", "valid_until")
     readonly_fields = ("redemptions",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: what was redeemed stays explained; a coupon ends by its last day."""
+        return False

@@ -1,17 +1,22 @@
-"""Money that goes back: refunds and disputes."""
+"""Money that goes back: refunds, disputes, warnings of fraud."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 
-from billing.admin.base import ReadOnly
-from billing.models import Dispute, Refund
-from billing.services import refunds
+from billing import stripe_gateway
+from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly
+from billing.models import Dispute, FraudWarning, Refund
+from billing.selectors import evidence as packs
+from billing.services import evidence, refunds
 from core import clock
 from core.errors import DomainError
 from core.money import Money
@@ -67,10 +72,93 @@ class RefundAdmin(ReadOnly):
 
 @admin.register(Dispute)
 class DisputeAdmin(ReadOnly):
-    """Disputes."""
+    """Disputes: until when the bank takes evidence, what we hold, and the action that submits it."""
 
-    list_display = ("gateway_id", "amount", "currency", "reason", "status", "opened_at", "closed_at")
+    list_display = ("gateway_id", "amount_label", "reason", "status_label", "due_by", "submitted_at", "opened_at")
     list_filter = ("status", "reason")
-    search_fields = ("=gateway_id",)
-    search_help_text = "A whole dispute id."
+    list_select_related = ("attempt__invoice",)
+    search_fields = ("=gateway_id", "=attempt__invoice__number", "=attempt__invoice__account__email")
+    search_help_text = "A whole dispute id, invoice number or e-mail address."
+    ordering = ("-pk",)
+    readonly_fields = ("amount_label", "pack_link")
+    actions = ("submit_evidence",)
+
+    def has_submit_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to speak for us."""
+        return request.user.has_perm("billing.submit_evidence")
+
+    @admin.action(description="Submit the evidence that we hold", permissions=["submit"])
+    def submit_evidence(self, request: HttpRequest, queryset: QuerySet[Dispute]) -> None:
+        """Send the evidence to the bank, through Stripe."""
+        for dispute in queryset:
+            try:
+                evidence.submit(
+                    dispute_id=dispute.pk,
+                    gateway=stripe_gateway.connect(),
+                    now=clock.now(),
+                    by=f"staff:{request.user.pk}",
+                )
+            except DomainError as error:
+                self.message_user(request, f"{dispute}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, dispute, "evidence submitted")
+                self.message_user(request, f"{dispute.gateway_id}: evidence submitted.", messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the evidence of each dispute."""
+        view = self.admin_site.admin_view(self.pack_view)
+        return [path("<int:pk>/evidence/", view, name="billing_dispute_evidence"), *super().get_urls()]
+
+    def pack_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Answer the evidence as a ZIP file to whoever may submit it, on record."""
+        if not self.has_submit_permission(request):
+            raise PermissionDenied
+        dispute = Dispute.objects.select_related("attempt").filter(pk=pk).first()
+        if dispute is None:
+            raise Http404
+        found = packs.archive(packs.pack(dispute, with_files=True))
+        self.log_change(request, dispute, "evidence downloaded")
+        answer = HttpResponse(found, content_type="application/zip")
+        answer["Content-Disposition"] = f'attachment; filename="{dispute.gateway_id}.zip"'
+        answer["Cache-Control"] = "private, no-store"
+        return answer
+
+    @display(description="evidence")
+    def pack_link(self, dispute: Dispute) -> str:
+        """Link to all that we hold."""
+        address = reverse("admin:billing_dispute_evidence", args=[dispute.pk])
+        return format_html('<a href="{}" class="text-primary-600 underline">{}</a>', address, "Download as ZIP")
+
+    @display(description="amount", ordering="amount")
+    def amount_label(self, dispute: Dispute) -> str:
+        """Show major units."""
+        return str(Money(dispute.amount, dispute.currency))
+
+    @display(
+        description="status",
+        ordering="status",
+        label={
+            "needs_response": BAD,
+            "warning_needs_response": WAITING,
+            "under_review": WAITING,
+            "warning_under_review": WAITING,
+            "won": GOOD,
+            "lost": BAD,
+            "warning_closed": OVER,
+        },
+    )
+    def status_label(self, dispute: Dispute) -> str:
+        """Colour the status."""
+        return dispute.status
+
+
+@admin.register(FraudWarning)
+class FraudWarningAdmin(ReadOnly):
+    """Early warnings of fraud, and what was done."""
+
+    list_display = ("gateway_id", "attempt", "fraud_type", "action", "refund", "received_at")
+    list_filter = ("action", "fraud_type")
+    list_select_related = ("attempt", "refund")
+    search_fields = ("=gateway_id", "=attempt__gateway_id", "=attempt__invoice__number")
+    search_help_text = "A whole warning id, PaymentIntent id or invoice number."
     ordering = ("-pk",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,8 +12,8 @@ from unfold.decorators import display
 
 from billing import rules, stripe_gateway
 from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly, ReadOnlyInline
-from billing.models import Subscription, SubscriptionTransition
-from billing.services import subscriptions
+from billing.models import ParkedSubscription, Subscription, SubscriptionTransition, TaxPlace
+from billing.services import parking, subscriptions
 from core import clock
 from core.errors import DomainError
 from core.money import Money
@@ -26,17 +27,45 @@ class TransitionInline(ReadOnlyInline):
     ordering = ("-pk",)
 
 
+class TaxPlaceInline(ReadOnlyInline):
+    """Where it is priced and taxed, and by what evidence."""
+
+    model = TaxPlace
+    verbose_name_plural = "tax country, by evidence"
+    fields = (
+        "decided_at",
+        "cause",
+        "declared",
+        "card",
+        "address",
+        "postal_code",
+        "country",
+        "territory",
+        "effective_at",
+        "price",
+    )
+    ordering = ("-pk",)
+
+
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnly):
     """Subscriptions: where they stand, and what staff may do about it."""
 
-    list_display = ("account", "plan", "status_label", "paid_through", "next_step", "next_bill_at", "parked_reason")
-    list_filter = ("status", ("parked_at", admin.EmptyFieldListFilter))
+    list_display: Any = (
+        "account",
+        "plan",
+        "status_label",
+        "paid_through",
+        "next_step",
+        "next_bill_at",
+        "parked_reason",
+    )
+    list_filter: ClassVar[Any] = ("status", ("parked_at", admin.EmptyFieldListFilter))
     list_select_related = ("account", "price__plan")
     search_fields = ("=account__email", "=id")
     search_help_text = "A whole e-mail address or id."
-    ordering = ("-pk",)
-    inlines = (TransitionInline,)
+    ordering: ClassVar[Any] = ("-pk",)
+    inlines = (TaxPlaceInline, TransitionInline)
     actions = ("cancel_at_period_end", "unpark")
     exclude = ("request_key",)
 
@@ -68,7 +97,7 @@ class SubscriptionAdmin(ReadOnly):
         """Bill again what was parked."""
 
         def unpark(subscription: Subscription, by: str) -> object:
-            return subscriptions.unpark(subscription_id=subscription.pk, now=clock.now(), by=by)
+            return parking.put_back(subscription_id=subscription.pk, now=clock.now(), by=by)
 
         self._each(request, queryset, unpark, "put back")
 
@@ -114,3 +143,22 @@ class SubscriptionAdmin(ReadOnly):
     def status_label(self, subscription: Subscription) -> str:
         """Colour the status."""
         return subscription.status
+
+
+@admin.register(ParkedSubscription)
+class ParkedSubscriptionAdmin(SubscriptionAdmin):
+    """What stands still, oldest first: why, the way out, and the action that takes it."""
+
+    list_display: Any = ("account", "plan", "status_label", "parked_at", "why", "way_out")
+    list_filter: ClassVar[Any] = ("parked_reason", "status")
+    ordering: ClassVar[Any] = ("parked_at", "pk")
+
+    @display(description="why", ordering="parked_reason")
+    def why(self, subscription: Subscription) -> str:
+        """Say the reason in words."""
+        return f"{parking.way(subscription.parked_reason).why} ({subscription.parked_reason})"
+
+    @display(description="way out")
+    def way_out(self, subscription: Subscription) -> str:
+        """Say what leads out of it."""
+        return parking.way(subscription.parked_reason).out

@@ -19,7 +19,6 @@ from billing import pdf, selectors
 from billing.api import serializers
 from billing.models import BillingDetails, CreditNote
 from billing.selectors import documents as found_documents
-from billing.selectors.documents import Document
 from billing.services import documents
 from core.api.problems import raises
 from core.clock import now
@@ -30,14 +29,6 @@ class PdfRenderer(BaseRenderer):
 
     media_type = "application/pdf"
     format = "pdf"
-
-
-def as_pdf(document: Document) -> HttpResponse:
-    """Answer a document as a file that browsers show and save under its number."""
-    response = HttpResponse(pdf.write(document), content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="{document.number}.pdf"'
-    response["Cache-Control"] = "private, no-store"
-    return response
 
 
 class InvoicePdfView(APIView):
@@ -51,7 +42,7 @@ class InvoicePdfView(APIView):
         invoice = found_documents.issued_invoices(account_id=_account(request).pk).filter(pk=invoice_id).first()
         if invoice is None:
             raise Http404
-        return as_pdf(found_documents.of_invoice(invoice))
+        return pdf.response(found_documents.of_invoice(invoice))
 
 
 class CreditNotesView(generics.ListAPIView[CreditNote]):
@@ -82,7 +73,7 @@ class CreditNotePdfView(APIView):
         note = found_documents.credit_notes_of(account_id=_account(request).pk).filter(pk=credit_note_id).first()
         if note is None:
             raise Http404
-        return as_pdf(found_documents.of_credit_note(note))
+        return pdf.response(found_documents.of_credit_note(note))
 
 
 class BillingDetailsView(APIView):
@@ -101,7 +92,11 @@ class BillingDetailsView(APIView):
     )
     @raises(documents.TooManyChanges)
     def put(self, request: Request) -> Response:
-        """Set name, address and tax number for the invoices to come; those that exist stay as they are."""
+        """Set name, address and tax number for the invoices to come; those that exist stay as they are.
+
+        Country and postal code say where you are taxed, together with your card and the place you connect from. If
+        that changes, it changes with a later period, and a mail says so before.
+        """
         wanted = serializers.SetBillingDetailsSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         details = documents.set_billing_details(account_id=_account(request).pk, **wanted.validated_data, now=now())

@@ -12,10 +12,11 @@ from rest_framework.views import APIView
 from billing import stripe_gateway
 from billing.api import lifecycle_serializers as serializers
 from billing.api.serializers import SubscribedSerializer, SubscriptionSerializer
-from billing.api.views import account_of, agreement, country_of, for_clients
+from billing.api.views import account_of, agreement, declared_by, for_clients, place_of, seen_of
 from billing.selectors import consumers
 from billing.services import consents, coupons, forecasts, pauses, returning, subscriptions, trials, withdrawals
 from billing.services.subscriptions import Subscribed
+from billing.services.whereabouts import CountryUncertain
 from core.api.idempotency import IdempotentRequest, idempotent
 from core.api.problems import raises
 from core.clock import now
@@ -34,7 +35,7 @@ class LegalDocumentsView(APIView):
     @extend_schema(operation_id="legal_documents_list", responses=serializers.LegalDocumentSerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the documents of your country; buying sends the ids of those that the customer ticked."""
-        found = consumers.documents_for(country=country_of(request))
+        found = consumers.documents_for(country=place_of(request).country)
         return Response(serializers.LegalDocumentSerializer(found, many=True).data)
 
 
@@ -54,7 +55,7 @@ class PurchaseQuoteView(APIView):
         told = forecasts.purchase(
             account_id=account_of(request).pk,
             price_id=wanted.validated_data["price"],
-            country=country_of(request),
+            place=place_of(request),
             billing_tz=wanted.validated_data["time_zone"],
             coupon=wanted.validated_data["coupon"],
             now=now(),
@@ -74,6 +75,7 @@ class TrialView(APIView):
     )
     @raises(
         subscriptions.AlreadySubscribed,
+        CountryUncertain,
         subscriptions.PriceNotOffered,
         trials.TrialNotOffered,
         trials.TrialUsed,
@@ -90,7 +92,8 @@ class TrialView(APIView):
         begun = trials.start(
             account_id=account.pk,
             price_id=wanted.validated_data["price"],
-            country=country_of(request),
+            country=declared_by(request),
+            seen=seen_of(request),
             billing_tz=wanted.validated_data["time_zone"],
             request_key=request.idempotency,
             now=now(),
@@ -169,7 +172,7 @@ class ReactivateView(APIView):
     @raises(subscriptions.NoSubscription, subscriptions.AlreadySubscribed, subscriptions.PriceNotOffered)
     def get(self, request: Request) -> Response:
         """Say what coming back costs: nothing while what was paid for still runs."""
-        told = returning.offer(account_id=account_of(request).pk, country=country_of(request), now=now())
+        told = returning.offer(account_id=account_of(request).pk, place=place_of(request), now=now())
         return Response(serializers.ReturnOfferSerializer(told).data)
 
     @extend_schema(
@@ -180,6 +183,7 @@ class ReactivateView(APIView):
     @raises(
         subscriptions.NoSubscription,
         subscriptions.AlreadySubscribed,
+        CountryUncertain,
         subscriptions.PriceNotOffered,
         subscriptions.QuoteChanged,
         subscriptions.PaymentUnderWay,
@@ -199,7 +203,8 @@ class ReactivateView(APIView):
         back = returning.reactivate(
             account_id=account.pk,
             quoted_amount=wanted.validated_data["quoted_amount"],
-            country=country_of(request),
+            country=declared_by(request),
+            seen=seen_of(request),
             request_key=request.idempotency,
             gateway=stripe_gateway.connect(),
             now=now(),

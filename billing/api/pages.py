@@ -15,8 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
 from accounts.models import User
-from billing import stripe_gateway
-from billing.api.documents import as_pdf
+from billing import pdf, stripe_gateway
 from billing.models import Invoice
 from billing.selectors import documents as found_documents
 from billing.selectors.documents import Document
@@ -109,6 +108,6 @@ def linked(request: HttpRequest, token: str, form: str = "page") -> HttpResponse
 
 def _show(request: HttpRequest, document: Document, form: str, *, pdf_url: str) -> HttpResponse:
     if form == "pdf":
-        return as_pdf(document)
+        return pdf.response(document)
     context = {"site_name": settings.SITE_NAME, "document": document, "pdf_url": pdf_url}
     return render(request, "billing/document.html", context)

@@ -28,6 +28,7 @@ from billing.selectors import consumers
 from billing.services import forecasts, gift_codes
 from core import clock, money
 from core.api.serializers import InputSerializer, TextField
+from core.geo import is_country
 
 
 class PriceSerializer(serializers.ModelSerializer[Price]):
@@ -198,6 +199,8 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
             "next_price",
             "next_bill",
             "withdraw_until",
+            "country",
+            "moves_at",
             "billing_tz",
             "created_at",
             "ended_at",
@@ -306,10 +309,26 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
     lines = serializers.SerializerMethodField()
     status = serializers.ChoiceField(choices=["open", "paid", "void", "uncollectible"])
     number = serializers.CharField()
+    credit_applied = serializers.IntegerField(
+        help_text="Minor units of `total` paid from gifts and credit; negative where a change gave credit instead."
+    )
+    due = serializers.IntegerField(help_text="Minor units of `total` to be charged: what credit has not paid.")
 
     class Meta:
         model = Invoice
-        fields = ["id", "number", "status", "currency", "total", "period", "lines", "finalised_at", "paid_at"]
+        fields = [
+            "id",
+            "number",
+            "status",
+            "currency",
+            "total",
+            "credit_applied",
+            "due",
+            "period",
+            "lines",
+            "finalised_at",
+            "paid_at",
+        ]
 
     def get_lines(self, invoice: Invoice) -> list[dict[str, Any]]:
         lines = sorted(invoice.lines.all(), key=lambda line: line.position)
@@ -419,7 +438,7 @@ class BillingDetailsSerializer(serializers.ModelSerializer[BillingDetails]):
 
     class Meta:
         model = BillingDetails
-        fields = ["name", "address", "tax_id"]
+        fields = ["name", "address", "postal_code", "country", "tax_id"]
 
 
 class SetBillingDetailsSerializer(InputSerializer):
@@ -427,7 +446,16 @@ class SetBillingDetailsSerializer(InputSerializer):
 
     name = TextField(max_length=200)
     address = TextField(default="", allow_blank=True, max_length=500, help_text="In lines, at most eight.")
+    postal_code = TextField(default="", allow_blank=True, max_length=12)
+    country = serializers.CharField(
+        default="", allow_blank=True, max_length=2, help_text="ISO 3166-1 alpha-2; empty is the account's."
+    )
     tax_id = TextField(default="", allow_blank=True, max_length=30)
+
+    def validate_country(self, code: str) -> str:
+        if code and not is_country(code):
+            raise serializers.ValidationError("Give a country as its ISO 3166-1 code, such as DE.", "unknown_country")
+        return code
 
     def validate_address(self, address: str) -> str:
         lines = [line.strip() for line in address.splitlines() if line.strip()]

@@ -23,22 +23,38 @@ from billing import selectors, stripe_gateway, tasks
 from billing.api import serializers
 from billing.api.lifecycle_serializers import CancelSerializer
 from billing.models import Invoice
-from billing.selectors import explanations
+from billing.places import Place
+from billing.selectors import explanations, whereabouts
 from billing.services import cards, changes, consents, coupons, subscriptions, webhooks
+from billing.services.whereabouts import CountryUncertain
 from core.api.idempotency import IdempotentRequest, idempotent
 from core.api.problems import raises
 from core.clock import now
-from core.geo import client_address, viewer_country
+from core.geo import Source, client_address, viewer_country
 
 
 def account_of(request: Request) -> User:
     return cast("User", request.user)
 
 
-def country_of(request: Request) -> str:
-    """Answer the country whose prices this request sees: the account's own, or where it comes from."""
-    own = request.user.country if isinstance(request.user, User) else ""
-    return own or viewer_country(request).code
+def declared_by(request: Request) -> str:
+    """Answer the country that somebody says they live in; empty if nobody is signed in."""
+    return request.user.country if isinstance(request.user, User) else ""
+
+
+def seen_of(request: Request) -> str:
+    """Answer the country that a request comes from, empty if nothing tells: an operator's default is no evidence."""
+    seen = viewer_country(request)
+    return "" if seen.source in {Source.DEFAULT, Source.PREVIEW} else seen.code
+
+
+def place_of(request: Request) -> Place:
+    """Answer where whoever asks would be billed: by their evidence, what they declare, or where they come from."""
+    if isinstance(request.user, User):
+        there = whereabouts.expected(account_id=request.user.pk, declared=declared_by(request), seen=seen_of(request))
+        if there.country:
+            return there
+    return Place(viewer_country(request).code)
 
 
 def agreement(request: Request, documents: Collection[UUID]) -> consents.Agreement:
@@ -55,7 +71,7 @@ class PlansView(APIView):
     @extend_schema(operation_id="plans_list", responses=serializers.PlansSerializer)
     def get(self, request: Request) -> Response:
         """List the plans with their prices in your country, lowest tier first."""
-        country = country_of(request)
+        country = place_of(request).country
         offers = selectors.offers(country=country)
         return Response(serializers.PlansSerializer({"country": country, "plans": offers}).data)
 
@@ -116,6 +132,7 @@ class PaymentMethodsView(APIView):
             setup_intent=wanted.validated_data["setup_intent"],
             gateway=stripe_gateway.connect(),
             now=now(),
+            seen=seen_of(request),
         )
         return Response(serializers.PaymentMethodSerializer(saved).data, status.HTTP_201_CREATED)
 
@@ -132,6 +149,7 @@ class SubscriptionsView(APIView):
     )
     @raises(
         subscriptions.AlreadySubscribed,
+        CountryUncertain,
         subscriptions.PriceNotOffered,
         coupons.CouponNotValid,
         consents.ConsentRequired,
@@ -149,7 +167,8 @@ class SubscriptionsView(APIView):
             account_id=account.pk,
             price_id=wanted.validated_data["price"],
             quoted_amount=wanted.validated_data["quoted_amount"],
-            country=country_of(request),
+            country=declared_by(request),
+            seen=seen_of(request),
             billing_tz=wanted.validated_data["time_zone"],
             request_key=request.idempotency,
             gateway=stripe_gateway.connect(),

@@ -25,9 +25,9 @@ from billing.models.offers import Coupon, CouponRedemption, Quote
 from billing.models.outages import Outage
 from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
 from billing.models.plans import Plan, PlanFamily, Price
-from billing.models.refunds import CreditNote, Dispute, Refund
-from billing.models.subscriptions import Period, Resumption, Subscription, SubscriptionTransition
-from billing.models.taxes import TaxRate
+from billing.models.refunds import CreditNote, Dispute, FraudWarning, Refund
+from billing.models.subscriptions import ParkedSubscription, Period, Resumption, Subscription, SubscriptionTransition
+from billing.models.taxes import TaxPlace, TaxRate
 from billing.models.trials import Trial
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "CreditNote",
     "CreditUse",
     "Dispute",
+    "FraudWarning",
     "GatewayTransaction",
     "Gift",
     "Invoice",
@@ -52,6 +53,7 @@ __all__ = [
     "LegalDocument",
     "NumberSeries",
     "Outage",
+    "ParkedSubscription",
     "PaymentAttempt",
     "PaymentCustomer",
     "PaymentMethod",
@@ -72,6 +74,7 @@ __all__ = [
     "Seller",
     "Subscription",
     "SubscriptionTransition",
+    "TaxPlace",
     "TaxRate",
     "TieOut",
     "Trial",

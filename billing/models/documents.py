@@ -32,6 +32,10 @@ class BillingDetails(models.Model):
     )
     name = models.CharField(max_length=200)
     address = models.TextField(max_length=500, blank=True, help_text="As it is written on a letter, in lines.")
+    postal_code = models.CharField(max_length=12, blank=True, default="", db_default="")
+    country = models.CharField(
+        max_length=2, blank=True, default="", db_default="", help_text="ISO 3166-1; empty is the account's."
+    )
     tax_id = models.CharField(max_length=30, blank=True, help_text="VAT number and the like, shown as given.")
     created_at = models.DateTimeField()
 

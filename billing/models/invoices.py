@@ -83,6 +83,9 @@ class Invoice(models.Model):
     kind = models.CharField(max_length=7, choices=Kind.choices)
     status = models.CharField(max_length=13, choices=Status.choices, default=Status.DRAFT)
     currency = models.CharField(max_length=3)
+    country = models.CharField(
+        max_length=2, blank=True, default="", db_default="", help_text="Whose tax it bears, ISO 3166-1."
+    )
     total = models.BigIntegerField()
     credit_applied = models.BigIntegerField(
         default=0,

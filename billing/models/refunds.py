@@ -117,8 +117,49 @@ class Dispute(models.Model):
     status = models.CharField(max_length=30, help_text="Stripe's word.")
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
+    due_by = models.DateTimeField(null=True, blank=True, help_text="Until when the bank takes evidence.")
+    submitted_at = models.DateTimeField(null=True, blank=True, help_text="When evidence was submitted last.")
+    submitted_by = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     objects = DisputeQuerySet.as_manager()
 
+    class Meta:
+        permissions = [("submit_evidence", "Can submit evidence in a dispute")]
+        constraints = [
+            # Evidence is somebody's word.
+            models.CheckConstraint(
+                condition=Q(submitted_at=None, submitted_by="") | (Q(submitted_at__isnull=False) & ~Q(submitted_by="")),
+                name="dispute_evidence_is_somebodys",
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"{self.gateway_id} {self.status}"
+
+
+class FraudWarning(models.Model):
+    """A bank's early warning that a payment may be disputed as fraud, and what was done about it."""
+
+    class Action(models.TextChoices):
+        REFUNDED = "refunded", "refunded and ended"
+        PARKED = "parked", "waits for staff"
+        NONE = "none", "nothing to do any more"
+
+    gateway_id = models.CharField(max_length=255, unique=True)
+    attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="fraud_warnings")
+    fraud_type = models.CharField(max_length=50)
+    action = models.CharField(max_length=8, choices=Action.choices)
+    refund = models.OneToOneField(Refund, on_delete=models.PROTECT, null=True, blank=True, related_name="fraud_warning")
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Nothing is said to be given back that was not.
+            models.CheckConstraint(
+                condition=Q(action="refunded", refund__isnull=False) | (~Q(action="refunded") & Q(refund=None)),
+                name="fraud_warning_refunded_has_its_refund",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gateway_id}, {self.get_action_display()}"

@@ -17,6 +17,7 @@ from django.db.models import F, Func, Q
 
 from billing import rules
 from billing.models.plans import Price
+from billing.places import Place
 from core.ids import new_id
 
 LIVE = sorted(rules.LIVE)
@@ -36,6 +37,15 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
             next_bill_at__lte=now,
             parked_at=None,
         ).order_by("next_bill_at")
+
+    def renewal_late(self, now: datetime) -> SubscriptionQuerySet:
+        """Those that go on and should have been billed so long ago that their viewers are locked out for it."""
+        return self.filter(
+            Q(cancel_at=None) | Q(cancel_at__gt=now),
+            status__in=[rules.Status.ACTIVE, rules.Status.TRIALING],
+            paid_through__lte=now - rules.PENDING_LIMIT,
+            next_bill_at__lte=now,
+        )
 
     def locked(self) -> SubscriptionQuerySet:
         """Lock in the agreed order: account, subscription, invoice, attempt, counter; each by key."""
@@ -80,7 +90,15 @@ class Subscription(models.Model):
     )
     request_key = models.UUIDField(unique=True, null=True, editable=False)
     status = models.CharField(max_length=10, choices=StatusChoices.choices)
-    country = models.CharField(max_length=2, blank=True, help_text="Where it was bought, ISO 3166-1.")
+    country = models.CharField(
+        max_length=2, blank=True, help_text="Where it is priced and taxed, ISO 3166-1; its latest tax place says why."
+    )
+    territory = models.CharField(
+        max_length=8, blank=True, default="", db_default="", help_text="The part of the country with a tax of its own."
+    )
+    moves_at = models.DateTimeField(
+        null=True, blank=True, help_text="From this boundary on it is billed where its latest tax place says."
+    )
     billing_tz = models.CharField(max_length=64, help_text="IANA zone, frozen at creation.")
     anchor_date = models.DateField(help_text="Local date all boundaries are counted from; day 31 stays 31.")
     anchor_time = models.TimeField(help_text="Local time of day of every boundary.")
@@ -177,6 +195,11 @@ class Subscription(models.Model):
         return min((at for at in (self.cancel_at, self.pause_at) if at is not None), default=None)
 
     @property
+    def place(self) -> Place:
+        """Where it is priced and taxed."""
+        return Place(self.country, self.territory)
+
+    @property
     def ordinal(self) -> int:
         """Number, from 0, of the next period to bill among all that this person was billed for."""
         return self.periods_before + self.period_index
@@ -184,6 +207,23 @@ class Subscription(models.Model):
     def anchor(self, interval: rules.Interval) -> rules.Anchor:
         """Answer what the boundaries of the current cycle are computed from."""
         return rules.Anchor(self.anchor_date, self.anchor_time, ZoneInfo(self.billing_tz), interval)
+
+
+class ParkedSubscriptionManager(models.Manager["ParkedSubscription"]):
+    """What stands still."""
+
+    def get_queryset(self) -> models.QuerySet[ParkedSubscription]:
+        return super().get_queryset().exclude(parked_at=None)
+
+
+class ParkedSubscription(Subscription):
+    """A subscription that stands still until somebody takes its way out: the list that staff work off."""
+
+    parked = ParkedSubscriptionManager()
+
+    class Meta:
+        proxy = True
+        default_manager_name = "parked"
 
 
 class Period(models.Model):

@@ -19,7 +19,7 @@ EXPORTS = MappingProxyType(
     {
         "journal": "The journal, line by line",
         "tax": "Tax by country and quarter",
-        "deferred": "Deferred revenue at the end of the last day",
+        "deferred": "Deferred revenue at the end of the last day, by plan and country",
         "payouts": "Movements of the gateway's balance, and payouts",
     }
 )
@@ -51,21 +51,32 @@ JOIN billing_journalline line ON line.entry_id = entry.id
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
-# The ledger's own balance, apart by what it is made of: service of paid invoices, and what nobody has paid yet.
+# Drawn from the schedules, by what of each is not revenue yet after the last day that was closed; and what nobody has paid
+# yet, which has none. Together they are the ledger's balance.
 _DEFERRED = """
-WITH balance AS (
-    SELECT entry.currency, sum(-line.amount)::bigint AS amount
-    FROM billing_journalline line JOIN billing_journalentry entry ON entry.id = line.entry_id
-    WHERE line.account = 'deferred_revenue' AND entry.booked_at < %(ends)s
-    GROUP BY entry.currency
-), unpaid AS (
-    SELECT invoice.currency, sum(line.amount - line.tax)::bigint AS amount
-    FROM billing_invoice invoice JOIN billing_invoiceline line ON line.invoice_id = invoice.id
-    WHERE invoice.status = 'open' AND invoice.finalised_at < %(ends)s
-    GROUP BY invoice.currency
+WITH closed AS (
+    SELECT coalesce(max(day), '-infinity'::date) AS day FROM billing_recognisedday WHERE closed_at < %(ends)s
+), running AS (
+    SELECT s.*, CASE WHEN s.first_day > closed.day THEN 0
+        ELSE least(greatest(closed.day + 1 - s.start, 0), s."end" - s.start) END AS days
+    FROM billing_revenueschedule s CROSS JOIN closed
+    JOIN billing_invoiceline line ON line.id = s.line_id
+    JOIN billing_invoice invoice ON invoice.id = line.invoice_id
+    WHERE (s."end" > closed.day OR s.first_day > closed.day) AND invoice.paid_at < %(ends)s
+), parts AS (
+    SELECT currency, plan_id, country, sum(amount)::bigint AS scheduled,
+        sum(sign(amount) * div(2 * abs(amount) * days + ("end" - start), 2 * ("end" - start)))::bigint AS earned
+    FROM running GROUP BY currency, plan_id, country
 )
-SELECT balance.currency, balance.amount - coalesce(unpaid.amount, 0), coalesce(unpaid.amount, 0), balance.amount
-FROM balance LEFT JOIN unpaid USING (currency) ORDER BY 1
+SELECT parts.currency, plan.code, parts.country, parts.scheduled, parts.earned, parts.scheduled - parts.earned
+FROM parts JOIN billing_plan plan ON plan.id = parts.plan_id
+UNION ALL
+SELECT invoice.currency, '(not paid yet)', invoice.country, sum(line.amount - line.tax)::bigint, 0,
+    sum(line.amount - line.tax)::bigint
+FROM billing_invoice invoice JOIN billing_invoiceline line ON line.invoice_id = invoice.id
+WHERE invoice.status = 'open' AND invoice.finalised_at < %(ends)s
+GROUP BY invoice.currency, invoice.country HAVING sum(line.amount - line.tax) <> 0
+ORDER BY 1, 2, 3
 """
 
 _PAYOUTS = """
@@ -83,7 +94,12 @@ _HEADS: dict[str, tuple[str, tuple[str, ...], str, tuple[int, ...]]] = {
         (7,),
     ),
     "tax": (_TAX, ("country", "quarter", "currency", "net", "tax"), "currency", (3, 4)),
-    "deferred": (_DEFERRED, ("currency", "paid", "not_paid_yet", "total"), "currency", (1, 2, 3)),
+    "deferred": (
+        _DEFERRED,
+        ("currency", "plan", "country", "scheduled", "earned", "deferred"),
+        "currency",
+        (3, 4, 5),
+    ),
     "payouts": (
         _PAYOUTS,
         ("made_at", "movement", "kind", "currency", "amount", "fee", "net", "reference", "verdict"),

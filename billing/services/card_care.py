@@ -14,8 +14,8 @@ from django.db.models import F, Q
 from accounts.services import mails
 from billing import rules
 from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable
-from billing.models import Invoice, PaymentAttempt, PaymentMethod, Subscription
-from billing.services import cards
+from billing.models import Invoice, PaymentAttempt, PaymentMethod, Subscription, TaxPlace
+from billing.services import cards, moving
 from core.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ def make_default(*, account_id: UUID, card_id: UUID, now: datetime) -> PaymentMe
     unpaid = Invoice.objects.filter(account=account_id, status=Invoice.Status.OPEN, kind=Invoice.Kind.PERIOD)
     if not PaymentAttempt.objects.filter(invoice__in=unpaid, payment_method=chosen).exists():
         cards.retry_with_new_card(account_id, now=now)
+    moving.review(account_id=account_id, cause=TaxPlace.Cause.CARD, now=now)
     return chosen
 
 
@@ -137,6 +138,7 @@ def _remove(account_id: UUID, card_id: UUID, *, now: datetime) -> str:
     if was_default and successor is not None:
         successor.is_default, successor.is_backup = True, False
         successor.save(update_fields=["is_default", "is_backup"])
+        moving.review(account_id=account_id, cause=TaxPlace.Cause.CARD, now=now)
     return removed.gateway_id
 
 

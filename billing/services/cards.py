@@ -22,10 +22,11 @@ from billing.models import (
     PaymentCustomer,
     PaymentMethod,
     Subscription,
+    TaxPlace,
     WebhookEvent,
 )
 from billing.rules import Status
-from billing.services import payments, records
+from billing.services import moving, payments, records
 from core import idempotency
 from core.errors import DomainError
 from core.idempotency import RequestKey
@@ -128,10 +129,11 @@ def forget_customer(*, account_id: UUID, gateway: Gateway, tally: Tally) -> None
         tally("billing.PaymentCustomer", PaymentCustomer.objects.filter(pk=customer.pk).delete()[0])
 
 
-def register(*, account_id: UUID, setup_intent: str, gateway: Gateway, now: datetime) -> PaymentMethod:
+def register(*, account_id: UUID, setup_intent: str, gateway: Gateway, now: datetime, seen: str = "") -> PaymentMethod:
     """Save the card of a confirmed SetupIntent as the account's default; the same again answers the same.
 
-    What the client says is checked at Stripe. An unpaid renewal is tried with the new card at once, in
+    What the client says is checked at Stripe. `seen` is the country that the request comes from, if it is known: card
+    and request are evidence of where the customer is billed. An unpaid renewal is tried with the new card at once, in
     place of the queued retry; if an attempt with the old card is still open, as soon as it is not. Raises CardSetupNotFound, CardSetupIncomplete,
     CardRequired, PaymentServiceUnavailable.
     """
@@ -143,7 +145,7 @@ def register(*, account_id: UUID, setup_intent: str, gateway: Gateway, now: date
         raise CardSetupNotFound
     if not PaymentMethod.objects.filter(gateway_id=card.id).exists():
         _withdraw_waiting(account_id, gateway=gateway, now=now)
-    return _save(account_id, card, now=now)
+    return _save(account_id, card, seen=seen, now=now)
 
 
 def _confirmed(setup_intent: str, *, gateway: Gateway) -> tuple[SetupIntent, Card]:
@@ -174,7 +176,7 @@ def _withdraw_waiting(account_id: UUID, *, gateway: Gateway, now: datetime) -> N
 
 
 @transaction.atomic
-def _save(account_id: UUID, card: Card, *, now: datetime) -> PaymentMethod:
+def _save(account_id: UUID, card: Card, *, seen: str, now: datetime) -> PaymentMethod:
     # One card at a time per account: two at once would both clear and both set the default.
     get_user_model().objects.select_for_update(no_key=True).get(pk=account_id)
     known = PaymentMethod.objects.filter(account=account_id, gateway_id=card.id).first()
@@ -195,6 +197,7 @@ def _save(account_id: UUID, card: Card, *, now: datetime) -> PaymentMethod:
         created_at=now,
     )
     retry_with_new_card(account_id, now=now)
+    moving.review(account_id=account_id, cause=TaxPlace.Cause.CARD, seen=seen, now=now)
     return saved
 
 

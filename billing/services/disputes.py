@@ -39,8 +39,10 @@ def record(*, found: DisputeState, now: datetime) -> bool:
             "opened_at": now,
         },
     )
+    dispute.due_by = found.due_by
     before, dispute.status = dispute.status, found.status[:30]
     if before in {"won", "lost", "warning_closed"} or before == dispute.status:
+        dispute.save(update_fields=["due_by"])
         return True
     changes = Changes()
     if new and not found.is_inquiry:
@@ -58,13 +60,13 @@ def record(*, found: DisputeState, now: datetime) -> bool:
         )
         _put_back(subscription, changes, now=now)
     elif dispute.status == "lost":
-        _book_loss(dispute, attempt, subscription.country if subscription else "", now=now)
+        _book_loss(dispute, attempt, now=now)
         _put_back(subscription, changes, now=now)
         if subscription and subscription.status in rules.LIVE and subscription.status != rules.Status.INCOMPLETE:
             settlement.cancel(subscription, changes, by=SYSTEM, reason="dispute_lost", now=now)
     if dispute.status in {"won", "lost", "warning_closed"}:
         dispute.closed_at = now
-    dispute.save(update_fields=["status", "closed_at"])
+    dispute.save(update_fields=["status", "closed_at", "due_by"])
     changes.write(now=now)
     return True
 
@@ -90,7 +92,7 @@ def _book(dispute: Dispute, what: str, lines: dict[tuple[Account, str], int], *,
     )
 
 
-def _book_loss(dispute: Dispute, attempt: PaymentAttempt, country: str, *, now: datetime) -> None:
+def _book_loss(dispute: Dispute, attempt: PaymentAttempt, *, now: datetime) -> None:
     """What is withheld is gone: with its tax, and with the service that will not be given."""
     invoice = attempt.invoice
     forfeited = crediting.forfeit(attempt, dispute.amount)
@@ -118,7 +120,7 @@ def _book_loss(dispute: Dispute, attempt: PaymentAttempt, country: str, *, now: 
         {
             (Account.DEFERRED, ""): unserved,
             (Account.REFUNDS, ""): lost.net - unserved,
-            (Account.TAX, country): lost.tax,
+            (Account.TAX, invoice.country): lost.tax,
             (Account.DISPUTES, ""): -dispute.amount,
         },
         now=now,

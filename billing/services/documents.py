@@ -13,9 +13,10 @@ from django.db import connection, transaction
 from django.utils import translation
 
 from accounts.services import mails
-from billing.models import BillingDetails, CreditNote, Invoice, ReceiptMark, Seller
+from billing.models import BillingDetails, CreditNote, Invoice, ReceiptMark, Seller, TaxPlace
 from billing.selectors import documents
 from billing.selectors.words import Words, card
+from billing.services import moving
 from core.errors import DomainError
 
 LINK_LIVES = timedelta(days=30)
@@ -48,18 +49,31 @@ def record_seller(*, now: datetime) -> Seller:
 
 
 @transaction.atomic
-def set_billing_details(*, account_id: UUID, name: str, address: str, tax_id: str, now: datetime) -> BillingDetails:
-    """Name the buyer on the invoices that are made from now on. Raises TooManyChanges."""
+def set_billing_details(
+    *,
+    account_id: UUID,
+    name: str,
+    address: str,
+    tax_id: str,
+    now: datetime,
+    postal_code: str = "",
+    country: str = "",
+) -> BillingDetails:
+    """Name the buyer on the invoices that are made from now on; another country or postal code may change the tax.
+
+    Raises TooManyChanges.
+    """
+    said = {"name": name, "address": address, "tax_id": tax_id, "postal_code": postal_code, "country": country}
     get_user_model().objects.locked().get(pk=account_id)
     mine = BillingDetails.objects.filter(account=account_id)
     newest = mine.at(now).first()
-    if newest and (newest.name, newest.address, newest.tax_id) == (name, address, tax_id):
+    if newest and all(getattr(newest, field) == value for field, value in said.items()):
         return newest
     if mine.filter(created_at__gt=now - timedelta(days=1)).count() >= CHANGES_A_DAY:
         raise TooManyChanges
-    return BillingDetails.objects.create(
-        account_id=account_id, name=name, address=address, tax_id=tax_id, created_at=now
-    )
+    made = BillingDetails.objects.create(account_id=account_id, created_at=now, **said)
+    moving.review(account_id=account_id, cause=TaxPlace.Cause.DECLARED, now=now)
+    return made
 
 
 # ---------------------------------------------------------------- links

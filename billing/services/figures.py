@@ -26,7 +26,7 @@ WITH present AS (
         ELSE 0 END::bigint AS amount
     FROM billing_subscription subscription
     JOIN billing_price price ON price.id = subscription.price_id
-    LEFT JOIN billing_taxrate tax ON tax.country = subscription.country
+    LEFT JOIN billing_taxrate tax ON tax.country = coalesce(nullif(subscription.territory, ''), subscription.country)
         AND tax.starts <= %(day)s AND (tax.ends IS NULL OR %(day)s < tax.ends)
 ), changed AS (
     SELECT present.*, coalesce(known.amount, 0) AS was, coalesce(known.currency, present.currency) AS was_in,

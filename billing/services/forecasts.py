@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from billing import rules
 from billing.models import Price, Subscription
+from billing.places import Place
 from billing.rules import Status
+from billing.selectors import whereabouts
+from billing.selectors.whereabouts import Move, Moves
 from billing.services import coupons, invoicing, plans, subscriptions
 from billing.services.invoicing import Charge, Forecast
 
+NO_MOVES = Moves({})
 
-def next_charge(subscription: Subscription, noticed: plans.NoticedPrices, *, now: datetime) -> Charge:
+
+def next_charge(
+    subscription: Subscription, noticed: plans.NoticedPrices, *, now: datetime, moves: Moves = NO_MOVES
+) -> Charge:
     """Answer the next charge of a subscription; `price__plan` and `pending_price__plan` are at hand."""
     paused = subscription.status == Status.PAUSED
     start = (subscription.resume_at if paused else subscription.paid_through) or now
     price = plans.next_price(
         subscription, price=subscription.price, pending=subscription.pending_price, noticed=noticed, start=start
     )
+    if move := moves.at(subscription, start):
+        subscription, price = moved(subscription, move), move.price_of(price)
     interval = rules.Interval(price.interval)
     if paused or price.interval != subscription.price.interval:
         end = rules.Anchor.at(start, ZoneInfo(subscription.billing_tz), interval).boundary(1)
@@ -48,10 +58,30 @@ def next_bill(subscription: Subscription, *, now: datetime) -> NextBill | None:
     if status not in {Status.ACTIVE, Status.TRIALING, Status.PAUSED} or subscription.cancel_at is not None:
         return None
     told = [subscription] if subscription.price.superseded_at is not None else []
-    charge = next_charge(subscription, plans.noticed_prices(told), now=now)
+    moves = whereabouts.moves([subscription])
+    charge = next_charge(subscription, plans.noticed_prices(told), now=now, moves=moves)
     (forecast,) = invoicing.forecast([charge])
     at = subscription.resume_at if subscription.pause_at is not None and subscription.resume_at else charge.start
     return NextBill(at, charge.price, forecast.total, charge.price.currency)
+
+
+def moved(subscription: Subscription, move: Move) -> Subscription:
+    """Answer an unsaved copy of a subscription as it will be when it has moved."""
+    there = copy(subscription)
+    there.country, there.territory = move.place.country, move.place.territory
+    return there
+
+
+def first_bill_of(subscription: Subscription, move: Move | None, *, now: datetime) -> NextBill:
+    """Answer the first charge in another country; without a move, the next charge where the subscription is."""
+    told = [subscription] if subscription.price.superseded_at is not None else []
+    charge = next_charge(subscription, plans.noticed_prices(told), now=now)
+    at, price = charge.start, charge.price
+    if move is not None:
+        at, price = move.effective_at, move.price_of(price)
+        charge = replace(charge, subscription=moved(subscription, move), price=price)
+    (forecast,) = invoicing.forecast([charge])
+    return NextBill(at, price, forecast.total, price.currency)
 
 
 @dataclass(frozen=True)
@@ -68,19 +98,20 @@ class Purchase:
 
 
 def purchase(
-    *, account_id: UUID, price_id: UUID, country: str, billing_tz: str, coupon: str, now: datetime
+    *, account_id: UUID, price_id: UUID, place: Place, billing_tz: str, coupon: str, now: datetime
 ) -> Purchase:
-    """Say what buying would cost. Raises PriceNotOffered, CouponNotValid.
+    """Say what buying would cost in a place. Raises PriceNotOffered, CouponNotValid.
 
     `first.total` is the `quoted_amount` of the purchase; `trial_days` is 0 for who has had a trial or a subscription.
     """
-    price = subscriptions.offered_price(price_id, country=country, account_id=account_id)
+    price = subscriptions.offered_price(price_id, country=place.country, account_id=account_id)
     zone = ZoneInfo(billing_tz)
     anchor = rules.Anchor.at(now, zone, rules.Interval(price.interval))
     wanted = Subscription(
         account_id=account_id,
         price=price,
-        country=country,
+        country=place.country,
+        territory=place.territory,
         billing_tz=billing_tz,
         anchor_date=anchor.date,
         anchor_time=anchor.time,

@@ -104,6 +104,7 @@ def bill(charges: Sequence[Charge], *, now: datetime) -> list[Billed]:
             kind=Invoice.Kind.PERIOD,
             status=Invoice.Status.OPEN,
             currency=charge.price.currency,
+            country=charge.subscription.country,
             total=line.taxed.gross,
             credit_applied=reservation.tender.applied,
             line_count=1,
@@ -225,16 +226,17 @@ def _price_lines(
     charges: Sequence[Charge], supposed: Mapping[UUID, CouponRedemption] = MappingProxyType({})
 ) -> list[_Priced]:
     """Work out what charges come to, by the tax of each one's country on the first day of its service."""
-    rates = Rates({charge.subscription.country for charge in charges})
+    rates = Rates({charge.subscription.place.taxed_as for charge in charges})
     redemptions = {**_redemptions(charges), **supposed}
     priced = []
     for charge in charges:
         zone = ZoneInfo(charge.subscription.billing_tz)
         first_day, after = charge.start.astimezone(zone).date(), charge.end.astimezone(zone).date()
-        rate = rates.on(charge.subscription.country, first_day)
+        rate = rates.on(charge.subscription.place.taxed_as, first_day)
         inclusive = charge.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
         redemption = redemptions.get(charge.subscription.pk)
-        off = _discount(charge, redemption) if redemption else 0
+        ordinal, currency = charge.subscription.ordinal, charge.price.currency
+        off = _discount(charge.list_amount, currency, redemption, ordinal=ordinal) if redemption else 0
         taxed = amounts.with_tax(charge.list_amount - off, Fraction(rate or 0), inclusive=inclusive)
         priced.append(_Priced(first_day, after, taxed, rate, off, redemption.coupon if redemption and off else None))
     return priced
@@ -248,18 +250,19 @@ def _redemptions(charges: Sequence[Charge]) -> dict[UUID, CouponRedemption]:
     }
 
 
-def _discount(charge: Charge, redemption: CouponRedemption) -> int:
+def _discount(list_amount: int, currency: str, redemption: CouponRedemption, *, ordinal: int) -> int:
+    """Answer what a coupon takes off a whole period: the one of this number among all of the person's."""
     coupon = redemption.coupon
-    if not redemption.covers(charge.subscription.ordinal):
+    if not redemption.covers(ordinal):
         return 0
     if coupon.percent is not None:
-        return amounts.discount(charge.list_amount, percent=Fraction(coupon.percent))
+        return amounts.discount(list_amount, percent=Fraction(coupon.percent))
     # An amount is bound to its currency.
-    return amounts.discount(charge.list_amount, fixed=coupon.amount) if coupon.currency == charge.price.currency else 0
+    return amounts.discount(list_amount, fixed=coupon.amount) if coupon.currency == currency else 0
 
 
 class Rates:
-    """The tax rates of some countries, read once."""
+    """The tax rates of some places, read once."""
 
     def __init__(self, countries: Collection[str]) -> None:
         self._by_country: dict[str, list[TaxRate]] = {}
@@ -267,7 +270,7 @@ class Rates:
             self._by_country.setdefault(rate.country, []).append(rate)
 
     def on(self, country: str, day: date) -> Decimal | None:
-        """Answer the rate of a country on a day, or None where there is no tax."""
+        """Answer the rate of a country, or of a territory of one, on a day, or None where there is no tax."""
         for rate in self._by_country.get(country, []):
             if rate.starts <= day and (rate.ends is None or day < rate.ends):
                 return rate.rate
@@ -301,21 +304,20 @@ def _plan_line(charge: Charge, priced: _Priced, invoice: Invoice) -> dict[str, A
             "from": priced.first_day.isoformat(),
             "to": priced.after.isoformat(),
             "time_zone": charge.subscription.billing_tz,
-            **_discount_derivation(priced),
-            **_tax_derivation(charge.subscription.country, charge.price.tax_behavior, priced.taxed, priced.rate),
+            **_discount_derivation(priced.coupon, priced.discount),
+            **_tax_derivation(charge.subscription.place.taxed_as, charge.price.tax_behavior, priced.taxed, priced.rate),
         },
     }
 
 
-def _discount_derivation(priced: _Priced) -> dict[str, Any]:
-    if priced.coupon is None:
+def _discount_derivation(coupon: Coupon | None, amount: int) -> dict[str, Any]:
+    if coupon is None:
         return {}
-    coupon = priced.coupon
     return {
         "discount": {
             "coupon": coupon.code,
             "percent": str(coupon.percent) if coupon.percent is not None else None,
-            "amount": priced.discount,
+            "amount": amount,
         }
     }
 
@@ -334,18 +336,25 @@ def quote_lines(
 ) -> list[dict[str, Any]]:
     """Work out what changing to `price` on a local day costs: a credit for each line of what is unused, and a debit.
 
-    Each credit takes back the price and the tax that its line was billed with.
+    Each credit takes back the price and the tax that its line was billed with, so a coupon that made it cheaper makes
+    the debit cheaper too: a change and its reverse on one day cost nothing.
     """
     zone = ZoneInfo(subscription.billing_tz)
     start, end = period.start.astimezone(zone).date(), period.end.astimezone(zone).date()
-    rate = Rates({subscription.country}).on(subscription.country, start)
+    taxed_as = subscription.place.taxed_as
+    rate = Rates({taxed_as}).on(taxed_as, start)
     inclusive = price.tax_behavior == Price.TaxBehavior.INCLUSIVE
     given_back = _given_back(paid)
     lines = [_unused_line(line, credited=given_back.get(line.invoice_id), on=on) for line in paid]
-    # The period that is under way, not the next one to bill.
-    list_amount = price.amount_of(max(0, subscription.ordinal - 1))
+    # The period that is under way, not the next one to bill: a coupon that covers it covers the rest of it too.
+    ordinal = max(0, subscription.ordinal - 1)
+    list_amount = price.amount_of(ordinal)
+    redemption = CouponRedemption.objects.select_related("coupon").filter(subscription=subscription).first()
+    whole_off = _discount(list_amount, price.currency, redemption, ordinal=ordinal) if redemption else 0
     debit = amounts.share(list_amount, (end - on).days, (end - start).days)
-    taxed = amounts.with_tax(debit, Fraction(rate or 0), inclusive=inclusive)
+    discounted = amounts.share(list_amount - whole_off, (end - on).days, (end - start).days)
+    coupon = redemption.coupon if redemption and whole_off else None
+    taxed = amounts.with_tax(discounted, Fraction(rate or 0), inclusive=inclusive)
     derivation = {
         "rule": "remaining_days",
         "price": str(price.pk),
@@ -356,7 +365,8 @@ def quote_lines(
         "amount": debit,
         "from": on.isoformat(),
         "to": end.isoformat(),
-        **_tax_derivation(subscription.country, price.tax_behavior, taxed, rate),
+        **_discount_derivation(coupon, debit - discounted),
+        **_tax_derivation(taxed_as, price.tax_behavior, taxed, rate),
     }
     lines.append(
         {
@@ -364,6 +374,7 @@ def quote_lines(
             "price": str(price.pk),
             "description": f"{price.plan.name}, {on} to {end}",
             "amount": taxed.gross,
+            "discount": debit - discounted,
             "tax": taxed.tax,
             "tax_rate": str(rate) if rate is not None else None,
             "service_start": on.isoformat(),
@@ -430,6 +441,7 @@ def bill_change(quote: Quote, *, card: PaymentMethod | None, customer: str, now:
         kind=Invoice.Kind.CHANGE,
         status=Invoice.Status.OPEN,
         currency=quote.currency,
+        country=quote.subscription.country,
         total=quote.total,
         credit_applied=quote.total if credit else reservation.tender.applied,
         line_count=len(quote.lines),
@@ -444,6 +456,7 @@ def bill_change(quote: Quote, *, card: PaymentMethod | None, customer: str, now:
             invoice=invoice,
             position=position,
             price_id=line["price"],
+            discount=line.get("discount", 0),
             **{name: line[name] for name in ("kind", "description", "amount", "tax", "tax_rate", "derivation")},
             service_start=date.fromisoformat(line["service_start"]),
             service_end=date.fromisoformat(line["service_end"]),

@@ -17,8 +17,6 @@ from billing.models import JournalEntry, JournalLine
 Account = JournalLine.Account
 Kind = JournalEntry.Kind
 
-# A subscription's country is asked for row by row: joined, each statement might read every subscription there is.
-
 # An invoice is owed, its service is owed by us, its tax belongs to the state. `sign` 1 books it, -1 takes it back.
 _INVOICES = """
 WITH made AS (
@@ -31,15 +29,13 @@ WITH made AS (
     )
     RETURNING id, invoice_id
 ), parts AS (
-    SELECT made.id AS entry_id, coalesce((
-            SELECT country FROM billing_subscription WHERE billing_subscription.id = invoice.subscription_id
-        ), '') AS country,
+    SELECT made.id AS entry_id, invoice.country,
         sum(line.amount)::bigint AS gross, sum(line.tax)::bigint AS tax
     FROM made
     JOIN billing_invoice invoice ON invoice.id = made.invoice_id
     JOIN billing_invoiceline line ON line.invoice_id = invoice.id
     WHERE invoice.id = ANY(%(ids)s) AND line.invoice_id = ANY(%(ids)s)
-    GROUP BY made.id, invoice.subscription_id
+    GROUP BY made.id, invoice.country
 )
 INSERT INTO billing_journalline (entry_id, account, country, amount)
 SELECT entry_id, side.account, side.country, side.amount * %(sign)s
@@ -96,9 +92,7 @@ GROUP BY made.id HAVING sum(parts.amount) <> 0
 _SCHEDULES = """
 INSERT INTO billing_revenueschedule
     (source_key, line_id, plan_id, country, currency, amount, start, "end", first_day)
-SELECT 'line:' || line.id, line.id, price.plan_id, (
-        SELECT country FROM billing_subscription WHERE billing_subscription.id = invoice.subscription_id
-    ), invoice.currency, line.amount - line.tax,
+SELECT 'line:' || line.id, line.id, price.plan_id, invoice.country, invoice.currency, line.amount - line.tax,
     line.service_start, line.service_end,
     greatest(line.service_start, %(day)s, (SELECT max(day) + 1 FROM billing_recognisedday))
 FROM billing_invoiceline line

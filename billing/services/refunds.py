@@ -117,7 +117,7 @@ def undo_credit(invoice: Invoice, *, at_most: int, now: datetime) -> int:
             (Account.CREDIT, ""): taken,
             (Account.DEFERRED, ""): unserved,
             (Account.REFUNDS, ""): -parts.net - unserved,
-            (Account.TAX, _country(invoice)): -parts.tax,
+            (Account.TAX, invoice.country): -parts.tax,
         },
         now=now,
         invoice_id=invoice.pk,
@@ -301,12 +301,8 @@ def _service_given_up(refund: Refund, *, now: datetime) -> dict[tuple[Account, s
     return {
         (Account.DEFERRED, ""): unserved,
         (Account.REFUNDS, ""): refund.net - unserved,
-        (Account.TAX, _country(refund.invoice)): refund.tax,
+        (Account.TAX, refund.invoice.country): refund.tax,
     }
-
-
-def _country(invoice: Invoice) -> str:
-    return invoice.subscription.country if invoice.subscription else ""
 
 
 def _take_back(refund: Refund, *, now: datetime) -> None:
@@ -318,7 +314,7 @@ def _take_back(refund: Refund, *, now: datetime) -> None:
     else:
         lines = {
             (Account.REFUNDS, ""): -refund.net,
-            (Account.TAX, _country(refund.invoice)): -refund.tax,
+            (Account.TAX, refund.invoice.country): -refund.tax,
         }
     _book(refund, "refund_failed", lines | {(Account.CLEARING, ""): refund.amount}, now=now)
 

@@ -32,6 +32,8 @@ from billing.models import (
     SubscriptionTransition,
 )
 from billing.rules import Status
+from billing.selectors import whereabouts
+from billing.selectors.whereabouts import Move
 from billing.services import _rows, crediting, cycles, invoicing, payments, plans, records, settlement
 from billing.services.calls import Calls, calling
 from billing.services.crediting import Owed
@@ -240,6 +242,7 @@ class _Facts:
         self.new_prices = plans.noticed_prices(
             [each for each in subscriptions if self.prices[each.price_id].superseded_at is not None]
         )
+        self.moves = whereabouts.moves(subscriptions)
         self.open_invoices: dict[UUID, Invoice] = {}
         self.open_attempts: dict[UUID, PaymentAttempt] = {}
         self.tries: dict[UUID, int] = {}
@@ -477,13 +480,15 @@ def _decide_catch_up(
 
 
 def _next_price(subscription: Subscription, facts: _Facts, *, start: datetime) -> Price:
-    return plans.next_price(
+    price = plans.next_price(
         subscription,
         price=facts.prices[subscription.price_id],
         pending=facts.prices[subscription.pending_price_id] if subscription.pending_price_id else None,
         noticed=facts.new_prices,
         start=start,
     )
+    move = facts.moves.at(subscription, start)
+    return move.price_of(price) if move else price
 
 
 def _decide_resumption(subscription: Subscription, facts: _Facts, *, now: datetime) -> _Decision:
@@ -600,6 +605,8 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
         _carry_out(subscription, decision, facts, changes, now=now)
     records.claim([charge.subscription.pk for charge in to_bill + to_retry], until=now + CLAIM)
     for charge in to_bill:
+        if move := facts.moves.at(charge.subscription, charge.start):
+            changes.transitions.append(_move(charge.subscription, move, now=now))
         if charge.price.pk != charge.subscription.price_id:
             charge.subscription.price, charge.subscription.pending_price = charge.price, None
             records.save(charge.subscription, ["price", "pending_price"])
@@ -617,6 +624,14 @@ def _claim(*, now: datetime, size: int, only: UUID | None = None) -> _Claimed:
             attempts[billed.attempt.pk] = billed.charge
     changes.write(now=now)
     return _Claimed(attempts, handled)
+
+
+def _move(subscription: Subscription, move: Move, *, now: datetime) -> SubscriptionTransition:
+    """Let a claimed subscription be billed in another place from now on, as its customer was told."""
+    subscription.country, subscription.territory = move.place.country, move.place.territory
+    subscription.moves_at = None
+    records.save(subscription, ["country", "territory", "moves_at"])
+    return cycles.note(subscription, f"country: {move.place.taxed_as}", by=SYSTEM, now=now)
 
 
 def _carry_out(

@@ -11,7 +11,9 @@ from django.db import transaction
 from billing import selectors
 from billing.gateway import Gateway, OutcomeKind
 from billing.models import Price, Subscription
+from billing.places import Place
 from billing.rules import Status
+from billing.selectors import whereabouts as places
 from billing.services import consents, forecasts, pauses, subscriptions
 from billing.services.consents import Agreement
 from billing.services.subscriptions import AlreadySubscribed, NoSubscription, PriceNotOffered, Subscribed
@@ -27,8 +29,8 @@ class ReturnOffer:
     amount: int
 
 
-def offer(*, account_id: UUID, country: str, now: datetime) -> ReturnOffer:
-    """Say what `reactivate` would buy and charge.
+def offer(*, account_id: UUID, place: Place, now: datetime) -> ReturnOffer:
+    """Say what `reactivate` would buy and charge in a place.
 
     Raises NoSubscription, AlreadySubscribed where there is nothing to come back from, and PriceNotOffered where
     what they had is not sold any more.
@@ -38,9 +40,9 @@ def offer(*, account_id: UUID, country: str, now: datetime) -> ReturnOffer:
         return ReturnOffer(last.price, 0)
     if last.status == Status.PAUSED and (bill := forecasts.next_bill(last, now=now)) is not None:
         return ReturnOffer(bill.price, bill.amount)
-    price = _price_again(last, country=country)
+    price = _price_again(last, country=place.country)
     bought = forecasts.purchase(
-        account_id=account_id, price_id=price.pk, country=country, billing_tz=last.billing_tz, coupon="", now=now
+        account_id=account_id, price_id=price.pk, place=place, billing_tz=last.billing_tz, coupon="", now=now
     )
     return ReturnOffer(price, bought.first.total)
 
@@ -55,6 +57,7 @@ def reactivate(
     now: datetime,
     by: str,
     agreement: Agreement = consents.NONE,
+    seen: str = "",
 ) -> Subscribed:
     """Come back for what `offer` says.
 
@@ -81,7 +84,8 @@ def reactivate(
             now=now,
             by=by,
         )
-    price = begun.price if begun else _price_again(last, country=country)
+    there = places.expected(account_id=account_id, declared=country, seen=seen)
+    price = begun.price if begun else _price_again(last, country=there.country)
     return subscriptions.subscribe(
         account_id=account_id,
         price_id=price.pk,
@@ -93,6 +97,7 @@ def reactivate(
         now=now,
         by=by,
         agreement=agreement,
+        seen=seen,
     )
 
 

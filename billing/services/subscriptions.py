@@ -26,7 +26,7 @@ from billing.models import (
     Trial,
 )
 from billing.rules import Status
-from billing.services import consents, coupons, cycles, invoicing, letters, payments, records, settlement
+from billing.services import consents, coupons, cycles, invoicing, letters, payments, records, settlement, whereabouts
 from billing.services.consents import Agreement
 from billing.services.letters import Letter
 from billing.services.settlement import Changes
@@ -146,12 +146,15 @@ def subscribe(
     by: str,
     coupon: str = "",
     agreement: Agreement = consents.NONE,
+    seen: str = "",
 ) -> Subscribed:
     """Buy a plan and charge its first period; access begins when the payment has succeeded.
 
+    `country` is the one that the customer declares and `seen` the one that the request comes from, if it is known.
     `quoted_amount` is what the customer was shown for the first period, tax and `coupon` included, in minor units. The same request key again goes on
     where a killed one stopped and never charges a second time. Raises AlreadySubscribed,
-    PriceNotOffered, CouponNotValid, QuoteChanged, ConsentRequired, PaymentMethodRequired, PaymentFailed.
+    CountryUncertain, PriceNotOffered, CouponNotValid, QuoteChanged, ConsentRequired, PaymentMethodRequired,
+    PaymentFailed.
     """
     invoice_id = _begin(
         account_id=account_id,
@@ -164,6 +167,7 @@ def subscribe(
         by=by,
         coupon=coupon,
         agreement=agreement,
+        seen=seen,
     )
     return collect(invoice_id=invoice_id, gateway=gateway, now=now)
 
@@ -217,6 +221,7 @@ def _begin(
     by: str,
     coupon: str,
     agreement: Agreement,
+    seen: str,
 ) -> UUID:
     """Commit subscription, period, invoice and attempt, or find those of the same request; answers the invoice."""
     idempotency.claim(request_key, now=now)
@@ -228,7 +233,8 @@ def _begin(
         return first.pk
     if Subscription.objects.live().filter(account=account_id).exists():
         raise AlreadySubscribed
-    price = offered_price(price_id, country=country, account_id=account_id)
+    evidence, place = whereabouts.decide(account_id=account_id, declared=country, seen=seen)
+    price = offered_price(price_id, country=place.country, account_id=account_id)
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
     anchor = rules.Anchor.at(now, ZoneInfo(billing_tz), rules.Interval(price.interval))
@@ -237,13 +243,15 @@ def _begin(
         price=price,
         request_key=request_key.id,
         status=Status.INCOMPLETE,
-        country=country,
+        country=place.country,
+        territory=place.territory,
         billing_tz=billing_tz,
         anchor_date=anchor.date,
         anchor_time=anchor.time,
         periods_before=periods_billed(account_id),
         created_at=now,
     )
+    whereabouts.record(subscription, evidence, place, now=now)
     consents.record(subscription=subscription, agreement=agreement, now=now)
     SubscriptionTransition.objects.create(
         subscription=subscription, from_status="", to_status=Status.INCOMPLETE, at=now, by=by, reason="subscribed"
@@ -422,19 +430,4 @@ def undo_cancel(*, account_id: UUID, now: datetime, by: str) -> Subscription:
     subscription.cancellations.filter(undone_at=None).update(undone_at=now)
     letters.write([Letter("cancel_undone", subscription)], now=now)
     cycles.note(subscription, "cancel_undone", by=by, now=now).save(force_insert=True)
-    return subscription
-
-
-@transaction.atomic
-def unpark(*, subscription_id: UUID, now: datetime, by: str) -> Subscription:
-    """Put a parked subscription back into the schedule, to be looked at now. Raises NotParked."""
-    subscription = Subscription.objects.locked().get(pk=subscription_id)
-    if subscription.parked_at is None:
-        raise NotParked
-    reason = subscription.parked_reason
-    subscription.parked_at, subscription.parked_reason = None, ""
-    if subscription.next_bill_at is not None:
-        subscription.next_bill_at = max(subscription.next_bill_at, now)
-    records.save(subscription, ["parked_at", "parked_reason", "next_bill_at"])
-    cycles.note(subscription, f"unparked: {reason}", by=by, now=now).save(force_insert=True)
     return subscription

@@ -45,6 +45,10 @@ GROUP BY entry.currency
 """
 
 
+PAYOUTS = {"payout", "payout_cancel", "payout_failure"}
+"""Movements between the gateway and our bank; the latter two bring back what did not arrive."""
+
+
 def tie_out_due(*, gateway: Gateway, now: datetime) -> list[TieOut]:
     """Compare all days that are over and not compared yet; answers the reports.
 
@@ -116,7 +120,7 @@ def _take_in(movements: Sequence[BalanceMovement]) -> None:
 
 
 def _verdict(movement: BalanceMovement, amounts: list[int]) -> Verdict:
-    if movement.kind == "payout":
+    if movement.kind in PAYOUTS:
         return Verdict.BOOKED
     if movement.amount in amounts:
         return Verdict.MATCHED

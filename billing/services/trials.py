@@ -12,8 +12,9 @@ from django.db import IntegrityError, transaction
 
 from billing import events, rules
 from billing.models import PaymentMethod, Period, Price, Subscription, SubscriptionTransition, Trial
+from billing.places import Place
 from billing.rules import Status
-from billing.services import consents, coupons, letters, records, subscriptions
+from billing.services import consents, coupons, letters, records, subscriptions, whereabouts
 from billing.services.consents import Agreement
 from billing.services.letters import Letter
 from billing.services.subscriptions import AlreadySubscribed, PaymentMethodRequired
@@ -51,11 +52,12 @@ def start(
     by: str,
     coupon: str = "",
     agreement: Agreement = consents.NONE,
+    seen: str = "",
 ) -> Subscription:
     """Begin a trial; nothing is charged until it ends, and a coupon counts from the first charge on.
 
     Everything is counted from the local date on which it ends. The same request key again answers the same trial.
-    Raises AlreadySubscribed, PriceNotOffered, TrialNotOffered, TrialUsed, CouponNotValid, ConsentRequired, and
+    Raises AlreadySubscribed, CountryUncertain, PriceNotOffered, TrialNotOffered, TrialUsed, CouponNotValid, ConsentRequired, and
     PaymentMethodRequired where the plan asks for a card.
     """
     idempotency.claim(request_key, now=now)
@@ -65,7 +67,8 @@ def start(
         return known
     if Subscription.objects.live().filter(account=account_id).exists():
         raise AlreadySubscribed
-    price = subscriptions.offered_price(price_id, country=country, account_id=account_id)
+    evidence, place = whereabouts.decide(account_id=account_id, declared=country, seen=seen)
+    price = subscriptions.offered_price(price_id, country=place.country, account_id=account_id)
     if not price.trial_days:
         raise TrialNotOffered
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
@@ -75,7 +78,7 @@ def start(
     if not subscriptions.is_new(account_id) or (digest and Trial.objects.filter(card_digest=digest).exists()):
         raise TrialUsed
     subscription = _begin(
-        account_id, price, country=country, zone=ZoneInfo(billing_tz), request_key=request_key, now=now, by=by
+        account_id, price, place=place, zone=ZoneInfo(billing_tz), request_key=request_key, now=now, by=by
     )
     ends_at = subscription.paid_through or now
     try:
@@ -86,6 +89,7 @@ def start(
     except IntegrityError as error:
         # Another account with the same card was quicker.
         raise TrialUsed from error
+    whereabouts.record(subscription, evidence, place, now=now)
     consents.record(subscription=subscription, agreement=agreement, now=now)
     if coupon:
         coupons.redeem(code=coupon, subscription=subscription, now=now)
@@ -101,7 +105,7 @@ def start(
 
 
 def _begin(
-    account_id: UUID, price: Price, *, country: str, zone: ZoneInfo, request_key: RequestKey, now: datetime, by: str
+    account_id: UUID, price: Price, *, place: Place, zone: ZoneInfo, request_key: RequestKey, now: datetime, by: str
 ) -> Subscription:
     """Write the subscription with the trial as its cycle 0; what is paid for begins cycle 1 at the trial's end."""
     ends_at = rules.trial_end(now, days=price.trial_days, zone=zone)
@@ -111,7 +115,8 @@ def _begin(
         price=price,
         request_key=request_key.id,
         status=Status.TRIALING,
-        country=country,
+        country=place.country,
+        territory=place.territory,
         billing_tz=zone.key,
         anchor_date=anchor.date,
         anchor_time=anchor.time,

@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind
 from billing.models import PaymentAttempt, Refund, WebhookEvent
-from billing.services import card_care, disputes, refunds, settlement
+from billing.services import card_care, disputes, fraud, refunds, settlement
 from core.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,9 @@ def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
     if event.type.startswith("charge.dispute."):
         _apply_dispute(event, gateway=gateway, now=now)
         return
+    if event.type.startswith("radar.early_fraud_warning."):
+        _apply_fraud_warning(event, gateway=gateway, now=now)
+        return
     if event.type.startswith("refund."):
         _apply_refund(event, gateway=gateway, now=now)
         return
@@ -122,6 +125,18 @@ def _apply_dispute(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> N
         _park(event, "the dispute could not be read", now=now)
         return
     if disputes.record(found=found, now=now):
+        _finish(event, Status.PROCESSED, now=now)
+    else:
+        _park(event, "its payment is not known", now=now)
+
+
+def _apply_fraud_warning(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
+    try:
+        found = gateway.fraud_warning(_object_id(event))
+    except (GatewayUnavailable, GatewayRefused):
+        _park(event, "the warning could not be read", now=now)
+        return
+    if fraud.record(found=found, now=now):
         _finish(event, Status.PROCESSED, now=now)
     else:
         _park(event, "its payment is not known", now=now)

@@ -178,7 +178,7 @@ class TestChange:
     def test_of_the_account(self) -> None:
         account = AccountFactory.create(country="DE")
         token = warm(account)
-        accounts.change(account_id=account.pk, fields={"country": "AT"})
+        accounts.change(account_id=account.pk, fields={"country": "AT"}, now=now())
         answer = Client().get("/api/v1/account", headers={"X-Session-Token": token})
         assert answer.json()["country"] == "AT"
 

@@ -9,8 +9,10 @@ import pytest
 from pytest_django import Settings
 
 from billing.models import ConsumerLaw, TaxRate
+from core.proxies import TrustedProxies
 from local import paths
 from tests import standin as standins
+from tests.billing.customers import SEEN_FROM
 from tests.standin import Standin
 
 
@@ -30,15 +32,21 @@ def standin(standin_process: Standin, settings: Settings) -> Standin:
     settings.STRIPE_SECRET_KEY = standins.SECRET_KEY
     settings.STRIPE_PUBLISHABLE_KEY = standins.PUBLISHABLE_KEY
     settings.STRIPE_WEBHOOK_SECRETS = [standins.WEBHOOK_SECRET]
+    settings.CDN_COUNTRY_HEADER = SEEN_FROM
+    settings.TRUSTED_PROXIES = TrustedProxies.parse("127.0.0.1")
     return standin_process
 
 
 @pytest.fixture
 def tax_rates(db: None) -> None:
     """Give the database its tax rates back, which a test that empties all tables took away."""
-    with (paths.ROOT / "billing" / "tax_rates.csv").open() as file:
-        for row in () if TaxRate.objects.exists() else csv.DictReader(file):
-            TaxRate.objects.create(country=row["country"], starts=row["from"], ends=row["to"] or None, rate=row["rate"])
+    if not TaxRate.objects.exists():
+        for name, place in (("tax_rates", "country"), ("tax_territories", "territory")):
+            with (paths.ROOT / "billing" / f"{name}.csv").open() as file:
+                TaxRate.objects.bulk_create(
+                    TaxRate(country=row[place], starts=row["from"], ends=row["to"] or None, rate=row["rate"])
+                    for row in csv.DictReader(file)
+                )
 
 
 @pytest.fixture

@@ -14,6 +14,12 @@ from core.clock import now
 from tests.factories.accounts import AccountFactory, sign_in
 from tests.standin import Standin
 
+CARDS = {"DE": "4000002760000016", "GB": "4000008260000000", "JP": "4000003920000003"}
+"""Good ones by where they were issued."""
+
+SEEN_FROM = "HTTP_X_SEEN_FROM"
+"""The header that says where a request comes from: by default, where its customer says to live."""
+
 
 class Customer:
     """An account, signed in."""
@@ -22,6 +28,7 @@ class Customer:
         self.standin = standin
         self.account = account or AccountFactory.create(**({"country": "US"} | fields))
         self.http = APIClient()
+        self.http.defaults[SEEN_FROM] = self.account.country
         self.sign_in()
 
     def sign_in(self) -> None:

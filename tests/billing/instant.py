@@ -13,6 +13,7 @@ from billing.gateway import (
     Card,
     ChargeOutcome,
     DisputeState,
+    FraudWarning,
     OutcomeKind,
     RefundOutcome,
     SetupIntent,
@@ -78,6 +79,12 @@ class InstantGateway:
         raise NotImplementedError
 
     def dispute(self, dispute_id: str) -> DisputeState:
+        raise NotImplementedError
+
+    def submit_evidence(self, dispute_id: str, *, texts: Mapping[str, str], idempotency_key: str) -> DisputeState:
+        raise NotImplementedError
+
+    def fraud_warning(self, warning_id: str) -> FraudWarning:
         raise NotImplementedError
 
     def events(self, *, since: datetime) -> Iterator[Mapping[str, Any]]:

@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.services import staff as staff_groups
+from billing import tasks
 from billing.models import Invoice, PaymentAttempt, Price, Subscription, SubscriptionTransition, WebhookEvent
 from billing.services import renewals
 from core.clock import now
@@ -180,3 +182,39 @@ class TestActions:
         assert Invoice.objects.count() == PaymentAttempt.objects.count() == 3
         for model in READ_ONLY:
             assert b"4242424242424242" not in admin.get(reverse(f"admin:billing_{model}_changelist")).content
+
+
+class TestPdf:
+    def test_opens_from_the_admin_for_whoever_may_see_invoices(
+        self, admin: Client, history: list[Subscription]
+    ) -> None:
+        invoice = Invoice.objects.filter(subscription=history[0]).get()
+        page = admin.get(reverse("admin:billing_invoice_change", args=[invoice.pk]))
+        address = reverse("admin:billing_invoice_pdf", args=[invoice.pk])
+        assert address in page.content.decode()
+        answer = admin.get(address)
+        assert (answer["Content-Type"], answer.content[:5]) == ("application/pdf", b"%PDF-")
+        assert admin.get(reverse("admin:billing_invoice_pdf", args=[history[0].pk])).status_code == 404
+        stranger = Client()
+        stranger.force_login(StaffFactory.create())
+        assert stranger.get(address).status_code == 403
+
+
+class TestGroups:
+    def test_billing_maintains_offers_and_law_and_nothing_that_was_charged(self) -> None:
+        staff_groups.sync_groups()
+        granted = Permission.objects.filter(group__name="billing", content_type__app_label="billing")
+        rights = set(granted.values_list("codename", flat=True))
+        tables = {right for right in rights if right.split("_")[0] in {"add", "change", "delete"}}
+        maintained = ("consumerlaw", "coupon", "legaldocument", "outage", "plan", "planfamily", "price")
+        assert tables == {f"{action}_{model}" for action in ("add", "change") for model in maintained}
+
+
+class TestLateRenewals:
+    def test_are_an_error_once_the_viewers_are_locked_out(self, caplog: pytest.LogCaptureFixture) -> None:
+        due = now()
+        make_due(2, price=PriceFactory.create(), due_at=due - timedelta(hours=73))
+        make_due(1, price=PriceFactory.create(), due_at=due - timedelta(hours=71))
+        tasks.alert_of_late_renewals()
+        (record,) = [each for each in caplog.records if "72 hours late" in each.getMessage()]
+        assert record.__dict__["count"] == 2

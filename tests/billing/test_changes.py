@@ -229,7 +229,18 @@ class TestCoupon:
         Coupon.objects.create(code="HALF", percent=50, periods=1)
         customer = subscribed(standin, prices[0], coupon="HALF", quoted_amount=774)
         upgrade(customer, prices[1])
-        assert [line.amount for line in Invoice.objects.latest("pk").lines.order_by("position")] == [-387, 1150]
+        lines = Invoice.objects.latest("pk").lines.order_by("position")
+        assert list(lines.values_list("amount", "discount")) == [(-387, 0), (575, 575)]
+
+    @pytest.mark.rule("4.4")
+    def test_that_is_over_makes_the_rest_of_the_period_no_cheaper(self, standin: Standin, prices: list[Price]) -> None:
+        Coupon.objects.create(code="HALF", percent=50, periods=1)
+        customer = subscribed(standin, prices[0], coupon="HALF", quoted_amount=774)
+        may = datetime(2026, 5, 1, 12, tzinfo=UTC)
+        renewals.run(gateway=stripe_gateway.connect(), clock=lambda: may, limit=9)
+        upgrade(customer, prices[1], at=may + timedelta(days=15))
+        lines = Invoice.objects.latest("pk").lines.order_by("position")
+        assert list(lines.values_list("amount", "discount")) == [(-799, 0), (1187, 0)]
 
     @pytest.mark.parametrize(
         "fields",
@@ -273,9 +284,9 @@ class TestExplain:
         told = customer.get(f"invoices/{second.pk}/explain").json()
         assert [[(step["code"], step["amount"]) for step in line["reasons"]] for line in told["lines"]] == [
             [("unused_days", -350), ("tax", -56)],
-            [("remaining_days", 1000), ("tax", 160)],
+            [("remaining_days", 1000), ("discount", -500), ("tax", 80)],
         ]
-        assert sum(line["amount"] for line in told["lines"]) == told["total"] == 650
+        assert sum(line["amount"] for line in told["lines"]) == told["total"] == 150
         assert [step["code"] for step in told["history"]] == ["finalised", "paid"]
 
     def test_is_for_its_account_alone(self, standin: Standin, prices: list[Price]) -> None:

@@ -17,11 +17,12 @@ from django.db.models import Sum
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import JournalLine, PaymentMethod, Price, RecurringRevenueDay, Subscription
+from billing.gateway import ChargeOutcome, OutcomeKind, RefundKind, RefundOutcome
+from billing.models import Invoice, JournalLine, PaymentMethod, Price, RecurringRevenueDay, Subscription
 from billing.selectors import exports
 from billing.selectors.figures import figures, first_id
 from billing.services import figures as recording
-from billing.services import invoicing, renewals
+from billing.services import invoicing, recognition, refunds, renewals
 from core.ids import new_id
 from core.money import Money
 from tests.billing.instant import InstantGateway
@@ -147,6 +148,18 @@ class TestDashboard:
         assert first_id(moment - timedelta(seconds=1)) < new_id() < first_id(moment + timedelta(minutes=1))
 
 
+DECLINED = ChargeOutcome(OutcomeKind.DECLINED, "pi_1", "insufficient_funds")
+
+
+class RefundingGateway(InstantGateway):
+    """Gives back at once."""
+
+    def refund(
+        self, *, payment_intent: str, amount: int, currency: str, refund_id: str, idempotency_key: str
+    ) -> RefundOutcome:
+        return RefundOutcome(RefundKind.SUCCEEDED, f"re_{refund_id}")
+
+
 class TestExports:
     @pytest.fixture
     def booked(self) -> None:
@@ -174,11 +187,29 @@ class TestExports:
         owed = JournalLine.objects.filter(account="tax_payable", country="DE").aggregate(sum=Sum("amount"))["sum"]
         assert owed == -294
 
-    def test_of_deferred_revenue_are_the_ledgers_balance(self, booked: None) -> None:
-        (row,) = self.read("deferred")
-        deferred = JournalLine.objects.filter(account="deferred_revenue").aggregate(sum=Sum("amount"))["sum"]
-        assert Decimal(row["total"]) == -Money(deferred, "USD").major
-        assert Decimal(row["paid"]) + Decimal(row["not_paid_yet"]) == Decimal(row["total"])
+    def test_of_deferred_revenue_are_the_ledgers_balance_on_each_day(self, booked: None) -> None:
+        """By the schedules, with invoices that are half earned, given back and not paid."""
+        refunds.request(
+            invoice_id=Invoice.objects.order_by("pk")[0].pk, amount=500, reason="test", by="staff:1", now=NOW
+        )
+        refunds.sweep(gateway=RefundingGateway(), now=NOW)
+        make_due(2, price=price(1549), due_at=NOW)
+        renewals.run(gateway=InstantGateway(DECLINED), clock=lambda: NOW, limit=10)
+        for days in (0, 1, 9, 60):
+            recognition.recognise_due(now=NOW + timedelta(days=days))
+            said = sum(Decimal(row["deferred"]) for row in self.read("deferred"))
+            balance = JournalLine.objects.filter(account="deferred_revenue").aggregate(sum=Sum("amount"))["sum"]
+            assert said == -Money(balance, "USD").major
+        assert [row["plan"] for row in self.read("deferred")] == ["(not paid yet)"]
+
+    def test_of_deferred_revenue_tell_plans_and_countries_apart(self, booked: None) -> None:
+        recognition.recognise_due(now=NOW + timedelta(days=9))
+        rows = self.read("deferred")
+        assert [(row["country"], row["scheduled"]) for row in rows] == [("", "30.98"), ("DE", "15.49")]
+        assert all(
+            Decimal(row["scheduled"]) - Decimal(row["earned"]) == Decimal(row["deferred"]) > 0 < Decimal(row["earned"])
+            for row in rows
+        )
 
     def test_of_deferred_revenue_count_a_gift_that_nobody_has_paid_as_unpaid(self) -> None:
         (subscription,) = make_due(1, price=price(1549), due_at=NOW)
@@ -192,7 +223,14 @@ class TestExports:
             now=NOW,
         )
         assert self.read("deferred") == [
-            {"currency": "USD", "paid": "0.00", "not_paid_yet": "25.00", "total": "25.00"},
+            {
+                "currency": "USD",
+                "plan": "(not paid yet)",
+                "country": "",
+                "scheduled": "25.00",
+                "earned": "0.00",
+                "deferred": "25.00",
+            },
         ]
 
     def test_are_commands_too(self, booked: None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from django.db.models import F, Model, QuerySet
 from billing import stripe_gateway
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import GatewayTransaction, Invoice, JournalEntry, JournalLine, RevenueSchedule, Subscription, TieOut
+from billing.selectors import exports
 from billing.services import ledger, recognition, renewals, tie_out
 from billing.services.ledger import Account, Kind
 from core.clock import now
@@ -212,6 +214,27 @@ class TestTieOut:
         assert [(told["what"], told["amount"]) for told in report.details] == [("not in our books", 1549)]
         assert report.details[0]["reference"] != reference
         assert "The books differ from the gateway's." in caplog.messages
+
+    def test_books_payouts_and_what_comes_back_of_them(self, standin: Standin) -> None:
+        self.paid(standin)
+        first = standin.control.pay_out("usd")
+        standin.control.settle_payout(first["id"], paid=False)
+        standin.control.settle_payout(standin.control.pay_out("usd")["id"], paid=True)
+        for _ in range(2):
+            report = self.compare()
+            assert (report.gateway_net, report.ledger_net, report.details) == (0, 0, [])
+        # 15.49 less 2.9 % and 30 cents is at the bank.
+        assert balances() == {"cash:bank": 1474, "fees": 75, "deferred_revenue": -1549}
+        assert standin.control.net() == {"usd": 0}
+        days = {"begins": now().date() - timedelta(days=1), "ends": now().date() + timedelta(days=1)}
+        exported = [row for row in exports.rows("payouts", **days) if str(row[2]).startswith("payout")]
+        assert [(row[2], row[6], row[7]) for row in exported] == [
+            ("payout", "-14.74", first["id"]),
+            ("payout_failure", "14.74", first["id"]),
+            ("payout", "-14.74", exported[2][7]),
+        ]
+        net = sum(Decimal(row[6]) for row in exports.rows("payouts", **days) if row[0] != "made_at")
+        assert net == 0
 
     def test_tells_of_what_we_have_and_the_gateway_has_not(self, standin: Standin) -> None:
         self.paid(standin)

@@ -40,6 +40,7 @@ class TestExport:
             "consents": 0,
             "cancellations": 0,
             "billing_details": 0,
+            "tax_places": 1,
         }
         assert told["payment_methods"] == [{"brand": "visa", "last4": "4242", "expires": "2034-12"}]
         assert told["invoices"][0]["total"] == 1549

@@ -25,7 +25,7 @@ from billing.models import (
     Subscription,
     SubscriptionTransition,
 )
-from billing.services import payments, plans, renewals, settlement, subscriptions
+from billing.services import parking, payments, plans, renewals, settlement, subscriptions
 from core.models import OutboxEvent
 from tests.billing.instant import InstantGateway
 from tests.billing.reading import read_as_a_whole
@@ -374,7 +374,7 @@ class TestBounds:
         Subscription.objects.update(last_charged_at=LATER - timedelta(hours=19))
         run(InstantGateway())
         later = LATER + timedelta(hours=2)
-        subscriptions.unpark(subscription_id=subscription.pk, now=later, by="staff:1")
+        parking.put_back(subscription_id=subscription.pk, now=later, by="staff:1")
         assert run(InstantGateway(), now=later) == ["succeeded"]
         note = SubscriptionTransition.objects.get()
         assert (note.by, note.reason) == ("staff:1", "unparked: second_charge_within_20_hours")

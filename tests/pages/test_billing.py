@@ -66,7 +66,7 @@ class TestInvoicePage:
         invoice = found_documents.with_contents(Invoice.objects.filter(kind="change")).get()
         page.goto(f"{live_server.url}/invoices/{invoice.pk}")
         expect(page.get_by_text("From June 16, 2026 on 15 of them are unused")).to_be_visible()
-        expect(page.get_by_text("€6.50", exact=True).last).to_be_visible()
+        expect(page.get_by_text("€1.50", exact=True).last).to_be_visible()
         page.set_viewport_size({"width": 360, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") == 360
         page.set_viewport_size({"width": 1280, "height": 1400})

@@ -264,23 +264,26 @@ billing.taxrate              v        -        -        v        vacd
 billing.journalentry         v        -        -        v        v
 billing.tieout               v        -        -        v        v
 billing.invoice              v        -        -        v        v
-billing.planfamily           v        -        -        v        vacd
+billing.creditnote           v        -        -        v        v
+billing.planfamily           v        -        -        vac      vacd
 billing.plan                 v        -        -        vac      vac
 billing.price                v        -        -        va       va
-billing.coupon               v        -        -        v        vacd
+billing.coupon               v        -        -        vac      vac
 billing.paymentattempt       v        -        -        v        v
 billing.paymentmethod        v        -        -        v        v
 billing.webhookevent         v        -        -        v        v
 billing.refund               v        -        -        v        v
 billing.dispute              v        -        -        v        v
+billing.fraudwarning         v        -        -        v        v
 billing.subscription         v        -        -        v        v
+billing.parkedsubscription   v        -        -        v        v
 billing.trial                v        -        -        v        v
 billing.cancellation         v        -        -        v        v
 billing.withdrawal           v        -        -        v        v
 billing.pricenotice          v        -        -        v        v
 billing.reminder             v        -        -        v        v
-billing.consumerlaw          v        -        -        v        vacd
-billing.legaldocument        v        -        -        v        va
+billing.consumerlaw          v        -        -        vac      vacd
+billing.legaldocument        v        -        -        va       va
 billing.recurringrevenueday  v        -        -        v        v
 catalog.personmerge          v        vc       v        -        vc
 """
@@ -290,6 +293,9 @@ ADMIN_PAGES: Mapping[str, Collection[str]] = {
     # Superusers alone: staff set their passwords themselves, by a code in their mail.
     "/admin/accounts/user/<id>/password/": [],
     "/admin/billing/recurringrevenueday/export/<slug:what>": ["billing", "administrator"],
+    "/admin/billing/invoice/<uuid:pk>/pdf/": ["support", "billing", "administrator"],
+    "/admin/billing/creditnote/<uuid:pk>/pdf/": ["support", "billing", "administrator"],
+    "/admin/billing/dispute/<int:pk>/evidence/": ["billing", "administrator"],
     "/admin/catalog/ingestrun/<uuid:run_id>/problems.<str:extension>": [
         "support",
         "content",

@@ -61,6 +61,7 @@ def subscribe(viewer: Viewer, *, now: datetime) -> None:
         price_id=price.pk,
         quoted_amount=price.amount,
         country=viewer.country,
+        seen=viewer.country,
         billing_tz=viewer.time_zone,
         request_key=_request_key(account),
         gateway=gateway,

@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 
 from billing import selectors, stripe_gateway
 from billing.models import Dispute, Invoice, PaymentAttempt, PaymentMethod, Price, Refund, Subscription
+from billing.places import Place
 from billing.rules import Status
 from billing.selectors import consumers
 from billing.services import (
@@ -201,10 +202,12 @@ class People:
         said: dict[str, Any] = {
             "account_id": person.account_id,
             "price_id": price.pk,
-            "country": person.country,
             "billing_tz": person.zone,
         }
+        there = Place(person.country)
         bought: dict[str, Any] = said | {
+            "country": person.country,
+            "seen": person.country,
             "agreement": self._agreement(person, chance),
             "request_key": self.world.key(person.account_id),
             "now": self.world.now,
@@ -214,10 +217,10 @@ class People:
             self.world.acts["trials"] += 1
             return trials.start(**bought, coupon=coupon)
         try:
-            quoted = forecasts.purchase(**said, coupon=coupon, now=self.world.now)
+            quoted = forecasts.purchase(**said, place=there, coupon=coupon, now=self.world.now)
         except DomainError:
             coupon = ""
-            quoted = forecasts.purchase(**said, coupon="", now=self.world.now)
+            quoted = forecasts.purchase(**said, place=there, coupon="", now=self.world.now)
         self.world.acts["coupons"] += bool(coupon)
         return subscriptions.subscribe(
             **bought, coupon=coupon, quoted_amount=quoted.first.total, gateway=self.world.gateway
@@ -241,7 +244,7 @@ class People:
     def _return(self, person: Person, chance: Random) -> object:
         now = self.world.now
         try:
-            offer = returning.offer(account_id=person.account_id, country=person.country, now=now)
+            offer = returning.offer(account_id=person.account_id, place=Place(person.country), now=now)
         except subscriptions.NoSubscription:
             price = self._price(person, "basic", "month")
             return price is not None and self._buy(person, price, "", chance)
@@ -249,6 +252,7 @@ class People:
             account_id=person.account_id,
             quoted_amount=offer.amount,
             country=person.country,
+            seen=person.country,
             request_key=self.world.key(person.account_id),
             gateway=self.world.gateway,
             now=now,

@@ -15,6 +15,7 @@ JSON bodies:
     POST authenticate {"kind": "payment_intent" | "setup_intent", "id", "passed"}: what the customer tells the bank
     POST card {"payment_method", "brand", "last4", "exp_month", "exp_year", "country", "behaves_like", "wallet"}: what its bank changes
     POST dispute {"charge", "reason"};  POST fraud_warning {"charge"};  POST decide {"dispute", "won"}
+    POST payout {"currency"}: all of it;  POST settle_payout {"payout", "paid"}
     GET  books     every charge that moved money, and the net by currency
     GET  deliveries   how many webhooks wait
     POST reset     forget everything

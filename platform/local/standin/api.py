@@ -28,7 +28,7 @@ EXPANDABLE = {
     "latest_charge": ("charge",),
     "payment_intent": ("payment_intent",),
     "payment_method": ("payment_method",),
-    "source": ("charge", "refund", "dispute"),
+    "source": ("charge", "refund", "dispute", "payout"),
 }
 """Members that hold an id, with the kinds of object that it may name."""
 

@@ -71,6 +71,14 @@ class Control:
         """Close a dispute."""
         return self._post("decide", dispute=dispute, won=won)
 
+    def pay_out(self, currency: str) -> dict[str, Any]:
+        """Pay out all that the balance holds in a currency."""
+        return self._post("payout", currency=currency)
+
+    def settle_payout(self, payout: str, *, paid: bool) -> dict[str, Any]:
+        """Let a payout arrive, or come back."""
+        return self._post("settle_payout", payout=payout, paid=paid)
+
     def charges(self) -> list[dict[str, Any]]:
         """Answer every charge that moved money."""
         found: list[dict[str, Any]] = self._get("books")["charges"]

@@ -13,7 +13,7 @@ from local.standin.api import Api
 from local.standin.call import Call
 from local.standin.cards import card_of_number
 from local.standin.faults import Fault, Faults, WebhookFaults
-from local.standin.resources import disputes, payment_intents, setup_intents
+from local.standin.resources import disputes, payment_intents, payouts, setup_intents
 from local.standin.wire import StripeError
 from local.standin.world import World
 
@@ -28,7 +28,7 @@ IN_BOOKS = (
     "disputed",
     "created",
 )
-WRITING = {"authenticate", "card", "dispute", "fraud_warning", "decide"}
+WRITING = {"authenticate", "card", "dispute", "fraud_warning", "decide", "payout", "settle_payout"}
 """Acts on objects; each is whole or not at all."""
 
 
@@ -94,6 +94,19 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True):
     won: bool
 
 
+class Payout(msgspec.Struct, forbid_unknown_fields=True):
+    """All that the balance holds in a currency, to be paid out."""
+
+    currency: str
+
+
+class PayoutOutcome(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether a payout arrives."""
+
+    payout: str
+    paid: bool
+
+
 class Controls:
     """The acts by which a test, or a person at the bank's page, drives the stand-in."""
 
@@ -114,6 +127,8 @@ class Controls:
             ("POST", "dispute"): (Dispute, lambda of: disputes.open_on(world, of.charge, reason=of.reason)),
             ("POST", "fraud_warning"): (FraudWarning, lambda of: disputes.warn(world, of.charge)),
             ("POST", "decide"): (Decision, lambda of: disputes.decide(world, of.dispute, won=of.won)),
+            ("POST", "payout"): (Payout, lambda of: payouts.pay_out(world, currency=of.currency)),
+            ("POST", "settle_payout"): (PayoutOutcome, lambda of: payouts.settle(world, of.payout, paid=of.paid)),
             ("GET", "books"): (Nothing, self._books),
             ("GET", "deliveries"): (Nothing, lambda _: {"waiting": world.store.waiting()}),
             ("POST", "reset"): (Nothing, self._reset),

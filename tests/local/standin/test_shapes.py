@@ -186,6 +186,11 @@ def walk_books(api: Recorder) -> None:
     api.get("balance")
     (entry, *_) = api.get("balance_transactions")["data"]
     api.get(f"balance_transactions/{entry['id']}")
+    payout = api.post("payouts", amount="100", currency="usd", metadata={"a": "b"}, description="By hand")["id"]
+    api.get(f"payouts/{payout}", expand=["balance_transaction"])
+    api.get("payouts", status="pending")
+    api.post("payouts", amount="99999999999", currency="usd")
+    api.post("payouts", amount="100")
     (event, *_) = api.get("events", limit="100")["data"]
     api.get(f"events/{event['id']}")
     endpoint = api.post("webhook_endpoints", url="http://shop.example/hooks", enabled_events=["*"])["id"]

@@ -91,7 +91,7 @@ def warn(world: World, charge_id: str) -> Object:
         {
             "id": world.new_id("issfr"),
             "object": "radar.early_fraud_warning",
-            "actionable": True,
+            "actionable": not charge["disputed"] and charge["amount_refunded"] < charge["amount"],
             "charge": charge_id,
             "created": world.now(),
             "fraud_type": "misc",

@@ -1,0 +1,49 @@
+"""Answering a dispute: the evidence goes to the bank through the gateway, as often as staff have better one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import transaction
+
+from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable
+from billing.models import Dispute
+from billing.selectors import evidence
+from billing.services import disputes
+from billing.services.cards import PaymentServiceUnavailable
+from core.errors import DomainError
+
+WANTED = ("needs_response", "warning_needs_response", "under_review", "warning_under_review")
+
+
+class EvidenceNotWanted(DomainError):
+    """The dispute is decided, or its time for evidence is over."""
+
+    code: ClassVar[str] = "evidence_not_wanted"
+    title: ClassVar[str] = "The bank takes no evidence any more: this dispute is decided, or its deadline is over."
+    status: ClassVar[int] = 409
+
+
+def submit(*, dispute_id: int, gateway: Gateway, now: datetime, by: str) -> Dispute:
+    """Submit what we hold for a payment in dispute. It may be done again until the deadline, with what was learned meanwhile.
+
+    Raises EvidenceNotWanted, PaymentServiceUnavailable.
+    """
+    dispute = Dispute.objects.select_related("attempt").get(pk=dispute_id)
+    if dispute.status not in WANTED or (dispute.due_by is not None and dispute.due_by <= now):
+        raise EvidenceNotWanted
+    texts = evidence.pack(dispute, with_files=False).texts
+    key = f"evidence_{dispute.pk}_{now:%Y%m%d%H%M%S}"
+    try:
+        found = gateway.submit_evidence(dispute.gateway_id, texts=texts, idempotency_key=key)
+    except GatewayRefused as error:
+        raise EvidenceNotWanted from error
+    except GatewayUnavailable as error:
+        raise PaymentServiceUnavailable from error
+    with transaction.atomic():
+        disputes.record(found=found, now=now)
+        locked = Dispute.objects.locked().get(pk=dispute_id)
+        locked.submitted_at, locked.submitted_by = now, by
+        locked.save(update_fields=["submitted_at", "submitted_by"])
+    return locked

@@ -1,0 +1,73 @@
+"""Early fraud warnings: most of them become disputes, and a payment that is given back before cannot be disputed.
+
+A payment up to FRAUD_WARNING_REFUND_LIMIT is given back in full at once and its subscription ends: what a dispute costs in
+fees, and counts for with the card networks, is more. A larger one, or one that cannot be given back, parks the
+subscription: nothing more is charged until staff have looked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from billing import rules
+from billing.gateway import FraudWarning as Found
+from billing.models import FraudWarning, Invoice, PaymentAttempt, Refund, Subscription
+from billing.services import refunds, settlement
+from billing.services.settlement import SYSTEM, Changes
+
+PARKED = "early_fraud_warning"
+Action = FraudWarning.Action
+
+
+@transaction.atomic
+def record(*, found: Found, now: datetime) -> bool:
+    """Act on a warning, once however often it is told; answers False if its payment is unknown."""
+    attempt = PaymentAttempt.objects.select_related("invoice").filter(gateway_id=found.payment_intent).first()
+    if attempt is None or not found.payment_intent:
+        return False
+    # A gift is bought without one.
+    subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
+    invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
+    if FraudWarning.objects.filter(gateway_id=found.id).exists():
+        return True
+    refund = _give_back(attempt, now=now) if found.actionable else None
+    changes = Changes()
+    if refund is not None:
+        action = Action.REFUNDED
+        if subscription and subscription.status in rules.LIVE and subscription.status != rules.Status.INCOMPLETE:
+            settlement.cancel(subscription, changes, by=SYSTEM, reason=PARKED, now=now)
+    elif found.actionable and invoice.status == Invoice.Status.PAID and refunds.refundable(invoice):
+        action = Action.PARKED
+        if subscription and subscription.status in rules.LIVE and subscription.parked_at is None:
+            settlement.park(subscription, PARKED, changes, now=now)
+    else:
+        action = Action.NONE
+    FraudWarning.objects.create(
+        gateway_id=found.id,
+        attempt=attempt,
+        fraud_type=found.fraud_type[:50],
+        action=action,
+        refund=refund,
+        received_at=now,
+    )
+    changes.write(now=now)
+    return True
+
+
+def _give_back(attempt: PaymentAttempt, *, now: datetime) -> Refund | None:
+    """Ask for what the card paid, if that is little enough; a worker sends it within minutes."""
+    invoice = attempt.invoice
+    left = refunds.refundable(invoice)
+    if not 0 < left <= settings.FRAUD_WARNING_REFUND_LIMIT:
+        return None
+    try:
+        with transaction.atomic():
+            # The limit is the second person's word.
+            return refunds.request(
+                invoice_id=invoice.pk, amount=left, reason=PARKED, by=SYSTEM, now=now, owed_by_law=True
+            )
+    except refunds.NotRefundable:
+        return None
