@@ -132,7 +132,7 @@ class TestErasure:
         assert customer_at_stripe not in [row.gateway_id for row in PaymentCustomer.objects.all()]
         assert address not in str(list(OutgoingEmail.objects.values()))
         assert trace()["account"] == (True, False, "")
-        assert [name for name, _ in trace()["steps"]] == ["billing", "accounts", "core"]
+        assert [name for name, _ in trace()["steps"]] == ["billing", "catalog", "accounts", "core"]
         assert not AuditEntry.objects.filter(account=customer.account).exclude(address=None, detail={}).exists()
 
         report = StringIO()
@@ -228,6 +228,7 @@ class TestKilledErasure:
         assert trace() == {
             "steps": [
                 ("billing", {"billing.PaymentMethod": 1, "billing.CardSetup": 1, "billing.PaymentCustomer": 1}),
+                ("catalog", {}),
                 (
                     "accounts",
                     {
