@@ -2,7 +2,7 @@
 a passkey's name has an end.
 
 django-allauth takes a code for three periods of 30 seconds, since clocks differ, and forgets after one that it was
-used: see docs/adr/0064. It limits a passkey's name when it is changed, and not when it is given.
+used: see docs/adr/0032. It limits a passkey's name when it is changed, and not when it is given.
 """
 
 from __future__ import annotations

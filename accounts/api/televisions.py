@@ -1,6 +1,6 @@
 """Television sign-in: for the television, after RFC 8628; for the person, in our API and on the page /tv.
 
-The television's two endpoints speak OAuth to the letter, errors included (docs/adr/0007), so they are
+The television's two endpoints speak OAuth to the letter, errors included (docs/adr/0006), so they are
 neither below /api/v1 nor in its description.
 """
 

@@ -1,4 +1,4 @@
-"""What a thief of a password or of a phone keeps after the owner acted. See docs/adr/0063."""
+"""What a thief of a password or of a phone keeps after the owner acted. See docs/adr/0031."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class TestChangeOfAddress:
         assert mails_to("old@example.com") == ["account/email/email_changed"]
         assert mails_to("new@example.com") == ["account/email/email_confirmation"]
         assert app.call("get", "/api/v1/account").json()["email"] == "new@example.com"
-        # The owner who did not change it themselves must be able to act: see docs/adr/0063.
+        # The owner who did not change it themselves must be able to act: see docs/adr/0031.
         assert status(television) == 200
         assert AuditEntry.objects.filter(act="email_changed", account=account).count() == 1
 
