@@ -53,7 +53,8 @@ def about(somebody: Person) -> list[Holding]:
     reasons = personal_data.reasons_to_keep()
     found = []
     for model in sorted(apps.get_models(include_auto_created=True), key=lambda model: model._meta.label):
-        condition = _condition(model, somebody) if model._meta.managed else None
+        has_table = model._meta.managed and not model._meta.proxy
+        condition = _condition(model, somebody) if has_table else None
         rows = model._default_manager.filter(condition).count() if condition is not None else 0
         if rows:
             found.append(Holding(model._meta.label, rows, reasons.get(model._meta.label, "")))

@@ -121,10 +121,12 @@ def _find(
     return visible.ids(_RANKED, parameters)
 
 
-# Exact names first, then names that begin so, then by where the words are; the more popular among equals.
+# Exact names first, then names that begin with these words, then those that have them, then those in which the last word
+# is only begun, then by where the words are; the more popular among equals.
 # An episode comes after what stands alone.
 _SCORE = """
     (CASE WHEN document.name = %(name)s::text THEN 4 WHEN document.name LIKE %(name)s::text || ' %%' THEN 2
+          WHEN ' ' || document.name || ' ' LIKE '%% ' || %(name)s::text || ' %%' THEN 1.5
           WHEN document.name LIKE %(name)s::text || '%%' THEN 1 ELSE 0 END
      + 2 * ts_rank('{0.05, 0.3, 0.6, 1.0}', document.words, %(words)s::tsquery, 1))
     * CASE WHEN document.is_part THEN 0.4 ELSE 1 END + document.standing / 10

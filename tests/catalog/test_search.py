@@ -187,15 +187,16 @@ class TestEpisodes:
 
 
 class TestOrder:
-    def test_is_exact_names_first_then_beginnings_then_the_rest(self) -> None:
+    def test_is_exact_names_first_then_whole_words_then_beginnings_then_the_rest(self) -> None:
         lines = [
             movie(1, titles={"en": "Return of the Pier"}),
             movie(2, titles={"en": "Pier Twelve"}),
             movie(3, titles={"en": "Pier"}),
             movie(4, titles={"en": "Sea"}, people=[{"name": "Anna Pier", "job": "actor"}]),
+            movie(5, titles={"en": "Pierhead"}),
         ]
         ingest(feed(*lines), ProviderFactory.create())
-        assert find("pier") == ["Pier", "Pier Twelve", "Return of the Pier", "Sea"]
+        assert find("pier") == ["Pier", "Pier Twelve", "Return of the Pier", "Pierhead", "Sea"]
 
     def test_prefers_the_popular_among_equals(self) -> None:
         ingest(feed(*(movie(number, titles={"en": "Pier"}) for number in range(3))), ProviderFactory.create())
