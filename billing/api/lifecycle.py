@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing import stripe_gateway
-from billing.api import lifecycle_serializers as serializers
+from billing.api import serializers
 from billing.api.serializers import SubscribedSerializer, SubscriptionSerializer
 from billing.api.views import account_of, agreement, declared_by, for_clients, place_of, seen_of
 from billing.selectors import consumers

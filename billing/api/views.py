@@ -21,7 +21,7 @@ from accounts.api.permissions import Reach
 from accounts.models import User
 from billing import selectors, stripe_gateway, tasks
 from billing.api import serializers
-from billing.api.lifecycle_serializers import CancelSerializer
+from billing.api.serializers import CancelSerializer
 from billing.models import Invoice
 from billing.places import Place
 from billing.selectors import explanations, whereabouts

@@ -16,8 +16,15 @@ from django.db import transaction
 from billing import rules
 from billing.models import Subscription
 from billing.services import cycles, records
-from billing.services.subscriptions import NotParked
 from core.errors import DomainError
+
+
+class NotParked(DomainError):
+    """The subscription is in the schedule already."""
+
+    code: ClassVar[str] = "not_parked"
+    title: ClassVar[str] = "This subscription is not parked."
+    status: ClassVar[int] = 409
 
 
 class WaitsForTheBank(DomainError):

@@ -114,16 +114,16 @@ def _floor_per_second(count: int) -> float:
     """Write again, as copies, the rows of `count` renewals in batches; answers renewals a second."""
     from django.db import connection, transaction
 
-    from billing.services import renewals
+    from billing.services.renewals.running import BATCH
     from tests.benchmarks.renewal_rows import copy_batch
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT min(sequence) FROM billing_invoice WHERE status = 'paid'")
         (first,) = cursor.fetchone()
     began = time.perf_counter()
-    for start in range(first, first + count, renewals.BATCH):
+    for start in range(first, first + count, BATCH):
         with transaction.atomic():
-            copy_batch(start, min(start + renewals.BATCH, first + count))
+            copy_batch(start, min(start + BATCH, first + count))
     return count / (time.perf_counter() - began)
 
 

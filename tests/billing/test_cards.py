@@ -18,6 +18,7 @@ from billing import stripe_gateway
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import PaymentAttempt, PaymentMethod, Subscription, WebhookEvent
 from billing.services import card_care, renewals, webhooks
+from billing.services.renewals import claiming
 from core.clock import now
 from tests.billing.customers import Customer
 from tests.billing.instant import InstantGateway
@@ -277,7 +278,7 @@ class TestRemovingWhileARenewalIsClaimed:
 
         with ThreadPoolExecutor(1) as pool:
             with transaction.atomic():
-                renewals._claim(now=NOW, size=1)
+                claiming.claim(now=NOW, size=1)
                 other = pool.submit(remove)
                 deadline = time.monotonic() + 60
                 while not self.somebody_waits() and not other.done():

@@ -34,7 +34,7 @@ from billing import stripe_gateway, tasks
 from billing.gateway import ChargeOutcome
 from billing.models import Invoice, JournalEntry, NumberSeries, PaymentAttempt, Subscription, WebhookEvent
 from billing.services import payments, renewals, webhooks
-from billing.stripe_gateway import StripeGateway
+from billing.stripe_gateway import StripeGateway, client
 from local.postgres import Cluster, binaries, claim_home
 from local.throwaway import free_port
 from tests.billing.customers import Customer
@@ -101,7 +101,7 @@ class TestGateway:
         self, standin: Standin, record_property: Record, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         due = world(standin)
-        monkeypatch.setattr(stripe_gateway, "READ_TIMEOUT", 0.2)
+        monkeypatch.setattr(client, "READ_TIMEOUT", 0.2)
         impatient = StripeGateway(configured.STRIPE_SECRET_KEY, standin.url, 100, 25)
         standin.control.fault("latency", seconds=0.6, path="/v1/payment_intents", times=DUE)
         renewals.run(gateway=impatient, clock=lambda: due, limit=100)

@@ -25,7 +25,9 @@ from billing.models import (
     Subscription,
     SubscriptionTransition,
 )
-from billing.services import parking, payments, plans, renewals, settlement, subscriptions
+from billing.services import parking, payments, plans, renewals, subscriptions
+from billing.services.renewals import claiming, running
+from billing.services.settlement import ordinary
 from core.models import OutboxEvent
 from tests.billing.instant import InstantGateway
 from tests.billing.reading import read_as_a_whole
@@ -39,8 +41,8 @@ DECLINED = ChargeOutcome(OutcomeKind.DECLINED, "pi_1", "insufficient_funds")
 @pytest.fixture
 def one_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settle a batch as a whole before the next is claimed, however slow this machine is."""
-    monkeypatch.setattr(renewals, "MOST_UNDER_WAY", renewals.FIRST_BATCH)
-    monkeypatch.setattr(renewals, "SETTLE_SECONDS", 60)
+    monkeypatch.setattr(running, "MOST_UNDER_WAY", running.FIRST_BATCH)
+    monkeypatch.setattr(running, "SETTLE_SECONDS", 60)
 
 
 def run(gateway: InstantGateway, *, now: datetime = LATER) -> list[str]:
@@ -124,29 +126,29 @@ class TestRenew:
         assert Invoice.objects.count() == 3
 
     def test_reads_the_clock_for_each_batch(self, one_batch_at_a_time: None) -> None:
-        make_due(renewals.FIRST_BATCH + 1, price=PriceFactory.create(), due_at=NOW)
+        make_due(running.FIRST_BATCH + 1, price=PriceFactory.create(), due_at=NOW)
         minutes = itertools.count()
         handled = renewals.run(
             gateway=InstantGateway(), clock=lambda: NOW + timedelta(minutes=next(minutes)), limit=1000
         )
-        assert len(handled) == renewals.FIRST_BATCH + 1
+        assert len(handled) == running.FIRST_BATCH + 1
         made = PaymentAttempt.objects.values_list("created_at", flat=True).distinct().count()
         settled = PaymentAttempt.objects.values_list("settled_at", flat=True).distinct().count()
         assert (made, settled) == (2, 2)
 
     def test_ends_when_the_gateway_gives_no_answers(self, one_batch_at_a_time: None) -> None:
-        make_due(renewals.FIRST_BATCH * 3, price=PriceFactory.create(), due_at=NOW)
+        make_due(running.FIRST_BATCH * 3, price=PriceFactory.create(), due_at=NOW)
         unknown = ChargeOutcome(OutcomeKind.UNKNOWN, code="no_answer")
         handled = renewals.run(gateway=InstantGateway(unknown), clock=lambda: NOW, limit=1000)
-        assert [each.outcome for each in handled] == ["unknown"] * renewals.FIRST_BATCH
-        assert PaymentAttempt.objects.filter(state="sent").count() == renewals.FIRST_BATCH
+        assert [each.outcome for each in handled] == ["unknown"] * running.FIRST_BATCH
+        assert PaymentAttempt.objects.filter(state="sent").count() == running.FIRST_BATCH
 
     def test_settled_by_the_batch_says_what_settled_one_by_one_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
         said = []
         for one_by_one in (False, True):
             (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
             if one_by_one:
-                monkeypatch.setattr(settlement, "_settle_ordinary", lambda decided, *, now: set())
+                monkeypatch.setattr(ordinary, "settle_ordinary", lambda decided, *, now: set())
             assert run(InstantGateway()) == ["succeeded"]
             made = Subscription.objects.values(
                 "status", "period_index", "paid_through", "next_step", "next_bill_at", "claimed_until",
@@ -453,7 +455,7 @@ class TestTwoWorkers:
     @pytest.mark.story("job enqueued twice")
     @pytest.mark.story("invoice number given twice")
     def test_charge_each_subscription_once_and_number_without_gaps(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(renewals, "BATCH", 7)
+        monkeypatch.setattr(running, "BATCH", 7)
         make_due(60, price=PriceFactory.create(), due_at=NOW)
         gateway = InstantGateway()
         outcomes = at_once(*[lambda: run(gateway)] * 3)
@@ -470,7 +472,7 @@ class TestTwoWorkers:
     def test_leave_no_gap_where_a_transaction_failed(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW)
         with transaction.atomic():
-            renewals._claim(now=LATER, size=5)
+            claiming.claim(now=LATER, size=5)
             transaction.set_rollback(True)
         run(InstantGateway())
         assert Invoice.objects.get().sequence == 1

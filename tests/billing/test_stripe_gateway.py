@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from billing import stripe_gateway
 from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind
-from billing.stripe_gateway import InvalidWebhook
+from billing.stripe_gateway import InvalidWebhook, client
 from tests.standin import Standin
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,7 +179,7 @@ class TestCharge:
         self, standin: Standin, customer: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         params = charge_params(customer, save_card(gateway, standin, customer))
-        monkeypatch.setattr(stripe_gateway, "READ_TIMEOUT", 0.2)
+        monkeypatch.setattr(client, "READ_TIMEOUT", 0.2)
         impatient = stripe_gateway.StripeGateway("sk_test_throwaway", standin.url, 100, 25)
         standin.control.fault("latency", seconds=0.6)
         assert impatient.charge(params=params, idempotency_key="att_1").code == "no_answer"

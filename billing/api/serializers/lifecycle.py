@@ -1,4 +1,4 @@
-"""What goes in and out where a subscription begins, rests, comes back and ends."""
+"""Where a subscription begins, rests, comes back and ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from billing import rules
-from billing.api.serializers import AgreementSerializer, PriceSerializer, TimeZoneSerializer
+from billing.api.serializers.plans import PriceSerializer
+from billing.api.serializers.subscriptions import AgreementSerializer, TimeZoneSerializer
 from billing.models import Cancellation, LegalDocument, Withdrawal
 from core.api.serializers import InputSerializer, TextField
 

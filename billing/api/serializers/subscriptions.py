@@ -1,0 +1,153 @@
+"""Subscriptions: bought, shown and changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import available_timezones
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from billing import rules
+from billing.api.serializers.plans import PlanSerializer, PriceSerializer
+from billing.models import Quote, Subscription
+from billing.selectors import consumers
+from billing.services import forecasts
+from core import clock
+from core.api.serializers import InputSerializer
+
+
+class TimeZoneSerializer(InputSerializer):
+    """Whose calendar to follow."""
+
+    time_zone = serializers.CharField(
+        default="UTC", max_length=64, help_text="IANA zone whose calendar the billing follows, such as Europe/Berlin."
+    )
+
+    def validate_time_zone(self, name: str) -> str:
+        if name not in available_timezones():
+            raise serializers.ValidationError("This is no IANA time zone, such as Europe/Berlin.", "unknown_time_zone")
+        return name
+
+
+class AgreementSerializer(InputSerializer):
+    """What the buyer has ticked."""
+
+    documents = serializers.ListField(
+        child=serializers.UUIDField(),
+        default=list,
+        max_length=20,
+        help_text="Ids of the documents from GET legal-documents that the customer agreed to.",
+    )
+
+
+class SubscribeSerializer(TimeZoneSerializer, AgreementSerializer):
+    """What to buy, and what the customer was shown that it costs."""
+
+    price = serializers.UUIDField()
+    quoted_amount = serializers.IntegerField(
+        min_value=0,
+        max_value=2**53 - 1,
+        help_text="What the customer was shown for the first period in minor units, tax and coupon included.",
+    )
+    coupon = serializers.CharField(default="", allow_blank=True, max_length=40)
+
+
+class NextBillSerializer(serializers.Serializer[Any]):
+    """A charge to come; minor units."""
+
+    at = serializers.DateTimeField()
+    amount = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
+class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
+    """A subscription and where it stands."""
+
+    plan = PlanSerializer(source="price.plan")
+    price = PriceSerializer()
+    status = serializers.ChoiceField(choices=[str(status) for status in rules.Status])
+    next_price = PriceSerializer(
+        source="pending_price", allow_null=True, help_text="What the next period is billed by, after a downgrade."
+    )
+    next_bill = serializers.SerializerMethodField(
+        help_text="What is charged next and when, tax and coupon included; null where nothing is."
+    )
+    withdraw_until = serializers.SerializerMethodField(
+        help_text="Until when the contract can be withdrawn from; null where it cannot any more."
+    )
+
+    class Meta:
+        model = Subscription
+        fields = [
+            "id",
+            "status",
+            "plan",
+            "price",
+            "paid_through",
+            "next_bill_at",
+            "cancel_at",
+            "pause_at",
+            "resume_at",
+            "next_price",
+            "next_bill",
+            "withdraw_until",
+            "country",
+            "moves_at",
+            "billing_tz",
+            "created_at",
+            "ended_at",
+        ]
+
+    @extend_schema_field(NextBillSerializer(allow_null=True))
+    def get_next_bill(self, subscription: Subscription) -> dict[str, Any] | None:
+        bill = forecasts.next_bill(subscription, now=clock.now())
+        return NextBillSerializer(bill).data if bill else None
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_withdraw_until(self, subscription: Subscription) -> datetime | None:
+        until = consumers.withdrawal_ends(subscription, consumers.law_of(subscription.country))
+        return until if until and subscription.ended_at is None and until > clock.now() else None
+
+
+class ChangeSerializer(InputSerializer):
+    """The price to change to."""
+
+    price = serializers.UUIDField()
+
+
+class QuoteLineSerializer(serializers.Serializer[Any]):
+    """One amount of a quote; credits are negative."""
+
+    description = serializers.CharField()
+    amount = serializers.IntegerField()
+    tax = serializers.IntegerField()
+
+
+class QuoteSerializer(serializers.ModelSerializer[Quote]):
+    """What an upgrade costs. Accepting it charges `total`, and nothing else."""
+
+    lines = QuoteLineSerializer(many=True)
+
+    class Meta:
+        model = Quote
+        fields = ["id", "currency", "total", "lines", "expires_at"]
+
+
+class PaymentSerializer(serializers.Serializer[Any]):
+    """Where the first payment stands."""
+
+    status = serializers.ChoiceField(choices=["succeeded", "requires_action", "unknown"])
+    client_secret = serializers.CharField(
+        allow_blank=True, help_text="With requires_action: confirm this PaymentIntent at Stripe."
+    )
+    publishable_key = serializers.CharField()
+    api_base = serializers.CharField()
+
+
+class SubscribedSerializer(serializers.Serializer[Any]):
+    """A subscription just bought. Access begins when the payment has succeeded."""
+
+    subscription = SubscriptionSerializer()
+    payment = PaymentSerializer()

@@ -1,0 +1,203 @@
+"""Claiming a batch: it is locked, decided, invoiced, numbered and given its attempts in one transaction.
+
+A killed worker leaves either nothing or claimed subscriptions with attempts that the sweeper settles.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from billing import rules
+from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.models import Invoice, Subscription, SubscriptionTransition
+from billing.selectors.whereabouts import Move
+from billing.services import _rows, cycles, invoicing, records, settlement
+from billing.services.invoicing import Charge
+from billing.services.renewals.deciding import Decision, decide
+from billing.services.renewals.facts import Facts
+from billing.services.renewals.reports import Handled, charged, entry
+from billing.services.settlement import SYSTEM, Changes
+
+logger = logging.getLogger(__name__)
+CLAIM = timedelta(hours=1)
+"""How long a claimed subscription stays out of the scan; settling ends it, the sweeper outlasts it."""
+NO_CARD = ChargeOutcome(OutcomeKind.DECLINED, code="no_payment_method")
+COVERED = ChargeOutcome(OutcomeKind.SUCCEEDED, code="paid_by_credit")
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a claim committed: attempts to send with their charges, and what needed no charge."""
+
+    attempts: dict[UUID, Charge]
+    handled: list[Handled]
+
+
+def claim_or_park(*, now: datetime, size: int) -> Claimed:
+    """Claim a batch; if the database refuses it, park the one that it refuses so that the others go on."""
+    try:
+        return claim(now=now, size=size)
+    except IntegrityError:
+        logger.exception("A batch of renewals was refused; its subscriptions are claimed one by one.")
+    attempts: dict[UUID, Charge] = {}
+    handled: list[Handled] = []
+    for subscription_id in list(Subscription.objects.due(now).values_list("pk", flat=True)[:size]):
+        try:
+            claimed = claim(now=now, size=1, only=subscription_id)
+        except IntegrityError as error:
+            handled += _park(subscription_id, _constraint(error), now=now)
+        else:
+            attempts |= claimed.attempts
+            handled += claimed.handled
+    return Claimed(attempts, handled)
+
+
+def _constraint(error: IntegrityError) -> str:
+    diagnostics = getattr(error.__cause__, "diag", None)
+    return str(getattr(diagnostics, "constraint_name", None) or "integrity_error")
+
+
+@transaction.atomic
+def _park(subscription_id: UUID, reason: str, *, now: datetime) -> list[Handled]:
+    due = list(Subscription.objects.due(now).filter(pk=subscription_id).select_for_update(of=("self",)))
+    facts, changes = Facts(due, now=now), Changes()
+    decision = Decision("parked", reason=reason)
+    for subscription in due:
+        _carry_out(subscription, decision, facts, changes, now=now)
+    changes.write(now=now)
+    return [entry(subscription, facts, decision, "parked") for subscription in due]
+
+
+@transaction.atomic
+def claim(*, now: datetime, size: int, only: UUID | None = None) -> Claimed:
+    """Claim at most `size` due subscriptions, or `only` one, and carry out what needs no charge. Raises IntegrityError."""
+    scan = Subscription.objects.due(now)
+    if only is not None:
+        scan = scan.filter(pk=only)
+    # Locked before it is looked at: what another worker has just done is seen or its row is skipped.
+    due = list(scan.select_for_update(of=("self",), skip_locked=True)[:size])
+    if not due:
+        return Claimed({}, [])
+    facts = Facts(due, now=now)
+    changes, handled = Changes(), []
+    to_bill: list[Charge] = []
+    to_retry: list[Charge] = []
+    for subscription in due:
+        decision = decide(subscription, facts, now=now)
+        if decision.action in {"bill", "retry"} and decision.start and decision.end:
+            if decision.restart is not None:
+                cycles.restart(subscription, decision.restart)
+            if decision.forgiven is not None:
+                reason = f"forgiven: {decision.forgiven.start:%Y-%m-%d} to {decision.forgiven.end:%Y-%m-%d}"
+                changes.transitions.append(cycles.note(subscription, reason, by=SYSTEM, now=now))
+            charge = Charge(
+                subscription=subscription,
+                price=decision.price or facts.prices[subscription.price_id],
+                start=decision.start,
+                end=decision.end,
+                card=facts.cards.get(subscription.account_id),
+                customer=facts.customers.get(subscription.account_id, ""),
+                off_session=True,
+            )
+            (to_bill if decision.action == "bill" else to_retry).append(charge)
+            continue
+        handled.append(entry(subscription, facts, decision, decision.action))
+        _carry_out(subscription, decision, facts, changes, now=now)
+    records.claim([charge.subscription.pk for charge in to_bill + to_retry], until=now + CLAIM)
+    for charge in to_bill:
+        if move := facts.moves.at(charge.subscription, charge.start):
+            changes.transitions.append(_move(charge.subscription, move, now=now))
+        if charge.price.pk != charge.subscription.price_id:
+            charge.subscription.price, charge.subscription.pending_price = charge.price, None
+            records.save(charge.subscription, ["price", "pending_price"])
+            reason = f"price: {charge.price.plan.code}, version {charge.price.version}"
+            changes.transitions.append(cycles.note(charge.subscription, reason, by=SYSTEM, now=now))
+    attempts = _retry(to_retry, facts, changes, handled, now=now)
+    for billed in invoicing.bill(to_bill, now=now) if to_bill else []:
+        if billed.attempt is None and not billed.invoice.due:
+            settlement.mark_paid(billed.invoice, None, billed.charge.subscription, changes, now=now)
+            handled.append(charged(billed.charge, COVERED))
+        elif billed.attempt is None:
+            settlement.record_failure(billed.invoice, None, billed.charge.subscription, changes, now=now)
+            handled.append(charged(billed.charge, NO_CARD))
+        else:
+            attempts[billed.attempt.pk] = billed.charge
+    changes.write(now=now)
+    return Claimed(attempts, handled)
+
+
+def _move(subscription: Subscription, move: Move, *, now: datetime) -> SubscriptionTransition:
+    """Let a claimed subscription be billed in another place from now on, as its customer was told."""
+    subscription.country, subscription.territory = move.place.country, move.place.territory
+    subscription.moves_at = None
+    records.save(subscription, ["country", "territory", "moves_at"])
+    return cycles.note(subscription, f"country: {move.place.taxed_as}", by=SYSTEM, now=now)
+
+
+def _carry_out(
+    subscription: Subscription, decision: Decision, facts: Facts, changes: Changes, *, now: datetime
+) -> None:
+    match decision.action:
+        case "wait":
+            subscription.claimed_until = now + CLAIM
+            changes.subscriptions[subscription.pk] = subscription
+        case "skip":
+            subscription.next_step, subscription.next_bill_at = rules.after_skip(
+                first_failed_at=subscription.first_failed_at or now, now=now
+            )
+            changes.subscriptions[subscription.pk] = subscription
+        case "pause":
+            settlement.pause(subscription, changes, now=now)
+        case "end_trial":
+            settlement.end_trial_unpaid(subscription, facts.prices[subscription.price_id].plan, changes, now=now)
+        case "hold":
+            settlement.put_on_hold(subscription, changes, now=now)
+        case "parked":
+            settlement.park(subscription, decision.reason, changes, now=now)
+            logger.error(
+                "A subscription was parked.",
+                extra={"subscription": str(subscription.pk), "reason": decision.reason},
+            )
+        case _:
+            open_invoice = facts.open_invoices.get(subscription.pk)
+            settlement.cancel_unpaid(
+                Invoice.objects.locked().get(pk=open_invoice.pk) if open_invoice else None,
+                subscription,
+                changes,
+                close_as=Invoice.Status.VOID if decision.action == "canceled" else Invoice.Status.UNCOLLECTIBLE,
+                by=SYSTEM,
+                reason=decision.reason,
+                now=now,
+            )
+
+
+def _retry(
+    charges: Iterable[Charge], facts: Facts, changes: Changes, handled: list[Handled], *, now: datetime
+) -> dict[UUID, Charge]:
+    """Make the next attempt of each open invoice; answers the charges by attempt."""
+    made: dict[UUID, Charge] = {}
+    rows = []
+    for charge in charges:
+        invoice = facts.open_invoices[charge.subscription.pk]
+        if charge.card is None:
+            settlement.record_failure(invoice, None, charge.subscription, changes, now=now)
+            handled.append(charged(charge, NO_CARD))
+            continue
+        attempt = invoicing.new_attempt(
+            invoice,
+            n=facts.tries.get(invoice.pk, 0) + 1,
+            card=charge.card,
+            customer=charge.customer,
+            off_session=True,
+            now=now,
+        )
+        rows.append(attempt)
+        made[attempt.pk] = charge
+    _rows.insert(rows)
+    return made
