@@ -1,4 +1,7 @@
-"""Where each subscription is taxed and why, on invoices too, and the rates of territories."""
+"""Where each subscription is taxed and why, and the rates of territories.
+
+What subscriptions are locked for comes last, so that nothing else is waited for while they are.
+"""
 
 import csv
 from pathlib import Path
@@ -7,33 +10,12 @@ from typing import Any
 import django.db.models.deletion
 from django.db import migrations, models
 
-INVOICE_IMMUTABLE = """
-CREATE FUNCTION billing_invoice_country_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    -- Whose tax it bears is decided when it is finalised; what was issued before the column came is told once.
-    IF OLD.status <> 'draft' AND OLD.country <> '' AND NEW.country <> OLD.country THEN
-        RAISE EXCEPTION 'invoice % is finalised and does not change', OLD.number
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'billing_invoice_immutable';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER billing_invoice_country_immutable BEFORE UPDATE OF country ON billing_invoice
-    FOR EACH ROW EXECUTE FUNCTION billing_invoice_country_immutable();
+TAX_PLACES_STAY = """
 CREATE TRIGGER billing_append_only BEFORE UPDATE OR DELETE ON billing_taxplace
     FOR EACH ROW EXECUTE FUNCTION billing_append_only();
 """
 
-UNDO = """
-DROP TRIGGER billing_append_only ON billing_taxplace;
-DROP TRIGGER billing_invoice_country_immutable ON billing_invoice;
-DROP FUNCTION billing_invoice_country_immutable();
-"""
-
-# An invoice was taxed where its subscription was: until now none has moved.
-TELL_INVOICES = """
-UPDATE billing_invoice invoice SET country = subscription.country FROM billing_subscription subscription
-WHERE subscription.id = invoice.subscription_id AND invoice.country = '' AND subscription.country <> ''
-"""
+UNDO = "DROP TRIGGER billing_append_only ON billing_taxplace"
 
 # Until a day that still belongs to the rate, by mistake: on it there was none.
 CLOSE_GAPS = """
@@ -76,10 +58,26 @@ class Migration(migrations.Migration):
                 ('effective_at', models.DateTimeField(blank=True, help_text='From the boundary then on; empty where it changes nothing.', null=True)),
             ],
         ),
+        migrations.AddField(
+            model_name='taxplace',
+            name='price',
+            field=models.ForeignKey(blank=True, db_index=False, help_text='What the customer was told to pay there.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.price'),
+        ),
         migrations.RemoveConstraint(
             model_name='taxrate',
             name='tax_rate_country_is_iso',
         ),
+        migrations.AlterField(
+            model_name='taxrate',
+            name='country',
+            field=models.CharField(help_text='ISO 3166-1, or with a suffix a part of a country where its tax does not hold: ES-CN.', max_length=8),
+        ),
+        migrations.AddConstraint(
+            model_name='taxrate',
+            constraint=models.CheckConstraint(condition=models.Q(('country__regex', '^[A-Z]{2}(-[A-Z0-9]{1,5})?$')), name='tax_rate_country_is_iso'),
+        ),
+        migrations.RunSQL(CLOSE_GAPS, migrations.RunSQL.noop),
+        migrations.RunPython(load_territories, forget_territories),
         migrations.AddField(
             model_name='billingdetails',
             name='country',
@@ -89,11 +87,6 @@ class Migration(migrations.Migration):
             model_name='billingdetails',
             name='postal_code',
             field=models.CharField(blank=True, db_default='', default='', max_length=12),
-        ),
-        migrations.AddField(
-            model_name='invoice',
-            name='country',
-            field=models.CharField(blank=True, db_default='', default='', help_text='Whose tax it bears, ISO 3166-1.', max_length=2),
         ),
         migrations.AddField(
             model_name='subscription',
@@ -110,20 +103,6 @@ class Migration(migrations.Migration):
             name='country',
             field=models.CharField(blank=True, help_text='Where it is priced and taxed, ISO 3166-1; its latest tax place says why.', max_length=2),
         ),
-        migrations.AlterField(
-            model_name='taxrate',
-            name='country',
-            field=models.CharField(help_text='ISO 3166-1, or with a suffix a part of a country where its tax does not hold: ES-CN.', max_length=8),
-        ),
-        migrations.AddConstraint(
-            model_name='taxrate',
-            constraint=models.CheckConstraint(condition=models.Q(('country__regex', '^[A-Z]{2}(-[A-Z0-9]{1,5})?$')), name='tax_rate_country_is_iso'),
-        ),
-        migrations.AddField(
-            model_name='taxplace',
-            name='price',
-            field=models.ForeignKey(blank=True, db_index=False, help_text='What the customer was told to pay there.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.price'),
-        ),
         migrations.AddField(
             model_name='taxplace',
             name='subscription',
@@ -137,8 +116,5 @@ class Migration(migrations.Migration):
             model_name='taxplace',
             constraint=models.CheckConstraint(condition=models.Q(('territory', ''), models.Q(('country', ''), _negated=True), _connector='OR'), name='tax_place_territory_is_of_country'),
         ),
-        migrations.RunSQL(TELL_INVOICES, migrations.RunSQL.noop),
-        migrations.RunSQL(INVOICE_IMMUTABLE, UNDO),
-        migrations.RunSQL(CLOSE_GAPS, migrations.RunSQL.noop),
-        migrations.RunPython(load_territories, forget_territories),
+        migrations.RunSQL(TAX_PLACES_STAY, UNDO),
     ]

@@ -29,12 +29,19 @@ def timeouts() -> tuple[str, str]:
 @contextmanager
 def locked(table: str) -> Iterator[None]:
     """Hold a table on another connection."""
+    with held(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"):
+        yield
+
+
+@contextmanager
+def held(lock: str) -> Iterator[None]:
+    """Hold what a statement locks, in a transaction on another connection."""
     holding, done = Event(), Event()
 
     def hold() -> None:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+                cursor.execute(lock)
                 holding.set()
                 assert done.wait(30)
         finally:
