@@ -7,9 +7,9 @@ hint that something happened: what is applied is the object as Stripe has it now
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -33,6 +33,7 @@ CARD_EVENTS = {"payment_method.automatically_updated", "payment_method.updated"}
 """A bank has sent a new card, or a new end of the old one."""
 
 Status = WebhookEvent.Status
+Found = TypeVar("Found")
 
 
 class WrongMode(DomainError):
@@ -87,10 +88,10 @@ def _claim(which: Q, *, size: int, now: datetime) -> list[WebhookEvent]:
 
 def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
     if event.type.startswith("charge.dispute."):
-        _apply_dispute(event, gateway=gateway, now=now)
+        _apply_of_payment(event, gateway.dispute, lambda found: disputes.record(found=found, now=now), now=now)
         return
     if event.type.startswith("radar.early_fraud_warning."):
-        _apply_fraud_warning(event, gateway=gateway, now=now)
+        _apply_of_payment(event, gateway.fraud_warning, lambda found: fraud.record(found=found, now=now), now=now)
         return
     if event.type.startswith("refund."):
         _apply_refund(event, gateway=gateway, now=now)
@@ -118,25 +119,16 @@ def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
     _finish(event, Status.PROCESSED, now=now)
 
 
-def _apply_dispute(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
+def _apply_of_payment(
+    event: WebhookEvent, read: Callable[[str], Found], record: Callable[[Found], bool], *, now: datetime
+) -> None:
+    """Record what somebody's bank says of a payment, as Stripe has it now; wait while the payment is not known."""
     try:
-        found = gateway.dispute(_object_id(event))
+        found = read(_object_id(event))
     except (GatewayUnavailable, GatewayRefused):
-        _park(event, "the dispute could not be read", now=now)
+        _park(event, "it could not be read", now=now)
         return
-    if disputes.record(found=found, now=now):
-        _finish(event, Status.PROCESSED, now=now)
-    else:
-        _park(event, "its payment is not known", now=now)
-
-
-def _apply_fraud_warning(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
-    try:
-        found = gateway.fraud_warning(_object_id(event))
-    except (GatewayUnavailable, GatewayRefused):
-        _park(event, "the warning could not be read", now=now)
-        return
-    if fraud.record(found=found, now=now):
+    if record(found):
         _finish(event, Status.PROCESSED, now=now)
     else:
         _park(event, "its payment is not known", now=now)
