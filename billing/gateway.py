@@ -100,7 +100,7 @@ class RefundOutcome:
 
 @dataclass(frozen=True)
 class DisputeState:
-    """A dispute as the gateway has it now; an inquiry moves no money."""
+    """A dispute as the gateway has it now."""
 
     id: str
     payment_intent: str
@@ -110,10 +110,6 @@ class DisputeState:
     status: str
     due_by: datetime | None = None
     """Until when evidence is taken."""
-
-    @property
-    def is_inquiry(self) -> bool:
-        return self.status.startswith("warning_")
 
 
 @dataclass(frozen=True)

@@ -103,11 +103,36 @@ class DisputeQuerySet(models.QuerySet["Dispute"]):
     def locked(self) -> DisputeQuerySet:
         return self.order_by("pk").select_for_update(of=("self",))
 
+    def blocking(self) -> DisputeQuerySet:
+        """Those whose payment we do not have: nothing of it is given back."""
+        return self.exclude(status__in=Dispute.WITH_US)
+
+    def withholding(self) -> DisputeQuerySet:
+        """Those whose payment is withheld until they are decided."""
+        return self.blocking().exclude(status__in=Dispute.GONE)
+
 
 class Dispute(models.Model):
     """A customer's bank takes a payment back. While it is open or lost, nothing is refunded."""
 
-    BLOCKING = ("needs_response", "under_review", "lost")
+    class Standing(models.IntegerChoices):
+        """Where the money is, in the only order in which it moves."""
+
+        ASKED = 0, "asked about"
+        WITHHELD = 1, "withheld"
+        LOST = 2, "lost"
+        WON = 3, "won"
+
+        @classmethod
+        def of(cls, status: str) -> Dispute.Standing:
+            """Answer what a status of Stripe's says of the money. An appeal is made when it is gone."""
+            if status in Dispute.WITH_US:
+                return cls.WON if status == "won" else cls.ASKED
+            return cls.LOST if status in Dispute.GONE else cls.WITHHELD
+
+    WITH_US = ("", "warning_needs_response", "warning_under_review", "warning_closed", "won")
+    GONE = ("lost", "prevented", "appeal_needs_response", "appeal_under_review")
+    DECIDED = ("won", "lost", "prevented", "warning_closed")
 
     gateway_id = models.CharField(max_length=255, unique=True)
     attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="disputes")
@@ -135,6 +160,14 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.gateway_id} {self.status}"
+
+    @property
+    def standing(self) -> Dispute.Standing:
+        return self.Standing.of(self.status)
+
+    @property
+    def is_decided(self) -> bool:
+        return self.status in self.DECIDED
 
 
 class FraudWarning(models.Model):

@@ -292,7 +292,7 @@ def _seller(moment: datetime) -> Party:
 def _buyer(invoice: Invoice, moment: datetime, words: Words) -> Party:
     account = invoice.account
     details = BillingDetails.objects.filter(account=invoice.account_id).at(moment).first()
-    country = words.territory(invoice.subscription.country) if invoice.subscription else ""
+    country = words.territory(invoice.country) if invoice.country else ""
     if details is None:
         return Party(account.email, [country] if country else [])
     number = details.tax_id and gettext("VAT number") + f" {details.tax_id}"

@@ -19,8 +19,10 @@ from billing.selectors import documents, exports
 MOST_ROWS = 200
 """Of each kind, the newest: a bank reads pages, not archives."""
 
-# Stripe takes 150,000 characters in all.
 MOST_TEXT = 20_000
+"""Characters that Stripe takes of each text; of all together it takes 150,000, which so few do not reach."""
+MOST_HEADING = 30
+"""Characters of a table's name with what stands around it."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,18 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    def as_text(self) -> str:
-        """Answer one line a row, within what Stripe takes."""
-        lines = ["; ".join(self.head), *("; ".join(row) for row in self.rows)]
-        return "\n".join(lines)[:MOST_TEXT]
+    def as_text(self, most: int) -> str:
+        """Answer one line a row, within so many characters: the newest rows that fit."""
+        head = "; ".join(self.head)
+        lines: list[str] = []
+        left = most - len(head)
+        for row in reversed(self.rows):
+            line = "; ".join(row)
+            left -= len(line) + 1
+            if left < 0:
+                break
+            lines.append(line)
+        return "\n".join([head, *reversed(lines)])
 
     def as_csv(self) -> str:
         """Answer the rows as a file."""
@@ -63,16 +73,16 @@ def pack(dispute: Dispute, *, with_files: bool) -> Pack:
         "customer_name": _buyer(invoice),
         "customer_purchase_ip": next((row[2] for row in consents.rows if row[2]), ""),
         "service_date": _service_dates(invoice),
-        "access_activity_log": sign_ins.as_text() if sign_ins.rows else "",
+        "access_activity_log": sign_ins.as_text(MOST_TEXT) if sign_ins.rows else "",
         "cancellation_policy_disclosure": "\n".join(row[1] for row in consents.rows),
         "uncategorized_text": "\n\n".join(
-            f"{table.name.replace('_', ' ').capitalize()}:\n{table.as_text()}"
+            f"{table.name.replace('_', ' ').capitalize()}:\n{table.as_text(MOST_TEXT // 4 - MOST_HEADING)}"
             for table in (consents, payments, mails, places)
             if table.rows
         ),
     }
     return Pack(
-        texts={name: text for name, text in texts.items() if text},
+        texts={name: text[:MOST_TEXT] for name, text in texts.items() if text},
         tables=(consents, sign_ins, mails, payments, places),
         files=_files(invoice) if with_files else {},
     )
@@ -94,7 +104,10 @@ def archive(evidence: Pack) -> bytes:
 def _product(invoice: Invoice) -> str:
     lines = sorted(invoice.lines.all(), key=lambda line: line.position)
     described = "; ".join(line.description for line in lines)
-    return f"Video streaming subscription, delivered online. Invoice {invoice.number}: {described}."
+    sold = (
+        "Gift of credit for video streaming" if invoice.kind == Invoice.Kind.ONE_OFF else "Video streaming subscription"
+    )
+    return f"{sold}, delivered online. Invoice {invoice.number}: {described}."
 
 
 def _buyer(invoice: Invoice) -> str:

@@ -140,8 +140,7 @@ def _tax(line: InvoiceLine, price: Price, how: dict[str, Any], words: Words) -> 
         if inclusive
         else gettext("To this, %(rate)s tax (%(country)s) is added: %(net)s without it, %(tax)s tax.")
     )
-    subscription = line.invoice.subscription
-    country = (how.get("tax") or {}).get("country") or (subscription.country if subscription else "")
+    country = (how.get("tax") or {}).get("country") or line.invoice.country
     values = {
         "rate": words.rate(line.tax_rate),
         "country": words.territory(country),

@@ -50,8 +50,10 @@ class Words:
         return "" if rate is None else str(format_percent(rate, locale=self._locale, decimal_quantization=False))
 
     def territory(self, code: str) -> str:
-        """Name a country."""
-        return str(self._locale.territories.get(code, code))
+        """Name a country; a part of one by its code behind it: Spain (CN)."""
+        country, _, part = code.partition("-")
+        name = str(self._locale.territories.get(country, country))
+        return f"{name} ({part})" if part else name
 
 
 def card(method: PaymentMethod) -> str:

@@ -1,34 +1,42 @@
 """Disputes: a bank takes a payment back until it is decided whose it is.
 
 While one is open the subscription is parked: nothing is charged and nothing refunded. A won one puts it back
-into the schedule; a lost one ends it.
+into the schedule; a lost one ends it. A decision for the bank may still be reversed, never one for us: another try of
+the bank is another dispute. So what was read late, and tells of an earlier time, changes nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Sum
 
 from billing import amounts, rules
+from billing.amounts import Taxed
 from billing.gateway import DisputeState
-from billing.models import Dispute, Invoice, PaymentAttempt, Subscription
-from billing.services import crediting, gift_sales, ledger, recognition, refunds, settlement
+from billing.models import Dispute, Invoice, JournalLine, PaymentAttempt, Subscription
+from billing.services import crediting, endings, gift_sales, ledger, recognition, refunds, settlement
 from billing.services.ledger import Account, Kind
-from billing.services.settlement import SYSTEM, Changes
+from billing.services.settlement import Changes
 
 PARKED = "dispute_open"
+
+Standing = Dispute.Standing
 
 
 @transaction.atomic
 def record(*, found: DisputeState, now: datetime) -> bool:
     """Record a dispute as the gateway has it now, any number of times; answers False if its payment is unknown."""
-    attempt = PaymentAttempt.objects.select_related("invoice").filter(gateway_id=found.payment_intent).first()
+    attempt = PaymentAttempt.objects.filter(gateway_id=found.payment_intent).first()
     if attempt is None or not found.payment_intent:
         return False
     # A gift is bought without one.
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
-    dispute, new = Dispute.objects.locked().get_or_create(
+    # Refunds of it wait, or have been written.
+    attempt.invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
+    dispute, _ = Dispute.objects.locked().get_or_create(
         gateway_id=found.id,
         defaults={
             "attempt": attempt,
@@ -39,47 +47,63 @@ def record(*, found: DisputeState, now: datetime) -> bool:
             "opened_at": now,
         },
     )
-    dispute.due_by = found.due_by
-    before, dispute.status = dispute.status, found.status[:30]
-    if before in {"won", "lost", "warning_closed"} or before == dispute.status:
-        dispute.save(update_fields=["due_by"])
+    dispute.attempt = attempt
+    before, after = dispute.standing, Standing.of(found.status)
+    if after < before or (dispute.status == "warning_closed" and after is Standing.ASKED):
         return True
+    if before is Standing.ASKED:
+        # What is withheld may be another amount than was asked about.
+        dispute.amount, dispute.currency = found.amount, found.currency
+    dispute.due_by, dispute.status = found.due_by, found.status[:30]
+    if dispute.is_decided and dispute.closed_at is None:
+        dispute.closed_at = now
+    elif not dispute.is_decided:
+        dispute.closed_at = None
+    dispute.save(update_fields=["amount", "currency", "status", "closed_at", "due_by"])
     changes = Changes()
-    if new and not found.is_inquiry:
-        _book(
-            dispute,
-            "opened",
-            {(Account.DISPUTES, ""): dispute.amount, (Account.CLEARING, ""): -dispute.amount},
-            now=now,
-        )
+    if after is not before:
+        _move(dispute, before, after, now=now)
+    if before is Standing.ASKED and after is not Standing.ASKED:
+        refunds.refuse_waiting(attempt, now=now)
         if subscription and subscription.status in rules.LIVE and subscription.parked_at is None:
             settlement.park(subscription, PARKED, changes, now=now)
-    if dispute.status == "won":
-        _book(
-            dispute, "won", {(Account.DISPUTES, ""): -dispute.amount, (Account.CLEARING, ""): dispute.amount}, now=now
-        )
-        _put_back(subscription, changes, now=now)
-    elif dispute.status == "lost":
-        _book_loss(dispute, attempt, now=now)
-        _put_back(subscription, changes, now=now)
-        if subscription and subscription.status in rules.LIVE and subscription.status != rules.Status.INCOMPLETE:
-            settlement.cancel(subscription, changes, by=SYSTEM, reason="dispute_lost", now=now)
-    if dispute.status in {"won", "lost", "warning_closed"}:
-        dispute.closed_at = now
-    dispute.save(update_fields=["status", "closed_at", "due_by"])
+    if after in {Standing.LOST, Standing.WON}:
+        _put_back(subscription, dispute, changes, now=now)
+    if after is Standing.LOST and subscription and subscription.status in rules.LIVE:
+        endings.end_at_once(subscription, changes, reason="dispute_lost", now=now)
     changes.write(now=now)
     return True
 
 
-def _put_back(subscription: Subscription | None, changes: Changes, *, now: datetime) -> None:
-    if subscription and subscription.parked_reason == PARKED:
-        subscription.parked_at, subscription.parked_reason = None, ""
-        if subscription.next_bill_at is not None:
-            subscription.next_bill_at = max(subscription.next_bill_at, now)
-        changes.subscriptions[subscription.pk] = subscription
+def _put_back(subscription: Subscription | None, dispute: Dispute, changes: Changes, *, now: datetime) -> None:
+    """Take a subscription up again once no dispute about it is open any more."""
+    if subscription is None or subscription.parked_reason != PARKED:
+        return
+    if Dispute.objects.withholding().filter(attempt__invoice__subscription=subscription).exclude(pk=dispute.pk):
+        return
+    subscription.parked_at, subscription.parked_reason = None, ""
+    if subscription.next_bill_at is not None:
+        subscription.next_bill_at = max(subscription.next_bill_at, now)
+    changes.subscriptions[subscription.pk] = subscription
 
 
-def _book(dispute: Dispute, what: str, lines: dict[tuple[Account, str], int], *, now: datetime) -> None:
+# ---------------------------------------------------------------- books
+
+
+def _move(dispute: Dispute, before: Standing, after: Standing, *, now: datetime) -> None:
+    """Book what lies between two standings, each movement of money as the gateway has it."""
+    amount = dispute.amount
+    if before is Standing.ASKED:
+        _book(dispute, "opened", {(Account.DISPUTES, ""): amount, (Account.CLEARING, ""): -amount}, now=now)
+    if after is Standing.LOST:
+        _book(dispute, "lost", _loss(dispute, now=now) | {(Account.DISPUTES, ""): -amount}, now=now)
+    elif after is Standing.WON and before is Standing.LOST:
+        _book(dispute, "won", _regained(dispute) | {(Account.CLEARING, ""): amount}, now=now)
+    elif after is Standing.WON:
+        _book(dispute, "won", {(Account.DISPUTES, ""): -amount, (Account.CLEARING, ""): amount}, now=now)
+
+
+def _book(dispute: Dispute, what: str, lines: Mapping[tuple[Account, str], int], *, now: datetime) -> None:
     moves_money = (Account.CLEARING, "") in lines
     ledger.book(
         source_key=f"dispute:{what}:{dispute.gateway_id}",
@@ -92,36 +116,56 @@ def _book(dispute: Dispute, what: str, lines: dict[tuple[Account, str], int], *,
     )
 
 
-def _book_loss(dispute: Dispute, attempt: PaymentAttempt, *, now: datetime) -> None:
-    """What is withheld is gone: with its tax, and with the service that will not be given."""
-    invoice = attempt.invoice
+def _loss(dispute: Dispute, *, now: datetime) -> dict[tuple[Account, str], int]:
+    """Answer what is gone: with its tax, and with the service that will not be given; together the amount."""
+    attempt, invoice = dispute.attempt, dispute.attempt.invoice
+    if dispute.currency != invoice.currency:
+        # What it is of the invoice nobody can say.
+        return {(Account.BAD_DEBT, ""): dispute.amount}
     forfeited = crediting.forfeit(attempt, dispute.amount)
     if forfeited is not None:
         # The charge paid no invoice but became credit; what was spent of it meanwhile is lost to us.
-        lines = {
-            (Account.CREDIT, ""): forfeited,
-            (Account.BAD_DEBT, ""): dispute.amount - forfeited,
-            (Account.DISPUTES, ""): -dispute.amount,
-        }
-        _book(dispute, "lost", lines, now=now)
-        return
+        return {(Account.CREDIT, ""): forfeited, (Account.BAD_DEBT, ""): dispute.amount - forfeited}
     if invoice.kind == Invoice.Kind.ONE_OFF:
-        lines = {gift_sales.give_up(invoice.pk): dispute.amount, (Account.DISPUTES, ""): -dispute.amount}
-        _book(dispute, "lost", lines, now=now)
-        return
-    whole, given = refunds.parts_of(invoice), refunds.given_back(invoice)
-    lost = amounts.refund_parts(whole, refunded=given, amount=min(dispute.amount, whole.gross - given.gross))
+        return {gift_sales.give_up(invoice.pk): dispute.amount}
+    whole, given, taken = refunds.parts_of(invoice), refunds.given_back(invoice), _lost_before(invoice)
+    gone = Taxed(given.net + taken.net, given.tax + taken.tax)
+    lost = amounts.refund_parts(whole, refunded=gone, amount=max(0, min(dispute.amount, whole.gross - gone.gross)))
     unserved = recognition.give_up(
         source_key=f"dispute:{dispute.gateway_id}", invoice=invoice, amount=lost.net, now=now
     )
-    _book(
-        dispute,
-        "lost",
-        {
-            (Account.DEFERRED, ""): unserved,
-            (Account.REFUNDS, ""): lost.net - unserved,
-            (Account.TAX, invoice.country): lost.tax,
-            (Account.DISPUTES, ""): -dispute.amount,
-        },
-        now=now,
+    return {
+        (Account.DEFERRED, ""): unserved,
+        (Account.REFUNDS, ""): lost.net - unserved,
+        (Account.TAX, invoice.country): lost.tax,
+        # Banks may take more than was left: what had been given back already, or by another rate of exchange.
+        (Account.BAD_DEBT, ""): dispute.amount - lost.gross,
+    }
+
+
+def _lost_before(invoice: Invoice) -> Taxed:
+    """Answer what other disputes of an invoice have taken: some are of a part."""
+    sums = dict(
+        JournalLine.objects.filter(entry__invoice_id=invoice.pk, entry__kind=Kind.DISPUTE)
+        .values_list("account")
+        .annotate(Sum("amount"))
+        .order_by()
     )
+    net = sums.get(Account.DEFERRED, 0) + sums.get(Account.REFUNDS, 0)
+    return Taxed(net, sums.get(Account.TAX, 0))
+
+
+def _regained(dispute: Dispute) -> dict[tuple[Account, str], int]:
+    """Answer what comes back of what was lost. The service was ended with it, so what was not earned is now."""
+    lines: dict[tuple[Account, str], int] = {}
+    lost = JournalLine.objects.filter(
+        entry__invoice_id=dispute.attempt.invoice_id, entry__source_key=f"dispute:lost:{dispute.gateway_id}"
+    ).exclude(account=Account.DISPUTES)
+    for line in lost:
+        account = Account.REFUNDS if line.account == Account.DEFERRED else Account(line.account)
+        lines[account, line.country] = lines.get((account, line.country), 0) - line.amount
+    if credit := -lines.get((Account.CREDIT, ""), 0):
+        crediting.put_back(dispute.attempt, credit)
+    if (Account.GIFTS, "") in lines:
+        gift_sales.owe_again(dispute.attempt.invoice_id)
+    return lines

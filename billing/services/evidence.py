@@ -1,8 +1,10 @@
-"""Answering a dispute: the evidence goes to the bank through the gateway, as often as staff have better one."""
+"""Answering a dispute: the evidence goes to the bank through the gateway, when staff say so."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from hashlib import sha256
 from typing import ClassVar
 
 from django.db import transaction
@@ -26,7 +28,7 @@ class EvidenceNotWanted(DomainError):
 
 
 def submit(*, dispute_id: int, gateway: Gateway, now: datetime, by: str) -> Dispute:
-    """Submit what we hold for a payment in dispute. It may be done again until the deadline, with what was learned meanwhile.
+    """Submit what we hold for a payment in dispute; most banks take it once. The same again is the same submission.
 
     Raises EvidenceNotWanted, PaymentServiceUnavailable.
     """
@@ -34,7 +36,8 @@ def submit(*, dispute_id: int, gateway: Gateway, now: datetime, by: str) -> Disp
     if dispute.status not in WANTED or (dispute.due_by is not None and dispute.due_by <= now):
         raise EvidenceNotWanted
     texts = evidence.pack(dispute, with_files=False).texts
-    key = f"evidence_{dispute.pk}_{now:%Y%m%d%H%M%S}"
+    said = sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+    key = f"evidence_{dispute.pk}_{said}"
     try:
         found = gateway.submit_evidence(dispute.gateway_id, texts=texts, idempotency_key=key)
     except GatewayRefused as error:

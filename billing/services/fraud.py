@@ -15,7 +15,7 @@ from django.db import transaction
 from billing import rules
 from billing.gateway import FraudWarning as Found
 from billing.models import FraudWarning, Invoice, PaymentAttempt, Refund, Subscription
-from billing.services import refunds, settlement
+from billing.services import endings, refunds, settlement
 from billing.services.settlement import SYSTEM, Changes
 
 PARKED = "early_fraud_warning"
@@ -25,21 +25,21 @@ Action = FraudWarning.Action
 @transaction.atomic
 def record(*, found: Found, now: datetime) -> bool:
     """Act on a warning, once however often it is told; answers False if its payment is unknown."""
-    attempt = PaymentAttempt.objects.select_related("invoice").filter(gateway_id=found.payment_intent).first()
+    attempt = PaymentAttempt.objects.filter(gateway_id=found.payment_intent).first()
     if attempt is None or not found.payment_intent:
         return False
     # A gift is bought without one.
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
-    invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
+    invoice = attempt.invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
     if FraudWarning.objects.filter(gateway_id=found.id).exists():
         return True
     refund = _give_back(attempt, now=now) if found.actionable else None
     changes = Changes()
     if refund is not None:
         action = Action.REFUNDED
-        if subscription and subscription.status in rules.LIVE and subscription.status != rules.Status.INCOMPLETE:
-            settlement.cancel(subscription, changes, by=SYSTEM, reason=PARKED, now=now)
-    elif found.actionable and invoice.status == Invoice.Status.PAID and refunds.refundable(invoice):
+        if subscription and subscription.status in rules.LIVE:
+            endings.end_at_once(subscription, changes, reason=PARKED, now=now)
+    elif found.actionable and refunds.refundable(invoice):
         action = Action.PARKED
         if subscription and subscription.status in rules.LIVE and subscription.parked_at is None:
             settlement.park(subscription, PARKED, changes, now=now)

@@ -35,7 +35,7 @@ def mark_unsold(invoice_ids: Collection[UUID]) -> None:
 def redeemable(gift: Gift) -> bool:
     """Answer whether nothing stands in a locked gift's way but perhaps its last day."""
     refunds = Refund.objects.filter(invoice=gift.invoice_id, state__in=[*Refund.OPEN, Refund.State.SUCCEEDED])
-    disputes = Dispute.objects.filter(attempt__invoice=gift.invoice_id, status__in=Dispute.BLOCKING)
+    disputes = Dispute.objects.blocking().filter(attempt__invoice=gift.invoice_id)
     return gift.state == State.PAID and not refunds.exists() and not disputes.exists()
 
 

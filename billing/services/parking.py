@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import rules
-from billing.models import Subscription
+from billing.models import Dispute, Subscription
 from billing.services import cycles, records
 from core.errors import DomainError
 
@@ -112,7 +112,8 @@ def put_back(*, subscription_id: UUID, now: datetime, by: str) -> Subscription:
     if subscription.parked_at is None:
         raise NotParked
     reason = subscription.parked_reason
-    if reason == "dispute_open":
+    # Whatever parked it first: nothing is charged while a payment of it is in dispute.
+    if Dispute.objects.withholding().filter(attempt__invoice__subscription=subscription).exists():
         raise WaitsForTheBank
     if subscription.next_bill_at is not None:
         if reason == "retry_without_open_invoice" and subscription.status == rules.Status.ACTIVE:

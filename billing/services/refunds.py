@@ -62,9 +62,7 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
     """
     invoice = Invoice.objects.locked().get(pk=invoice_id)
     attempt = PaymentAttempt.objects.locked().filter(invoice=invoice, state=PaymentAttempt.State.SUCCEEDED).first()
-    if amount <= 0 or (
-        attempt is not None and Dispute.objects.filter(attempt=attempt, status__in=Dispute.BLOCKING).exists()
-    ):
+    if amount <= 0 or (attempt is not None and Dispute.objects.blocking().filter(attempt=attempt).exists()):
         raise NotRefundable
     approval = amount > settings.REFUND_APPROVAL_LIMIT and not owed_by_law
     state = State.REQUESTED if approval else State.APPROVED
@@ -161,8 +159,12 @@ def given_back(invoice: Invoice) -> Taxed:
 
 
 def refundable(invoice: Invoice) -> int:
-    """Answer what of a paid invoice has not been given back, in minor units with tax."""
-    return max(0, parts_of(invoice).gross - given_back(invoice).gross)
+    """Answer what of a paid invoice has not been given back, in minor units with tax.
+
+    Of one that was not owed when it was charged, it is what was charged.
+    """
+    paid = invoice.due if invoice.status == Invoice.Status.VOID else parts_of(invoice).gross
+    return max(0, paid - given_back(invoice).gross)
 
 
 def _given_back(of: QuerySet[Refund]) -> Taxed:
@@ -184,8 +186,17 @@ def approve(*, refund_id: UUID, by: str) -> Refund:
 @transaction.atomic
 def refuse(*, refund_id: UUID, by: str, now: datetime) -> Refund:
     """Let a refund be forgotten; who asked for it may do so too. Raises NotWaiting."""
-    refund = _waiting(refund_id)
-    refund.state, refund.failure, refund.settled_at = State.REFUSED, f"refused by {by}"[:100], now
+    return _refuse(_waiting(refund_id), f"refused by {by}", now=now)
+
+
+def refuse_waiting(attempt: PaymentAttempt, *, now: datetime) -> None:
+    """Let go of what waits for a second person, of a payment that its bank has taken back; the invoice is locked."""
+    for refund in Refund.objects.locked().filter(attempt=attempt, state=State.REQUESTED):
+        _refuse(refund, "in dispute", now=now)
+
+
+def _refuse(refund: Refund, why: str, *, now: datetime) -> Refund:
+    refund.state, refund.failure, refund.settled_at = State.REFUSED, why[:100], now
     refund.save(update_fields=["state", "failure", "settled_at"])
     _put_back_overpaid(refund)
     return refund
@@ -245,9 +256,15 @@ def sweep(*, gateway: Gateway, now: datetime) -> int:
 
 @transaction.atomic
 def settle(*, refund_id: UUID, outcome: RefundOutcome, now: datetime) -> Refund:
-    """Record what became of a refund, once, with its credit note and its entry; unknown changes nothing."""
+    """Record what became of a refund, once, with its credit note and its entry; unknown changes nothing.
+
+    What had succeeded may fail later, when the customer's bank sends it back.
+    """
+    # Two of one invoice at once would give the same unearned revenue up.
+    Invoice.objects.locked().get(refunds=refund_id)
     refund = Refund.objects.select_related("invoice").locked().get(pk=refund_id)
-    if outcome.kind is RefundKind.UNKNOWN or refund.state not in {State.APPROVED, State.PENDING}:
+    comes_back = refund.state == State.SUCCEEDED and outcome.kind is RefundKind.FAILED and refund.attempt_id is not None
+    if outcome.kind is RefundKind.UNKNOWN or not (refund.state in {State.APPROVED, State.PENDING} or comes_back):
         return refund
     before = refund.state
     refund.gateway_id = outcome.id or refund.gateway_id
@@ -265,7 +282,7 @@ def settle(*, refund_id: UUID, outcome: RefundOutcome, now: datetime) -> Refund:
         # Stripe takes it from the balance when it accepts it.
         _issue(refund, {(Account.CLEARING, ""): -refund.amount}, now=now)
     elif refund.state == State.FAILED:
-        if before == State.PENDING:
+        if before != State.APPROVED:
             _take_back(refund, now=now)
         _put_back_overpaid(refund)
     return refund

@@ -47,6 +47,8 @@ GROUP BY entry.currency
 
 PAYOUTS = {"payout", "payout_cancel", "payout_failure"}
 """Movements between the gateway and our bank; the latter two bring back what did not arrive."""
+CHARGES = {"stripe_fee", "stripe_fx_fee", "tax_fee"}
+"""What the gateway takes for itself apart from any payment: for its products, for exchange, and the tax on its fees."""
 
 
 def tie_out_due(*, gateway: Gateway, now: datetime) -> list[TieOut]:
@@ -100,10 +102,12 @@ def _take_in(movements: Sequence[BalanceMovement]) -> None:
     rows = []
     for each in new:
         verdict = _verdict(each, ours[each.reference])
-        if verdict is Verdict.BOOKED:
+        if each.kind in PAYOUTS:
             _book_payout(each)
+        elif each.kind in CHARGES:
+            _book_fee(each, -each.amount, cause="charge")
         if each.fee:
-            _book_fee(each)
+            _book_fee(each, each.fee, cause="fee")
         rows.append(
             GatewayTransaction(
                 gateway_id=each.id,
@@ -120,7 +124,7 @@ def _take_in(movements: Sequence[BalanceMovement]) -> None:
 
 
 def _verdict(movement: BalanceMovement, amounts: list[int]) -> Verdict:
-    if movement.kind in PAYOUTS:
+    if movement.kind in PAYOUTS | CHARGES:
         return Verdict.BOOKED
     if movement.amount in amounts:
         return Verdict.MATCHED
@@ -138,12 +142,12 @@ def _book_payout(movement: BalanceMovement) -> None:
     )
 
 
-def _book_fee(movement: BalanceMovement) -> None:
+def _book_fee(movement: BalanceMovement, amount: int, *, cause: str) -> None:
     ledger.book(
-        source_key=f"fee:{movement.id}",
+        source_key=f"{cause}:{movement.id}",
         kind=Kind.GATEWAY,
         currency=movement.currency,
-        lines={(Account.FEES, ""): movement.fee, (Account.CLEARING, ""): -movement.fee},
+        lines={(Account.FEES, ""): amount, (Account.CLEARING, ""): -amount},
         now=movement.made_at,
     )
 

@@ -7,6 +7,7 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -14,10 +15,12 @@ from django.urls import reverse
 
 from accounts.models import User
 from billing import stripe_gateway
-from billing.models import Dispute, FraudWarning, Invoice, Refund, Subscription, WebhookEvent
+from billing.models import Consent, Dispute, FraudWarning, Invoice, LegalDocument, Refund, Subscription, WebhookEvent
 from billing.selectors import evidence as packs
 from billing.services import consents, evidence, parking, refunds, tie_out
+from billing.services.cards import PaymentServiceUnavailable
 from core.clock import now
+from tests import standin as standins
 from tests.billing.customers import Customer
 from tests.billing.test_refunds import apply_events, balances
 from tests.factories.accounts import StaffFactory
@@ -49,6 +52,16 @@ def submit(dispute: Dispute, *, at: datetime | None = None) -> Dispute:
     return evidence.submit(dispute_id=dispute.pk, gateway=stripe_gateway.connect(), now=at or now(), by="staff:1")
 
 
+def submissions(standin: Standin, dispute: Dispute) -> int:
+    """Answer how often the gateway took evidence."""
+    found = httpx.get(
+        f"{standin.url}/v1/disputes/{dispute.gateway_id}",
+        headers={"Authorization": f"Bearer {standins.SECRET_KEY}"},
+        trust_env=False,
+    )
+    return int(found.json()["evidence_details"]["submission_count"])
+
+
 class TestPack:
     def test_holds_what_speaks_for_the_payment(self, dispute: Dispute, customer: Customer) -> None:
         pack = packs.pack(dispute, with_files=True)
@@ -67,6 +80,18 @@ class TestPack:
         assert "sign_ins.csv" in names
         assert "submitted/access_activity_log.txt" in names or not tables["sign_ins"].rows
 
+    def test_is_no_longer_than_the_gateway_takes_and_keeps_the_newest(self, dispute: Dispute) -> None:
+        rows = [(f"{n}", "x" * 100) for n in range(1000)]
+        text = packs.Table("mails", ("at", "mail"), rows).as_text(packs.MOST_TEXT)
+        assert 19_800 < len(text) <= 20_000
+        assert text.startswith("at; mail\n")
+        assert text.endswith("999; " + "x" * 100)
+        consents.publish(kind=consents.Kind.TERMS, country="", text="T" * 90_000, url="", now=now())
+        Consent.objects.update(document=LegalDocument.objects.latest("version"))
+        pack = packs.pack(dispute, with_files=False)
+        assert max(len(text) for text in pack.texts.values()) == 20_000
+        assert "Payments:\nat; invoice; card; dispute\n" in pack.texts["uncategorized_text"]
+
     def test_is_nobody_elses(self, dispute: Dispute, customer: Customer) -> None:
         stranger = Customer(customer.standin).account
         pack = packs.pack(dispute, with_files=False)
@@ -83,6 +108,14 @@ class TestSubmission:
         assert Dispute.objects.get().status == "under_review"
         # Still parked: it is the bank's to decide.
         assert Subscription.objects.get().parked_reason == "dispute_open"
+
+    def test_is_made_once_although_the_reply_was_lost(self, standin: Standin, dispute: Dispute) -> None:
+        standin.control.fault("lost_reply", path="/v1/disputes/.*")
+        with pytest.raises(PaymentServiceUnavailable):
+            submit(dispute)
+        assert Dispute.objects.get().submitted_at is None
+        assert submit(dispute, at=now() + timedelta(minutes=1)).submitted_by == "staff:1"
+        assert submissions(standin, dispute) == 1
 
     def test_is_refused_after_the_deadline(self, dispute: Dispute) -> None:
         with pytest.raises(evidence.EvidenceNotWanted):
@@ -201,6 +234,7 @@ class TestParked:
         assert "Submit the evidence of the dispute" in page
         subscription = Subscription.objects.get()
         Subscription.objects.update(parked_reason="early_fraud_warning")
+        Dispute.objects.update(status="won")
         client.post(address, {"action": "unpark", "_selected_action": [str(subscription.pk)]})
         subscription.refresh_from_db()
         assert subscription.parked_at is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Model, QuerySet
 
 from billing import stripe_gateway
-from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.gateway import BalanceMovement, ChargeOutcome, OutcomeKind
 from billing.models import GatewayTransaction, Invoice, JournalEntry, JournalLine, RevenueSchedule, Subscription, TieOut
 from billing.selectors import exports
 from billing.services import ledger, recognition, renewals, tie_out
@@ -236,6 +237,17 @@ class TestTieOut:
         ]
         net = sum(Decimal(row[6]) for row in exports.rows("payouts", **days) if row[0] != "made_at")
         assert net == 0
+
+    def test_books_what_the_gateway_charges_apart_from_payments(self) -> None:
+        class Charging(InstantGateway):
+            def balance_movements(self, *, since: datetime, until: datetime) -> Iterator[BalanceMovement]:
+                yield BalanceMovement("txn_2", "tax_fee", "USD", -19, 0, "", NOW)
+                yield BalanceMovement("txn_1", "stripe_fee", "USD", -100, 0, "", NOW)
+
+        for _ in range(2):
+            (report,) = tie_out.compare(day=NOW.date(), gateway=Charging(), now=LATER)
+            assert (report.gateway_net, report.ledger_net, report.details) == (-119, -119, [])
+        assert balances() == {"fees": 119, "cash:stripe_clearing": -119}
 
     def test_tells_of_what_we_have_and_the_gateway_has_not(self, standin: Standin) -> None:
         self.paid(standin)

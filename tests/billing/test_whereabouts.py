@@ -13,6 +13,7 @@ from django.test import Client
 from accounts.models import OutgoingEmail
 from accounts.services import accounts, mails
 from billing.models import Invoice, JournalLine, Price, Subscription, TaxPlace, TaxRate
+from billing.selectors import documents
 from billing.services import moving
 from core.models import OutboxEvent
 from tests.billing.customers import CARDS, SEEN_FROM, Customer
@@ -97,6 +98,8 @@ class TestSubscribing:
         assert evidence() == [("subscribed", "DE", "DE", "", "DE", "DE-78266")]
         line = Invoice.objects.get().lines.get()
         assert (line.amount, line.tax, line.tax_rate) == (1399, 0, Decimal(0))
+        told = customer.get(f"invoices/{line.invoice_id}/explain").json()["lines"][0]["reasons"][-1]["text"]
+        assert told.startswith("This includes 0% tax (Germany (78266))")
 
     def test_is_refused_by_the_database_for_what_one_piece_says(self, standin: Standin, german: Price) -> None:
         buy(seen_from("", standin, CARDS["DE"], country="DE"), german)
@@ -121,6 +124,11 @@ def move(customer: Customer, moment: datetime, *, country: str = "GB") -> None:
 
 def mail(template: str) -> Any:
     return mails.render(OutgoingEmail.objects.get(template=f"billing/email/{template}"))
+
+
+def issued() -> Invoice:
+    """Answer the first invoice as its document is made of."""
+    return documents.with_contents(Invoice.objects.order_by("pk"))[0]
 
 
 class TestMoving:
@@ -157,6 +165,17 @@ class TestMoving:
         assert ("active", "active", "country: GB") in history(subscription)
         assert run(MARCH) == ["succeeded"]
         assert evidence()[3:] == []
+
+    def test_leaves_what_documents_of_before_say(self, standin: Standin, german: Price) -> None:
+        customer = seen_from("", standin, CARDS["DE"], country="DE")
+        buy(customer, german)
+        with at(BEGIN):
+            customer.http.put("/api/v1/billing-details", {"name": "Ann", "country": "DE"}, format="json")
+        before = documents.of_invoice(issued())
+        assert "Germany" in before.buyer.lines
+        move(customer, BEGIN + DAY)
+        run(FEBRUARY)
+        assert documents.of_invoice(issued()) == before
 
     def test_waits_for_the_boundary_after_if_the_next_is_too_near(self, standin: Standin, german: Price) -> None:
         customer = seen_from("", standin, CARDS["DE"], country="DE")
