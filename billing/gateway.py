@@ -177,9 +177,11 @@ class Gateway(Protocol):
 
     def dispute(self, dispute_id: str) -> DisputeState: ...
 
+    def upload_evidence(self, *, name: str, content: bytes, idempotency_key: str) -> str: ...  # answers the file's id
+
     def submit_evidence(
-        self, dispute_id: str, *, texts: Mapping[str, str], idempotency_key: str
-    ) -> DisputeState: ...  # refused once it is closed or too late
+        self, dispute_id: str, *, evidence: Mapping[str, str], idempotency_key: str
+    ) -> DisputeState: ...  # texts, and ids of files; refused once it is closed or too late
 
     def fraud_warning(self, warning_id: str) -> FraudWarning: ...
 

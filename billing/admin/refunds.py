@@ -116,7 +116,7 @@ class DisputeAdmin(ReadOnly):
         dispute = Dispute.objects.select_related("attempt").filter(pk=pk).first()
         if dispute is None:
             raise Http404
-        found = packs.archive(packs.pack(dispute, with_files=True))
+        found = packs.archive(packs.pack(dispute))
         self.log_change(request, dispute, "evidence downloaded")
         answer = HttpResponse(found, content_type="application/zip")
         answer["Content-Disposition"] = f'attachment; filename="{dispute.gateway_id}.zip"'

@@ -53,15 +53,19 @@ class Table:
 
 @dataclass(frozen=True)
 class Pack:
-    """The evidence of one dispute: `texts` by Stripe's names, `tables` and documents for whoever reads it."""
+    """The evidence of one dispute: `texts` and `attachments` by Stripe's names, tables and files for whoever reads it.
+
+    `attachments` name files.
+    """
 
     texts: dict[str, str]
     tables: tuple[Table, ...]
     files: dict[str, bytes]
+    attachments: dict[str, str]
 
 
-def pack(dispute: Dispute, *, with_files: bool) -> Pack:
-    """Collect the evidence of a dispute; without files where only the texts are asked for."""
+def pack(dispute: Dispute) -> Pack:
+    """Collect the evidence of a dispute."""
     invoice = documents.with_contents(Invoice.objects.filter(pk=dispute.attempt.invoice_id)).get()
     account = invoice.account
     consents, sign_ins = _consents(invoice), _sign_ins(invoice)
@@ -81,10 +85,12 @@ def pack(dispute: Dispute, *, with_files: bool) -> Pack:
             if table.rows
         ),
     }
+    files = _files(invoice)
     return Pack(
         texts={name: text[:MOST_TEXT] for name, text in texts.items() if text},
         tables=(consents, sign_ins, mails, payments, places),
-        files=_files(invoice) if with_files else {},
+        files=files,
+        attachments=_attachments(list(files)),
     )
 
 
@@ -184,11 +190,17 @@ def _places(invoice: Invoice) -> Table:
 
 
 def _files(invoice: Invoice) -> dict[str, bytes]:
+    """Answer the invoice and what corrected it, in this order, as PDF."""
     with translation.override("en"):
         files = {f"{invoice.number}.pdf": pdf.write(documents.of_invoice(invoice))}
-        for note in documents.credit_notes().filter(invoice=invoice):
+        for note in documents.credit_notes().filter(invoice=invoice).order_by("issued_at", "pk"):
             files[f"{note.number}.pdf"] = pdf.write(documents.of_credit_note(note))
     return files
+
+
+def _attachments(names: list[str]) -> dict[str, str]:
+    """Answer which of an invoice and its corrections, by name and in order, the bank gets: of corrections the last."""
+    return {"receipt": names[0]} | ({"uncategorized_file": names[-1]} if names[1:] else {})
 
 
 def _at(moment: datetime | None) -> str:

@@ -35,11 +35,16 @@ def submit(*, dispute_id: int, gateway: Gateway, now: datetime, by: str) -> Disp
     dispute = Dispute.objects.select_related("attempt").get(pk=dispute_id)
     if dispute.status not in WANTED or (dispute.due_by is not None and dispute.due_by <= now):
         raise EvidenceNotWanted
-    texts = evidence.pack(dispute, with_files=False).texts
-    said = sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
-    key = f"evidence_{dispute.pk}_{said}"
+    pack = evidence.pack(dispute)
     try:
-        found = gateway.submit_evidence(dispute.gateway_id, texts=texts, idempotency_key=key)
+        said = pack.texts | {
+            field: gateway.upload_evidence(
+                name=name, content=pack.files[name], idempotency_key=_key(dispute, "file", pack.files[name])
+            )
+            for field, name in pack.attachments.items()
+        }
+        key = _key(dispute, "evidence", json.dumps(said, sort_keys=True).encode())
+        found = gateway.submit_evidence(dispute.gateway_id, evidence=said, idempotency_key=key)
     except GatewayRefused as error:
         raise EvidenceNotWanted from error
     except GatewayUnavailable as error:
@@ -50,3 +55,8 @@ def submit(*, dispute_id: int, gateway: Gateway, now: datetime, by: str) -> Disp
         locked.submitted_at, locked.submitted_by = now, by
         locked.save(update_fields=["submitted_at", "submitted_by"])
     return locked
+
+
+def _key(dispute: Dispute, what: str, content: bytes) -> str:
+    """Answer a key for what is sent: the same after a reply that was lost, another for anything else."""
+    return f"{what}_{dispute.pk}_{sha256(content).hexdigest()}"

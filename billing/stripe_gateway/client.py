@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from io import BytesIO
 from typing import Any, TypeVar, cast
 
 import stripe
@@ -66,7 +67,8 @@ class StripeGateway:
         self._stripe = stripe.StripeClient(
             secret_key,
             stripe_version=API_VERSION,
-            base_addresses={"api": base},
+            # At Stripe, files go to an address of their own.
+            base_addresses={"api": base} if base == stripe.DEFAULT_API_BASE else {"api": base, "files": base},
             max_network_retries=0,
             http_client=stripe.RequestsClient(timeout=(CONNECT_TIMEOUT, read_timeout or READ_TIMEOUT)),
         )
@@ -205,12 +207,23 @@ class StripeGateway:
     def dispute(self, dispute_id: str) -> DisputeState:
         return read_dispute(self._ask(lambda: self._stripe.v1.disputes.retrieve(dispute_id)).to_dict())
 
-    def submit_evidence(self, dispute_id: str, *, texts: Mapping[str, str], idempotency_key: str) -> DisputeState:
+    def upload_evidence(self, *, name: str, content: bytes, idempotency_key: str) -> str:
+        file = BytesIO(content)
+        # What the library calls the file by.
+        file.name = name
+        made = self._ask(
+            lambda: self._stripe.v1.files.create(
+                {"purpose": "dispute_evidence", "file": file}, {"idempotency_key": idempotency_key}
+            )
+        )
+        return made.id
+
+    def submit_evidence(self, dispute_id: str, *, evidence: Mapping[str, str], idempotency_key: str) -> DisputeState:
         made = self._ask(
             lambda: self._stripe.v1.disputes.update(
                 dispute_id,
-                # The texts by Stripe's names: the library's type knows them one by one.
-                cast("Any", {"evidence": dict(texts), "submit": True}),
+                # By Stripe's names: the library's type knows them one by one.
+                cast("Any", {"evidence": dict(evidence), "submit": True}),
                 {"idempotency_key": idempotency_key},
             )
         )

@@ -81,7 +81,10 @@ class InstantGateway:
     def dispute(self, dispute_id: str) -> DisputeState:
         raise NotImplementedError
 
-    def submit_evidence(self, dispute_id: str, *, texts: Mapping[str, str], idempotency_key: str) -> DisputeState:
+    def upload_evidence(self, *, name: str, content: bytes, idempotency_key: str) -> str:
+        raise NotImplementedError
+
+    def submit_evidence(self, dispute_id: str, *, evidence: Mapping[str, str], idempotency_key: str) -> DisputeState:
         raise NotImplementedError
 
     def fraud_warning(self, warning_id: str) -> FraudWarning:

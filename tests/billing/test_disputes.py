@@ -15,7 +15,17 @@ from django.urls import reverse
 
 from accounts.models import User
 from billing import stripe_gateway
-from billing.models import Consent, Dispute, FraudWarning, Invoice, LegalDocument, Refund, Subscription, WebhookEvent
+from billing.models import (
+    Consent,
+    CreditNote,
+    Dispute,
+    FraudWarning,
+    Invoice,
+    LegalDocument,
+    Refund,
+    Subscription,
+    WebhookEvent,
+)
 from billing.selectors import evidence as packs
 from billing.services import consents, evidence, parking, refunds, tie_out
 from billing.services.cards import PaymentServiceUnavailable
@@ -52,19 +62,15 @@ def submit(dispute: Dispute, *, at: datetime | None = None) -> Dispute:
     return evidence.submit(dispute_id=dispute.pk, gateway=stripe_gateway.connect(), now=at or now(), by="staff:1")
 
 
-def submissions(standin: Standin, dispute: Dispute) -> int:
-    """Answer how often the gateway took evidence."""
-    found = httpx.get(
-        f"{standin.url}/v1/disputes/{dispute.gateway_id}",
-        headers={"Authorization": f"Bearer {standins.SECRET_KEY}"},
-        trust_env=False,
-    )
-    return int(found.json()["evidence_details"]["submission_count"])
+def at_gateway(standin: Standin, path: str) -> Any:
+    """Answer an object as the gateway has it."""
+    headers = {"Authorization": f"Bearer {standins.SECRET_KEY}"}
+    return httpx.get(f"{standin.url}/v1/{path}", headers=headers, trust_env=False).json()
 
 
 class TestPack:
     def test_holds_what_speaks_for_the_payment(self, dispute: Dispute, customer: Customer) -> None:
-        pack = packs.pack(dispute, with_files=True)
+        pack = packs.pack(dispute)
         invoice = Invoice.objects.get()
         assert pack.texts["customer_email_address"] == customer.account.email
         assert pack.texts["customer_purchase_ip"] == "127.0.0.1"
@@ -88,13 +94,13 @@ class TestPack:
         assert text.endswith("999; " + "x" * 100)
         consents.publish(kind=consents.Kind.TERMS, country="", text="T" * 90_000, url="", now=now())
         Consent.objects.update(document=LegalDocument.objects.latest("version"))
-        pack = packs.pack(dispute, with_files=False)
+        pack = packs.pack(dispute)
         assert max(len(text) for text in pack.texts.values()) == 20_000
         assert "Payments:\nat; invoice; card; dispute\n" in pack.texts["uncategorized_text"]
 
     def test_is_nobody_elses(self, dispute: Dispute, customer: Customer) -> None:
         stranger = Customer(customer.standin).account
-        pack = packs.pack(dispute, with_files=False)
+        pack = packs.pack(dispute)
         assert stranger.email not in "".join(pack.texts.values())
 
 
@@ -115,7 +121,30 @@ class TestSubmission:
             submit(dispute)
         assert Dispute.objects.get().submitted_at is None
         assert submit(dispute, at=now() + timedelta(minutes=1)).submitted_by == "staff:1"
-        assert submissions(standin, dispute) == 1
+        found = at_gateway(standin, f"disputes/{dispute.gateway_id}")
+        assert found["evidence_details"]["submission_count"] == 1
+
+    def test_has_the_invoice_and_its_last_correction_as_files(self, standin: Standin, customer: Customer) -> None:
+        invoice = Invoice.objects.get()
+        for amount in (100, 200):
+            asked = refunds.request(invoice_id=invoice.pk, amount=amount, reason="", by="staff:1", now=now())
+            refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
+        standin.control.dispute(standin.control.charges()[0]["id"])
+        apply_events()
+        dispute = Dispute.objects.get()
+        # The second file's reply is lost: the first is not made again.
+        standin.control.fault("lost_reply", path="/v1/files", skip=1)
+        with pytest.raises(PaymentServiceUnavailable):
+            submit(dispute)
+        submit(dispute)
+        given = at_gateway(standin, f"disputes/{dispute.gateway_id}")["evidence"]
+        files = [at_gateway(standin, f"files/{given[name]}") for name in ("receipt", "uncategorized_file")]
+        last = CreditNote.objects.latest("pk").number
+        assert [(file["filename"], file["purpose"]) for file in files] == [
+            (f"{invoice.number}.pdf", "dispute_evidence"),
+            (f"{last}.pdf", "dispute_evidence"),
+        ]
+        assert files[0]["size"] == len(packs.pack(dispute).files[f"{invoice.number}.pdf"])
 
     def test_is_refused_after_the_deadline(self, dispute: Dispute) -> None:
         with pytest.raises(evidence.EvidenceNotWanted):

@@ -12,6 +12,7 @@ from local.standin.resources import (
     charges,
     customers,
     disputes,
+    files,
     intents,
     payment_intents,
     payment_methods,
@@ -50,7 +51,7 @@ SECRET: dict[str, Kind] = {"client_secret": text}
 OF_CHARGE: dict[str, Kind] = {"charge": text, "payment_intent": text}
 REFUND = OF_CHARGE | {"amount": integer, "metadata": metadata, "reason": one_of(*refunds.REASONS)}
 EVIDENCE: dict[str, Kind] = {
-    "evidence": members(**dict.fromkeys(disputes.EVIDENCE, text)),
+    "evidence": members(**dict.fromkeys((*disputes.EVIDENCE, *disputes.FILES), text)),
     "metadata": metadata,
     "submit": boolean,
 }
@@ -94,6 +95,8 @@ ROUTES = (
     Route("GET", "/v1/disputes/{}", disputes.retrieve),
     Route("POST", "/v1/disputes/{}", disputes.update, EVIDENCE),
     Route("POST", "/v1/disputes/{}/close", disputes.close),
+    Route("POST", "/v1/files", files.create, files.KINDS),
+    Route("GET", "/v1/files/{}", files.retrieve),
     Route("POST", "/v1/payouts", payouts.create, payouts.KINDS),
     Route("GET", "/v1/payouts", payouts.listing, CREATED | payouts.LISTED),
     Route("GET", "/v1/payouts/{}", payouts.retrieve),

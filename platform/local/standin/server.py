@@ -25,6 +25,7 @@ from local.standin import api
 from local.standin.api import Answer, Api, Request
 from local.standin.controls import Controls
 from local.standin.faults import Faults
+from local.standin.resources import files
 from local.standin.webhooks import Deliverer
 from local.standin.wire import StripeError
 from local.standin.world import API_VERSION, World
@@ -97,11 +98,13 @@ class Server:
     async def serve(self, http: HttpRequest) -> Response:
         """Answer one API request, with whatever faults strike it."""
         body = await http.body()
+        kind = http.headers.get("content-type", "")
+        has_files = kind.startswith("multipart/")
         request = Request(
             method=http.method,
             path=http.url.path,
             query=http.url.query,
-            body=body.decode("utf-8", "replace"),
+            body=files.as_form(body, kind) if has_files else body.decode("utf-8", "replace"),
             authorization=http.headers.get("authorization", ""),
             key=http.headers.get("idempotency-key") if http.method == "POST" else None,
             base=f"{http.url.scheme}://{http.url.netloc}",
@@ -109,7 +112,8 @@ class Server:
         try:
             if len(body) > LARGEST_BODY:
                 raise StripeError("The request is larger than a megabyte.", status=413)
-            if not self.stripe.is_public(request.authorization):
+            # What is recorded is read as forms.
+            if not self.stripe.is_public(request.authorization) and not has_files:
                 self._write_record(request)
         except StripeError as error:
             return _response(api.error_answer(error, request.id), request)

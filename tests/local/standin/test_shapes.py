@@ -51,7 +51,8 @@ class Spec:
     def parameters(self, operation: dict[str, Any]) -> set[str]:
         """Answer the names of all parameters, with those one level inside as `card[number]`."""
         content = operation.get("requestBody", {}).get("content", {})
-        body = content.get("application/x-www-form-urlencoded", {}).get("schema", {}).get("properties", {})
+        form = content.get("application/x-www-form-urlencoded") or content.get("multipart/form-data") or {}
+        body = form.get("schema", {}).get("properties", {})
         query = {entry["name"]: entry["schema"] for entry in operation.get("parameters", []) if entry["in"] == "query"}
         return {name for name, schema in (body | query).items() for name in (name, *_inside(name, schema))}
 
@@ -168,11 +169,15 @@ def walk_money_back(api: Recorder, intent: str) -> None:
     api.post(f"refunds/{refund}", metadata={"a": "b"})
     api.post("refunds", payment_intent=intent, amount="5000")
     api.get("refunds")
+    upload = {"filename": "invoice.pdf", "size": "1000", "digest": "d"}
+    receipt = api.post("files", purpose="dispute_evidence", file=upload)["id"]
+    api.get(f"files/{receipt}")
+    api.post("files", purpose="dispute_evidence", file=upload | {"filename": "invoice.exe"})
     for name in ("pm_card_createDispute", "pm_card_createDisputeProductNotReceived", "pm_card_createDisputeInquiry"):
         charge = api.charge(name)["latest_charge"]
         (dispute,) = api.get("disputes", charge=charge)["data"]
         api.post("refunds", charge=charge, amount="1")
-        api.post(f"disputes/{dispute['id']}", evidence={"uncategorized_text": "winning_evidence"})
+        api.post(f"disputes/{dispute['id']}", evidence={"uncategorized_text": "winning_evidence", "receipt": receipt})
         api.get(f"disputes/{dispute['id']}")
         api.post(f"disputes/{dispute['id']}/close")
     charge = api.charge("pm_card_createIssuerFraudRecord")["latest_charge"]

@@ -54,7 +54,7 @@ def _new(world: World, charge: Object, amount: int, *, reason: str, inquiry: boo
         "created": world.now(),
         "currency": charge["currency"],
         "enhanced_eligibility_types": [],
-        "evidence": dict.fromkeys(EVIDENCE),
+        "evidence": dict.fromkeys((*EVIDENCE, *FILES)),
         "evidence_details": {
             "due_by": world.now() + ANSWER_WITHIN,
             "has_evidence": False,
@@ -138,6 +138,9 @@ def update(call: Call) -> Object:
     evidence = call.params.get("evidence", {})
     if evidence and dispute["status"] in CLOSED:
         raise StripeError(f"This dispute is already {dispute['status']}.", stored=True)
+    for name in FILES:
+        if evidence.get(name):
+            call.world.get("file", evidence[name], param=f"evidence[{name}]")
     dispute["evidence"] |= evidence
     dispute["metadata"] = merge_metadata(dispute["metadata"], call.params.get("metadata"))
     dispute["evidence_details"]["has_evidence"] = any(dispute["evidence"].values())
@@ -168,9 +171,12 @@ def _move(world: World, dispute: Object, amount: int, *, fee: int) -> None:
     dispute["balance_transactions"].append(entry)
 
 
-# The texts of docs.stripe.com/api/disputes/evidence_object; files cannot be uploaded here.
+# The texts of docs.stripe.com/api/disputes/evidence_object, and the files among them.
 EVIDENCE = ("access_activity_log", "billing_address", "cancellation_policy_disclosure", "cancellation_rebuttal",
             "customer_email_address", "customer_name", "customer_purchase_ip", "duplicate_charge_explanation",
             "duplicate_charge_id", "product_description", "refund_policy_disclosure", "refund_refusal_explanation",
             "service_date", "shipping_address", "shipping_carrier", "shipping_date", "shipping_tracking_number",
             "uncategorized_text")  # fmt: skip
+
+FILES = ("cancellation_policy", "customer_communication", "customer_signature", "duplicate_charge_documentation", "receipt",
+         "refund_policy", "service_documentation", "shipping_documentation", "uncategorized_file")  # fmt: skip
