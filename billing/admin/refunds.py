@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
+from django.forms import Form, ModelForm, TypedChoiceField
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from billing import stripe_gateway
 from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly
@@ -22,17 +25,78 @@ from core.errors import DomainError
 from core.money import Money
 
 
+class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+    """What is given back, and whether it is owed again: a choice that nobody makes by leaving it out."""
+
+    owed_again = TypedChoiceField(
+        label="And the invoice",
+        choices=[
+            ("no", "is corrected by a credit note: nothing more is owed for it"),
+            ("yes", "stays as it is: the customer owes the amount again, and the next invoice charges it"),
+        ],
+        coerce=lambda choice: choice == "yes",
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+
+    def clean_amount(self) -> int:
+        """Refuse what is no amount of money."""
+        amount: int = self.cleaned_data["amount"]
+        if amount <= 0:
+            raise ValidationError("A refund is a positive amount in minor units.")
+        return amount
+
+
 @admin.register(Refund)
 class RefundAdmin(ReadOnly):
-    """Refunds; those that wait are approved or refused here, by somebody else than who asked."""
+    """Refunds. Adding one asks for it; those that wait are approved or refused here, by somebody else than who asked."""
 
-    list_display = ("invoice", "amount_label", "state", "reason", "requested_by", "approved_by", "requested_at")
-    list_filter = ("state",)
+    list_display = (
+        "invoice",
+        "amount_label",
+        "state",
+        "owed_again",
+        "reason",
+        "requested_by",
+        "approved_by",
+        "requested_at",
+    )
+    list_filter = ("state", "owed_again")
     list_select_related = ("invoice",)
     search_fields = ("=gateway_id", "=invoice__number")
     search_help_text = "A whole refund id or invoice number."
     ordering = ("-pk",)
     actions = ("approve", "refuse")
+    form = RefundForm
+    autocomplete_fields = ("invoice",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the right to give money back."""
+        return request.user.has_perm("billing.request_refund")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask only for what staff decide."""
+        return super().get_fields(request, obj) if obj else ("invoice", "amount", "reason", "owed_again")
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Ask for a refund, or say why there is none."""
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
+        """Ask through the service."""
+        wanted = cast("Refund", obj)
+        ask = refunds.request_owed_again if wanted.owed_again else refunds.request
+        made = ask(
+            invoice_id=wanted.invoice_id,
+            amount=wanted.amount,
+            reason=wanted.reason,
+            by=f"staff:{request.user.pk}",
+            now=clock.now(),
+        )
+        wanted.pk = made.pk
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         """Ask for the right to approve."""

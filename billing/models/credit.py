@@ -34,7 +34,7 @@ class CreditGrantQuerySet(models.QuerySet["CreditGrant"]):
 
 
 class CreditGrant(models.Model):
-    """An amount that pays invoices, oldest first. `carried` ones are negative: what is still owed of an invoice."""
+    """An amount that pays invoices, oldest first. `carried` and `owed` ones are negative: what is still owed of an invoice."""
 
     class Kind(models.TextChoices):
         GIFT = "gift", "gift redeemed"
@@ -42,6 +42,7 @@ class CreditGrant(models.Model):
         GOODWILL = "goodwill", "goodwill"
         OVERPAID = "overpaid", "charged for an invoice that was not owed any more"
         CARRIED = "carried", "too little to charge, carried to the next invoice"
+        OWED = "owed", "given back to a card, owed again"
 
     class State(models.TextChoices):
         REQUESTED = "requested", "waits for a second person"
@@ -77,7 +78,9 @@ class CreditGrant(models.Model):
             # invoice that it was left over from is given back after it was paid.
             models.CheckConstraint(
                 condition=Q(kind="carried", amount__lt=0, remaining__gte=F("amount"), remaining__lte=-F("amount"))
-                | (~Q(kind="carried") & Q(amount__gt=0, remaining__gte=0, remaining__lte=F("amount"))),
+                # It may even be paid, the invoice given back, and the refund that it came of fail after all.
+                | Q(kind="owed", amount__lt=0, remaining__gte=F("amount"), remaining__lte=F("amount") * -2)
+                | (~Q(kind__in=["carried", "owed"]) & Q(amount__gt=0, remaining__gte=0, remaining__lte=F("amount"))),
                 name="credit_grant_remaining_within",
             ),
             models.CheckConstraint(

@@ -62,6 +62,7 @@ class Invoice(models.Model):
         PERIOD = "period", "period"
         CHANGE = "change", "change of plan"
         ONE_OFF = "one_off", "one-off"
+        DEBIT = "debit", "credit taken back"
 
     class Status(models.TextChoices):
         DRAFT = "draft", "draft"
@@ -168,6 +169,7 @@ class InvoiceLine(models.Model):
         PLAN = "plan", "plan"
         UNUSED = "unused", "credit for what is unused"
         GIFT = "gift", "gift"
+        TAKEN_BACK = "taken_back", "credit taken back"
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines", db_index=False)
     position = models.PositiveSmallIntegerField()

@@ -20,7 +20,8 @@ class RefundQuerySet(models.QuerySet["Refund"]):
 class Refund(models.Model):
     """Money of a payment given back: asked for by one person, above a limit approved by another.
 
-    Without an attempt it is what credit had paid, and returns to credit.
+    Without an attempt it is what credit had paid, and returns to credit. One that is owed again corrects no invoice:
+    what the card gets back, the customer's next invoice takes.
     """
 
     class State(models.TextChoices):
@@ -44,6 +45,9 @@ class Refund(models.Model):
     state = models.CharField(max_length=9, choices=State.choices)
     gateway_id = models.CharField(max_length=255, blank=True)
     failure = models.CharField(max_length=100, blank=True)
+    owed_again = models.BooleanField(
+        default=False, db_default=False, help_text="The invoice stays as it is: the next one charges this again."
+    )
     requested_by = models.CharField(max_length=100)
     requested_at = models.DateTimeField()
     approved_by = models.CharField(max_length=100, blank=True)
@@ -65,6 +69,10 @@ class Refund(models.Model):
             models.CheckConstraint(condition=~Q(approved_by=F("requested_by")), name="refund_approved_by_another"),
             models.UniqueConstraint(
                 fields=["gateway_id"], condition=~Q(gateway_id=""), name="refund_gateway_id_unique"
+            ),
+            # What is owed again was a card's, and takes no tax back.
+            models.CheckConstraint(
+                condition=Q(owed_again=False) | Q(attempt__isnull=False, tax=0), name="refund_owed_again_is_of_a_card"
             ),
         ]
         indexes = [

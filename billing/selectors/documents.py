@@ -245,6 +245,10 @@ def _title(line: InvoiceLine) -> str:
             return str(line.price.plan) if line.price else line.description
         case InvoiceLine.Kind.UNUSED:
             return gettext("%(plan)s, what is unused") % {"plan": line.price.plan if line.price else line.description}
+        case InvoiceLine.Kind.TAKEN_BACK:
+            return gettext("%(plan)s, credit taken back") % {
+                "plan": line.price.plan if line.price else line.description
+            }
         case _:
             return line.description
 
@@ -274,7 +278,10 @@ def _tender(invoice: Invoice, words: Words) -> list[Fact]:
     if invoice.status == Invoice.Status.OPEN:
         tender.append(Fact(gettext("To pay"), words.amount(invoice.due)))
     for refund in invoice.refunds.all():
-        if refund.state == Refund.State.SUCCEEDED and hasattr(refund, "credit_note"):
+        if refund.state == Refund.State.SUCCEEDED and refund.owed_again:
+            label = gettext("Given back, charged again with the next invoice")
+            tender.append(Fact(label, words.amount(-refund.amount)))
+        elif refund.state == Refund.State.SUCCEEDED and hasattr(refund, "credit_note"):
             label = gettext("Given back, credit note %(number)s") % {"number": refund.credit_note.number}
             tender.append(Fact(label, words.amount(-refund.amount)))
     return tender

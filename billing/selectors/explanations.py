@@ -106,6 +106,13 @@ def _beginning(line: InvoiceLine, how: dict[str, Any], words: Words) -> Reason:
             )
             values = _days(line, how, words, how["billed"]) | {"invoice": how["invoice"]}
             return Reason("unused_days", text % values, how["amount"])
+        case "credit_taken_back":
+            text = gettext(
+                "Invoice %(invoice)s has %(billed)s for this, and gave %(of)s as credit. "
+                "The contract was withdrawn from, so %(taken)s of the credit is taken back."
+            )
+            values = {name: words.amount(how[name]) for name in ("billed", "of", "taken")}
+            return Reason("credit_taken_back", text % (values | {"invoice": how["invoice"]}), how["amount"])
         case "gift":
             return Reason("gift", gettext("A gift of this amount was bought."), how["amount"])
         case rule:
@@ -157,6 +164,7 @@ def _history(invoice: Invoice, words: Words) -> list[Reason]:
     made = {
         Invoice.Kind.PERIOD: gettext("The invoice was made for the next period."),
         Invoice.Kind.CHANGE: gettext("The invoice was made for the change of plan, as quoted."),
+        Invoice.Kind.DEBIT: gettext("The invoice was made to take credit back, since the contract was withdrawn from."),
     }.get(Invoice.Kind(invoice.kind), gettext("The invoice was made."))
     told = [Reason("finalised", made, invoice.total, invoice.finalised_at)]
     told += [_credit_used(use, words) for use in sorted(invoice.credit_uses.all(), key=lambda use: use.pk)]
@@ -179,6 +187,10 @@ def _credit_used(use: CreditUse, words: Words) -> Reason:
             text = gettext("A gift paid %(amount)s of it.")
         case CreditGrant.Kind.CARRIED if use.amount < 0:
             text = gettext("A small rest of an earlier invoice, %(amount)s, is charged with it.")
+        case CreditGrant.Kind.OWED if use.amount < 0:
+            text = gettext("%(amount)s of an earlier invoice, which was given back to the card, is charged with it.")
+        case CreditGrant.Kind.OWED:
+            text = gettext("%(amount)s was given back to the card and is owed again: the next invoice charges it.")
         case CreditGrant.Kind.CARRIED:
             text = gettext("The rest, %(amount)s, is too small to be charged and is added to the next invoice.")
         case _:

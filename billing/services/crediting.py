@@ -238,6 +238,35 @@ def grant_for_change(invoice: Invoice, *, now: datetime) -> CreditGrant:
     return given
 
 
+def owe_again(invoice: Invoice, amount: int, *, cause: UUID, by: str, now: datetime) -> None:
+    """Let a customer owe a part of a locked paid invoice, which was given back to the card; the next invoice takes it.
+
+    It stands for what the card had paid, so that it comes back first if the invoice is given back too. `cause` is the
+    refund; the caller books it.
+    """
+    debt = CreditGrant.objects.create(
+        account_id=invoice.account_id,
+        kind=CreditGrant.Kind.OWED,
+        currency=invoice.currency,
+        amount=-amount,
+        remaining=-amount,
+        source_key=f"owed:{cause}",
+        requested_by=by,
+        created_at=now,
+    )
+    CreditUse.objects.create(grant=debt, invoice=invoice, amount=amount, used_at=now)
+
+
+def owe_no_more(*, cause: UUID) -> None:
+    """Forget what was owed again, for the card has paid after all; what was collected of it meanwhile becomes credit."""
+    debt = CreditGrant.objects.locked().get(source_key=f"owed:{cause}")
+    use = CreditUse.objects.get(grant=debt, amount=-debt.amount)
+    debt.remaining += use.amount
+    use.returned = use.amount
+    debt.save(update_fields=["remaining"])
+    use.save(update_fields=["returned"])
+
+
 def grant_overpaid(attempt_ids: Collection[UUID], *, now: datetime) -> None:
     """Keep for customers what was charged for invoices that were not owed any more; it is booked as their credit."""
     for attempt in PaymentAttempt.objects.select_related("invoice").filter(pk__in=attempt_ids):
@@ -271,10 +300,16 @@ def forfeit(attempt: PaymentAttempt, amount: int) -> int | None:
     return _take(granted, amount) if granted else None
 
 
-def undo_change(invoice: Invoice, *, at_most: int) -> int:
-    """Take credit back that a change of plan gave, as far as it is left; answers how much, for the caller to book."""
-    granted = CreditGrant.objects.locked().filter(source_key=f"change:{invoice.pk}").first()
-    return _take(granted, at_most) if granted else 0
+def of_change(invoice: Invoice) -> CreditGrant | None:
+    """Lock the credit that a change of plan gave."""
+    return CreditGrant.objects.locked().filter(source_key=f"change:{invoice.pk}").first()
+
+
+def use(granted: CreditGrant, invoice: Invoice, amount: int, *, now: datetime) -> None:
+    """Let locked credit pay of an invoice that was just written; the caller books it."""
+    granted.remaining -= amount
+    granted.save(update_fields=["remaining"])
+    CreditUse.objects.create(grant=granted, invoice=invoice, amount=amount, used_at=now)
 
 
 def _take(granted: CreditGrant, at_most: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from billing import amounts, rules
 from billing.amounts import Taxed
@@ -64,7 +64,7 @@ def record(*, found: DisputeState, now: datetime) -> bool:
     if after is not before:
         _move(dispute, before, after, now=now)
     if before is Standing.ASKED and after is not Standing.ASKED:
-        refunds.refuse_waiting(attempt, now=now)
+        refunds.refuse_waiting(Q(attempt=attempt), "in dispute", now=now)
         if subscription and subscription.status in rules.LIVE and subscription.parked_at is None:
             settlement.park(subscription, PARKED, changes, now=now)
     if after in {Standing.LOST, Standing.WON}:

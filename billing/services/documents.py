@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import translation
 
 from accounts.services import mails
-from billing.models import BillingDetails, CreditNote, Invoice, ReceiptMark, Seller, TaxPlace
+from billing.models import BillingDetails, CreditNote, Invoice, ReceiptMark, Refund, Seller, TaxPlace
 from billing.selectors import documents
 from billing.selectors.words import Words, card
 from billing.services import moving
@@ -168,6 +168,15 @@ def mail_credit_note(note: CreditNote, *, now: datetime) -> None:
         amount = Words(note.invoice).amount(note.net + note.tax)
     context = {"number": note.number, "invoice": note.invoice.number, "amount": amount}
     _mail("refunded", account, context | {"action_url": credit_note_url(note.pk)}, now=now)
+
+
+def mail_owed_again(refund: Refund, *, now: datetime) -> None:
+    """Tell a customer of money that goes back to the card and is charged again, in the transaction that says so."""
+    account = get_user_model().objects.get(pk=refund.invoice.account_id)
+    with translation.override(account.language):
+        amount = Words(refund.invoice).amount(refund.amount)
+    context = {"invoice": refund.invoice.number, "amount": amount, "action_url": invoice_url(refund.invoice_id)}
+    _mail("refunded_owed_again", account, context, now=now)
 
 
 def _mail(template: str, account: Any, context: dict[str, Any], *, now: datetime) -> None:

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
-from billing import amounts
+from billing import amounts, rules
 from billing.amounts import Taxed
 from billing.gateway import Gateway, RefundKind, RefundOutcome
 from billing.models import CreditNote, Dispute, Gift, Invoice, PaymentAttempt, Refund
@@ -33,6 +33,14 @@ class NotRefundable(DomainError):
 
     code: ClassVar[str] = "not_refundable"
     title: ClassVar[str] = "This cannot be given back: it is not paid, it is more than is left, or it is in dispute."
+    status: ClassVar[int] = 409
+
+
+class NoNextInvoice(DomainError):
+    """Nothing will charge it again: no subscription goes on."""
+
+    code: ClassVar[str] = "no_next_invoice"
+    title: ClassVar[str] = "This cannot be owed again: there is no next invoice that would charge it."
     status: ClassVar[int] = 409
 
 
@@ -60,12 +68,8 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
     answer is that of the card where there are both. Up to REFUND_APPROVAL_LIMIT it may be sent at once; above, a
     second person approves it, unless it is owed by law. Raises NotRefundable.
     """
-    invoice = Invoice.objects.locked().get(pk=invoice_id)
-    attempt = PaymentAttempt.objects.locked().filter(invoice=invoice, state=PaymentAttempt.State.SUCCEEDED).first()
-    if amount <= 0 or (attempt is not None and Dispute.objects.blocking().filter(attempt=attempt).exists()):
-        raise NotRefundable
-    approval = amount > settings.REFUND_APPROVAL_LIMIT and not owed_by_law
-    state = State.REQUESTED if approval else State.APPROVED
+    invoice, attempt = _charged(invoice_id, amount)
+    state = State.APPROVED if owed_by_law else _state_of(amount)
     ask = partial(_ask, invoice, state=state, reason=reason, by=by, now=now)
     if attempt is not None and invoice.status == Invoice.Status.VOID:
         # Charged although nothing was owed: it became credit, which is taken back before it is sent.
@@ -77,10 +81,13 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
     ):
         raise NotRefundable
     whole, given = parts_of(invoice), given_back(invoice)
-    if invoice.status != Invoice.Status.PAID or amount > whole.gross - given.gross:
+    if (
+        invoice.status != Invoice.Status.PAID
+        or invoice.kind == Invoice.Kind.DEBIT
+        or amount > whole.gross - given.gross
+    ):
         raise NotRefundable
-    charged = min(invoice.due, whole.gross) if attempt else 0
-    to_card = min(amount, charged - _given_back(Refund.objects.filter(attempt=attempt)).gross) if attempt else 0
+    to_card = min(amount, _left_of(attempt, invoice)) if attempt else 0
     to_credit = amount - to_card
     waiting = _given_back(Refund.objects.filter(invoice=invoice, attempt=None).exclude(state=State.SUCCEEDED))
     if to_credit > max(0, crediting.returnable(invoice)) - waiting.gross:
@@ -96,31 +103,50 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
     return asked[0]
 
 
-def undo_credit(invoice: Invoice, *, at_most: int, now: datetime) -> int:
-    """Take back what is left of the credit that a locked invoice of less than nothing gave, so that it can be refunded.
+@transaction.atomic
+def request_owed_again(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetime) -> Refund:
+    """Ask for a refund of what a card paid of an invoice that stays as it is: its customer owes it again.
 
-    Answers how much it was; in the books the service that it was given for is owed again.
+    No document corrects the invoice; the next one charges the amount with its own. Approved like any other refund.
+    Raises NotRefundable, NoNextInvoice.
     """
-    taken = crediting.undo_change(invoice, at_most=at_most)
-    if not taken:
-        return 0
-    whole, key = parts_of(invoice), f"change_undone:{invoice.pk}"
-    parts = amounts.refund_parts(Taxed(-whole.net, -whole.tax), refunded=Taxed(0, 0), amount=taken)
-    unserved = recognition.give_up(source_key=key, invoice=invoice, amount=-parts.net, now=now)
-    ledger.book(
-        source_key=key,
-        kind=Kind.CREDIT,
-        currency=invoice.currency,
-        lines={
-            (Account.CREDIT, ""): taken,
-            (Account.DEFERRED, ""): unserved,
-            (Account.REFUNDS, ""): -parts.net - unserved,
-            (Account.TAX, invoice.country): -parts.tax,
-        },
-        now=now,
-        invoice_id=invoice.pk,
-    )
-    return taken
+    invoice, attempt = _charged(invoice_id, amount)
+    if (
+        attempt is None
+        or invoice.status != Invoice.Status.PAID
+        or invoice.subscription is None
+        or amount > _left_of(attempt, invoice)
+    ):
+        raise NotRefundable
+    _check_goes_on(invoice)
+    state = _state_of(amount)
+    return _ask(invoice, attempt, Taxed(amount, 0), state=state, reason=reason, by=by, now=now, owed_again=True)
+
+
+def _check_goes_on(invoice: Invoice) -> None:
+    """Raise NoNextInvoice for an invoice after which no other comes."""
+    subscription = invoice.subscription
+    if subscription is None or subscription.status not in rules.BILLABLE or subscription.cancel_at is not None:
+        raise NoNextInvoice
+
+
+def _charged(invoice_id: UUID, amount: int) -> tuple[Invoice, PaymentAttempt | None]:
+    """Lock an invoice and what charged it. Raises NotRefundable for no amount, and while a bank has the payment."""
+    invoice = Invoice.objects.locked().select_related("subscription").get(pk=invoice_id)
+    attempt = PaymentAttempt.objects.locked().filter(invoice=invoice, state=PaymentAttempt.State.SUCCEEDED).first()
+    if amount <= 0 or (attempt is not None and Dispute.objects.blocking().filter(attempt=attempt).exists()):
+        raise NotRefundable
+    return invoice, attempt
+
+
+def _state_of(amount: int) -> Refund.State:
+    return State.REQUESTED if amount > settings.REFUND_APPROVAL_LIMIT else State.APPROVED
+
+
+def _left_of(attempt: PaymentAttempt, invoice: Invoice) -> int:
+    """Answer what of a charge has not been given back to its card."""
+    charged = min(invoice.due, parts_of(invoice).gross)
+    return charged - _given_back(Refund.objects.filter(attempt=attempt)).gross
 
 
 def _ask(
@@ -132,8 +158,10 @@ def _ask(
     reason: str,
     by: str,
     now: datetime,
+    owed_again: bool = False,
 ) -> Refund:
     return Refund.objects.create(
+        owed_again=owed_again,
         attempt=attempt,
         invoice=invoice,
         amount=parts.gross,
@@ -154,8 +182,8 @@ def parts_of(invoice: Invoice) -> Taxed:
 
 
 def given_back(invoice: Invoice) -> Taxed:
-    """Answer what was given back of an invoice, or is about to be."""
-    return _given_back(Refund.objects.filter(invoice=invoice))
+    """Answer what was given back of an invoice, or is about to be; what is owed again is not."""
+    return _given_back(Refund.objects.filter(invoice=invoice, owed_again=False))
 
 
 def refundable(invoice: Invoice) -> int:
@@ -174,10 +202,12 @@ def _given_back(of: QuerySet[Refund]) -> Taxed:
 
 @transaction.atomic
 def approve(*, refund_id: UUID, by: str) -> Refund:
-    """Let a refund be sent. Raises NotWaiting, SecondPersonRequired."""
+    """Let a refund be sent. Raises NotWaiting, SecondPersonRequired, NoNextInvoice."""
     refund = _waiting(refund_id)
     if refund.requested_by == by:
         raise SecondPersonRequired
+    if refund.owed_again:
+        _check_goes_on(refund.invoice)
     refund.state, refund.approved_by = State.APPROVED, by
     refund.save(update_fields=["state", "approved_by"])
     return refund
@@ -189,10 +219,10 @@ def refuse(*, refund_id: UUID, by: str, now: datetime) -> Refund:
     return _refuse(_waiting(refund_id), f"refused by {by}", now=now)
 
 
-def refuse_waiting(attempt: PaymentAttempt, *, now: datetime) -> None:
-    """Let go of what waits for a second person, of a payment that its bank has taken back; the invoice is locked."""
-    for refund in Refund.objects.locked().filter(attempt=attempt, state=State.REQUESTED):
-        _refuse(refund, "in dispute", now=now)
+def refuse_waiting(which: Q, why: str, *, now: datetime) -> None:
+    """Let go of some refunds that wait for a second person; their invoices are locked."""
+    for refund in Refund.objects.locked().filter(which, state=State.REQUESTED):
+        _refuse(refund, why, now=now)
 
 
 def _refuse(refund: Refund, why: str, *, now: datetime) -> Refund:
@@ -294,6 +324,11 @@ def _issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: da
         # There is no invoice to correct.
         _book(refund, "refund", {(Account.CREDIT, ""): refund.amount, **paid_from}, now=now)
         return
+    if refund.owed_again:
+        crediting.owe_again(refund.invoice, refund.amount, cause=refund.pk, by=refund.requested_by, now=now)
+        _book(refund, "refund", {(Account.CREDIT, ""): refund.amount, **paid_from}, now=now)
+        documents.mail_owed_again(refund, now=now)
+        return
     if refund.invoice.kind == Invoice.Kind.ONE_OFF:
         lines = {gift_sales.give_up(refund.invoice_id): refund.amount}
     else:
@@ -324,6 +359,9 @@ def _service_given_up(refund: Refund, *, now: datetime) -> dict[tuple[Account, s
 
 def _take_back(refund: Refund, *, now: datetime) -> None:
     if _is_overpaid(refund):
+        lines = {(Account.CREDIT, ""): -refund.amount}
+    elif refund.owed_again:
+        crediting.owe_no_more(cause=refund.pk)
         lines = {(Account.CREDIT, ""): -refund.amount}
     elif refund.invoice.kind == Invoice.Kind.ONE_OFF:
         gift_sales.owe_again(refund.invoice_id)

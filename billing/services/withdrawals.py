@@ -9,12 +9,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing import amounts
-from billing.models import Invoice, InvoiceLine, PaymentAttempt, Subscription, Withdrawal
+from billing.models import Invoice, InvoiceLine, PaymentAttempt, Refund, Subscription, Withdrawal
 from billing.rules import Status
 from billing.selectors import consumers
-from billing.services import consents, letters, refunds, settlement
+from billing.services import consents, letters, refunds, settlement, taking_back
 from billing.services.letters import Letter
 from billing.services.settlement import Changes
 from billing.services.subscriptions import NoSubscription, PaymentUnderWay
@@ -51,6 +52,10 @@ def withdraw(*, account_id: UUID, now: datetime, by: str) -> Withdrawal:
     ):
         raise PaymentUnderWay
     invoices = list(Invoice.objects.locked().filter(subscription=subscription).prefetch_related("lines"))
+    refunds.refuse_waiting(Q(invoice__in=invoices, owed_again=True), "withdrawn", now=now)
+    if Refund.objects.filter(invoice__in=invoices, owed_again=True, state=Refund.State.APPROVED).exists():
+        # It is a debt, which is forgiven, once it is sent: within minutes.
+        raise PaymentUnderWay
     pro_rata = law.withdrawal_pro_rata and consents.asked_to_begin_at_once(subscription)
     today = now.astimezone(ZoneInfo(subscription.billing_tz)).date()
     changes = Changes()
@@ -96,7 +101,7 @@ def _give_back(paid: Sequence[Invoice], *, on: date | None, by: str, now: dateti
     undone = 0
     for invoice in paid:
         if invoice.total < 0:
-            undone += refunds.undo_credit(invoice, at_most=sum(most) - back - undone, now=now)
+            undone += taking_back.take_back(invoice, at_most=sum(most) - back - undone, now=now)
     to_give = back = back + undone
     for invoice, at_most in zip(paid, most, strict=True):
         if amount := min(at_most, to_give):

@@ -18,7 +18,9 @@ from billing.models import (
     Coupon,
     CreditGrant,
     CreditNote,
+    CreditUse,
     Invoice,
+    InvoiceLine,
     JournalLine,
     PaymentMethod,
     Period,
@@ -804,12 +806,49 @@ class TestWithdrawal:
             books[account] += amount
         assert set(books.values()) == {0}
 
+    @pytest.mark.parametrize(("early", "left"), [(False, None), (True, None), (False, 5000), (False, 1)])
+    def test_takes_credit_back_by_a_document_so_that_all_documents_make_what_is_kept(
+        self, standin: Standin, early: bool, left: int | None
+    ) -> None:
+        customer = self.bought_by_the_year(standin, early=early)
+        granted = CreditGrant.objects.get()
+        if left is not None:
+            # The rest was spent: as if it had paid something else.
+            CreditGrant.objects.update(remaining=left)
+        moment = BEGIN + timedelta(days=12)
+        kept = self.withdraw(customer, moment).json()["kept"]
+        refunds.sweep(gateway=stripe_gateway.connect(), now=moment)
+        debit = Invoice.objects.get(kind="debit")
+        assert (debit.status, debit.country, debit.total, debit.due) == ("paid", "DE", left or granted.amount, 0)
+        use = CreditUse.objects.get(invoice=debit)
+        assert (use.grant_id, use.amount) == (granted.pk, debit.total)
+        taxes = sum(InvoiceLine.objects.values_list("tax", flat=True)) - sum(
+            CreditNote.objects.values_list("tax", flat=True)
+        )
+        billed = sum(Invoice.objects.values_list("total", flat=True)) - sum(
+            net + tax for net, tax in CreditNote.objects.values_list("net", "tax")
+        )
+        assert billed == kept
+        booked = JournalLine.objects.filter(account="tax_payable").values_list("amount", flat=True)
+        assert -sum(booked) == taxes
+        with at(moment):
+            told = customer.get(f"invoices/{debit.pk}/explain").json()
+            assert customer.get(f"invoices/{debit.pk}/pdf").status_code == 200
+        assert told["total"] == sum(line["amount"] for line in told["lines"]) == debit.total
+        steps = [[step["code"] for step in line["reasons"]] for line in told["lines"]]
+        assert steps == [["credit_taken_back", "tax"]] * 2
+        assert "so €" in told["lines"][0]["reasons"][0]["text"]
+        assert told["history"][0]["text"].startswith("The invoice was made to take credit back")
+        with pytest.raises(refunds.NotRefundable):
+            refunds.request(invoice_id=debit.pk, amount=1, reason="", by="staff:1", now=moment)
+
     def test_gives_back_no_money_for_credit_that_is_spent(self, standin: Standin) -> None:
         customer = self.bought_by_the_year(standin, early=False)
         # As if it had paid something else.
         CreditGrant.objects.update(remaining=0)
         answer = self.withdraw(customer, BEGIN + timedelta(days=12)).json()
         assert (answer["refunded"], answer["kept"]) == (12000 - CreditGrant.objects.get().amount, 0)
+        assert not Invoice.objects.filter(kind="debit").exists()
 
     def bought_by_the_year(self, standin: Standin, *, early: bool) -> Customer:
         plan = PlanFactory.create()

@@ -89,7 +89,9 @@ def quote_lines(
 def _given_back(lines: Sequence[InvoiceLine]) -> dict[UUID, Taxed]:
     """Answer what was refunded of the invoices of lines; an invoice has one line for a plan."""
     refunds = Refund.objects.filter(
-        invoice__in={line.invoice_id for line in lines}, state__in=[*Refund.OPEN, Refund.State.SUCCEEDED]
+        invoice__in={line.invoice_id for line in lines},
+        state__in=[*Refund.OPEN, Refund.State.SUCCEEDED],
+        owed_again=False,
     )
     sums = refunds.values_list("invoice").annotate(Sum("net"), Sum("tax")).order_by()
     return {invoice: Taxed(net, tax) for invoice, net, tax in sums}

@@ -357,7 +357,8 @@ class Invariants:
 
     def _refunds(self) -> Checked:
         succeeded = Refund.objects.filter(state="succeeded")
-        above = Invoice.objects.filter(refunds__state="succeeded").annotate(back=Sum("refunds__amount"))
+        corrected = Invoice.objects.filter(refunds__state="succeeded", refunds__owed_again=False)
+        above = corrected.annotate(back=Sum("refunds__amount"))
         above_ours = above.filter(back__gt=F("total")).values_list("number", flat=True)
         above_theirs = [charge["id"] for charge in self.charges if charge["amount_refunded"] > charge["amount"]]
         return succeeded.count() + len(self.charges), [*above_ours, *above_theirs]

@@ -482,7 +482,9 @@ class People:
         invoice = self._paid(person)
         if invoice is None:
             return False
-        asked = refunds.request(
+        # One in four pays it again.
+        ask = refunds.request if chance.randrange(4) else refunds.request_owed_again
+        asked = ask(
             invoice_id=invoice.pk,
             amount=max(1, invoice.total // chance.randrange(1, 4)),
             reason="simulated",
