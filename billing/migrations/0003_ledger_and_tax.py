@@ -3,6 +3,7 @@
 import django.contrib.postgres.constraints
 import django.contrib.postgres.fields.ranges
 import django.db.models.deletion
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 
@@ -133,7 +134,7 @@ class Migration(migrations.Migration):
             name='amount',
             field=models.BigIntegerField(help_text="What it adds to the total, tax included: minor units of the invoice's currency; credits are negative."),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name='invoiceline',
             constraint=models.CheckConstraint(condition=models.Q(('discount__gte', 0)), name='invoice_line_discount_not_negative'),
         ),

@@ -4,6 +4,7 @@ import core.ids
 import django.db.models.deletion
 import django.db.models.expressions
 from django.conf import settings
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 
@@ -66,11 +67,11 @@ class Migration(migrations.Migration):
             name='attempt',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='billing.paymentattempt'),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name='invoice',
             constraint=models.CheckConstraint(condition=models.Q(('total__gte', 0), models.Q(('kind', 'change'), ('total', models.F('credit_applied'))), _connector='OR'), name='invoice_total_not_negative'),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name='invoice',
             constraint=models.CheckConstraint(condition=models.Q(('total__gte', models.F('credit_applied'))), name='invoice_due_not_negative'),
         ),

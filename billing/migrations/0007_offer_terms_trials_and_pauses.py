@@ -3,6 +3,7 @@
 import billing.rules
 import django.db.models.deletion
 from django.conf import settings
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 
@@ -113,11 +114,11 @@ class Migration(migrations.Migration):
             model_name='price',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('intro_amount', None), ('intro_periods', None)), models.Q(('intro_amount__gt', 0), ('intro_amount__lt', models.F('amount')), ('intro_periods__gte', 1)), _connector='OR'), name='price_intro_is_whole_and_lower'),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name='subscription',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', [billing.rules.Status['ACTIVE'], billing.rules.Status['ON_HOLD'], billing.rules.Status['PAST_DUE'], billing.rules.Status['PAUSED'], billing.rules.Status['TRIALING']]), ('next_bill_at__isnull', False)), models.Q(models.Q(('status__in', [billing.rules.Status['ACTIVE'], billing.rules.Status['ON_HOLD'], billing.rules.Status['PAST_DUE'], billing.rules.Status['PAUSED'], billing.rules.Status['TRIALING']]), _negated=True), ('next_bill_at', None)), _connector='OR'), name='subscription_is_scheduled_when_billable'),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name='subscription',
             constraint=models.CheckConstraint(condition=models.Q(('pause_at', None), ('resume_at__gt', models.F('pause_at')), _connector='OR'), name='subscription_pause_ends'),
         ),

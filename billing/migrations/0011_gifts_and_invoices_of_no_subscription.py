@@ -3,6 +3,7 @@
 import core.ids
 import django.db.models.deletion
 from django.conf import settings
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 
@@ -57,11 +58,11 @@ class Migration(migrations.Migration):
             name='price',
             field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.price'),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name='invoice',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'one_off'), ('subscription', None)), models.Q(models.Q(('kind', 'one_off'), _negated=True), ('subscription__isnull', False)), _connector='OR'), name='invoice_of_a_subscription_names_it'),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name='invoiceline',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'gift'), ('price', None)), models.Q(models.Q(('kind', 'gift'), _negated=True), ('price__isnull', False)), _connector='OR'), name='invoice_line_of_a_plan_names_its_price'),
         ),

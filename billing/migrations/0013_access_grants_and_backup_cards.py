@@ -3,6 +3,7 @@
 import core.ids
 import django.db.models.deletion
 from django.conf import settings
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 
@@ -48,7 +49,7 @@ class Migration(migrations.Migration):
             name='wallet',
             field=models.CharField(blank=True, db_default='', help_text='Through which it was saved: apple_pay, google_pay and so on.', max_length=20),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name='paymentmethod',
             constraint=models.CheckConstraint(condition=models.Q(('is_backup', False), models.Q(('is_default', False), ('removed_at', None)), _connector='OR'), name='payment_method_backup_is_another'),
         ),

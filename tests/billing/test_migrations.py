@@ -159,6 +159,13 @@ class TestCountryOfInvoices:
         assert countries([nobodys]) == [""]
 
 
+class TestConstraints:
+    def test_hold_for_what_was_there(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT conname FROM pg_constraint WHERE NOT convalidated")
+            assert cursor.fetchall() == []
+
+
 class TestPlaceOfTaxation:
     def test_goes_and_comes_over_what_is_there(self, invoices: list[Invoice]) -> None:
         migrate("0019_indexes_of_reminders_and_cards")
