@@ -19,7 +19,7 @@ from billing import stripe_gateway
 from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly
 from billing.models import Dispute, FraudWarning, Refund
 from billing.selectors import evidence as packs
-from billing.services import evidence, refunds
+from billing.services import evidence, fraud, refunds
 from core import clock
 from core.errors import DomainError
 from core.money import Money
@@ -218,7 +218,7 @@ class DisputeAdmin(ReadOnly):
 
 @admin.register(FraudWarning)
 class FraudWarningAdmin(ReadOnly):
-    """Early warnings of fraud, and what was done."""
+    """Early warnings of fraud, and what was done; those that wait are dismissed here, or their invoice is refunded."""
 
     list_display = ("gateway_id", "attempt", "fraud_type", "action", "refund", "received_at")
     list_filter = ("action", "fraud_type")
@@ -226,3 +226,20 @@ class FraudWarningAdmin(ReadOnly):
     search_fields = ("=gateway_id", "=attempt__gateway_id", "=attempt__invoice__number")
     search_help_text = "A whole warning id, PaymentIntent id or invoice number."
     ordering = ("-pk",)
+    actions = ("dismiss",)
+
+    def has_dismiss_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to put back what was parked."""
+        return request.user.has_perm("billing.unpark_subscription")
+
+    @admin.action(description="Dismiss: it was the customer", permissions=["dismiss"])
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[FraudWarning]) -> None:
+        """Let the payment stand; a gift can be redeemed again."""
+        for warning in queryset:
+            try:
+                fraud.dismiss(warning_id=warning.pk)
+            except DomainError as error:
+                self.message_user(request, f"{warning}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, warning, "dismissed")
+                self.message_user(request, f"{warning.gateway_id}: dismissed.", messages.SUCCESS)

@@ -2,12 +2,13 @@
 
 A payment up to FRAUD_WARNING_REFUND_LIMIT is given back in full at once and its subscription ends: what a dispute costs in
 fees, and counts for with the card networks, is more. A larger one, or one that cannot be given back, parks the
-subscription: nothing more is charged until staff have looked.
+subscription, and holds a gift back: nothing more is charged or redeemed until staff have looked.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import transaction
@@ -17,9 +18,18 @@ from billing.gateway import FraudWarning as Found
 from billing.models import FraudWarning, Invoice, PaymentAttempt, Refund, Subscription
 from billing.services import endings, refunds, settlement
 from billing.services.settlement import SYSTEM, Changes
+from core.errors import DomainError
 
 PARKED = "early_fraud_warning"
 Action = FraudWarning.Action
+
+
+class WarningNotWaiting(DomainError):
+    """What was warned of was given back, or had been already."""
+
+    code: ClassVar[str] = "warning_not_waiting"
+    title: ClassVar[str] = "This warning does not wait for staff."
+    status: ClassVar[int] = 409
 
 
 @transaction.atomic
@@ -55,6 +65,20 @@ def record(*, found: Found, now: datetime) -> bool:
     )
     changes.write(now=now)
     return True
+
+
+@transaction.atomic
+def dismiss(*, warning_id: int) -> FraudWarning:
+    """Let a payment stand that was warned of, for staff know that it was the customer: its gift can be redeemed.
+
+    A subscription that it parked is put back by itself. Raises WarningNotWaiting.
+    """
+    warning = FraudWarning.objects.select_for_update().get(pk=warning_id)
+    if warning.action != Action.PARKED:
+        raise WarningNotWaiting
+    warning.action = Action.NONE
+    warning.save(update_fields=["action"])
+    return warning
 
 
 def _give_back(attempt: PaymentAttempt, *, now: datetime) -> Refund | None:

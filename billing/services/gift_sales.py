@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 
 from accounts.services import mails
-from billing.models import Dispute, Gift, Refund
+from billing.models import Dispute, FraudWarning, Gift, Refund
 from billing.services import gift_codes, ledger
 from billing.services.ledger import Account, Kind
 from core import money
@@ -34,6 +34,13 @@ def mark_unsold(invoice_ids: Collection[UUID]) -> None:
 
 def redeemable(gift: Gift) -> bool:
     """Answer whether nothing stands in a locked gift's way but perhaps its last day."""
+    # A stolen card's gift is redeemed at once, and staff look at a warning tomorrow.
+    warned = FraudWarning.objects.filter(attempt__invoice=gift.invoice_id, action=FraudWarning.Action.PARKED)
+    return returnable(gift) and not warned.exists()
+
+
+def returnable(gift: Gift) -> bool:
+    """Answer whether a locked gift was paid and its money has not gone back, nor is about to."""
     refunds = Refund.objects.filter(invoice=gift.invoice_id, state__in=[*Refund.OPEN, Refund.State.SUCCEEDED])
     disputes = Dispute.objects.blocking().filter(attempt__invoice=gift.invoice_id)
     return gift.state == State.PAID and not refunds.exists() and not disputes.exists()

@@ -77,7 +77,7 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
             raise NotRefundable
         return ask(attempt, Taxed(amount, 0))
     if invoice.kind == Invoice.Kind.ONE_OFF and (
-        amount != invoice.total or not all(map(gift_sales.redeemable, Gift.objects.locked().filter(invoice=invoice)))
+        amount != invoice.total or not all(map(gift_sales.returnable, Gift.objects.locked().filter(invoice=invoice)))
     ):
         raise NotRefundable
     whole, given = parts_of(invoice), given_back(invoice)

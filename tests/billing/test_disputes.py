@@ -27,11 +27,12 @@ from billing.models import (
     WebhookEvent,
 )
 from billing.selectors import evidence as packs
-from billing.services import consents, evidence, parking, refunds, tie_out
+from billing.services import consents, evidence, gift_codes, gifts, parking, refunds, tie_out
 from billing.services.cards import PaymentServiceUnavailable
 from core.clock import now
 from tests import standin as standins
 from tests.billing.customers import Customer
+from tests.billing.test_gifts import bought, redeem
 from tests.billing.test_refunds import apply_events, balances
 from tests.factories.accounts import StaffFactory
 from tests.factories.billing import PriceFactory
@@ -222,6 +223,31 @@ class TestFraudWarning:
         assert FraudWarning.objects.get().action == "none"
         assert Refund.objects.count() == 1
         assert Subscription.objects.get().status == "active"
+
+    def test_of_a_large_gift_holds_it_back_until_staff_have_looked(self, standin: Standin, settings: Any) -> None:
+        settings.FRAUD_WARNING_REFUND_LIMIT = 2499
+        gift = bought(standin)
+        self.warn(standin)
+        warning = FraudWarning.objects.get()
+        assert warning.action == "parked"
+        receiver = Customer(standin)
+        assert redeem(receiver, gift_codes.code_of(gift)).json()["code"] == "gift_not_valid"
+        client = Client()
+        client.force_login(StaffFactory.create(is_superuser=True))
+        where = reverse("admin:billing_fraudwarning_changelist")
+        for said in ("dismissed", "does not wait for staff"):
+            answer = client.post(where, {"action": "dismiss", "_selected_action": [str(warning.pk)]}, follow=True)
+            assert said in answer.content.decode()
+        assert redeem(receiver, gift_codes.code_of(gift)).status_code == 201
+
+    def test_of_a_large_gift_does_not_stand_in_the_way_of_its_refund(self, standin: Standin, settings: Any) -> None:
+        settings.FRAUD_WARNING_REFUND_LIMIT = 2499
+        gift = bought(standin)
+        self.warn(standin)
+        asked = gifts.give_back(gift_id=gift.pk, by="staff:1", now=now())
+        refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
+        gift.refresh_from_db()
+        assert (gift.state, balances()) == ("refunded", {})
 
 
 class TestParked:
