@@ -8,6 +8,8 @@ from typing import Any
 
 from django.db import migrations, models
 
+COLUMN = "ALTER TABLE billing_invoice ADD COLUMN IF NOT EXISTS country varchar(2) DEFAULT '' NOT NULL"
+
 TRIGGERS = """
 -- The version before knows no country and still makes invoices while this one is rolled out.
 CREATE OR REPLACE FUNCTION billing_invoice_country_told() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -41,14 +43,10 @@ DROP FUNCTION billing_invoice_country_told();
 
 
 class AddUnlessThere(migrations.AddField):
-    """Adds a column to a database that does not have it yet."""
+    """Adds the column to a database that does not have it yet."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        connection, model = schema_editor.connection, to_state.apps.get_model(app_label, self.model_name)
-        with connection.cursor() as cursor:
-            columns = connection.introspection.get_table_description(cursor, model._meta.db_table)
-        if self.name not in {column.name for column in columns}:
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        schema_editor.execute(COLUMN)
 
 
 class Migration(migrations.Migration):

@@ -71,7 +71,7 @@ def record(*, found: Found, now: datetime) -> bool:
 def dismiss(*, warning_id: int) -> FraudWarning:
     """Let a payment stand that was warned of, for staff know that it was the customer: its gift can be redeemed.
 
-    A subscription that it parked is put back by itself. Raises WarningNotWaiting.
+    A subscription that it parked is put back where parked ones are. Raises WarningNotWaiting.
     """
     warning = FraudWarning.objects.select_for_update().get(pk=warning_id)
     if warning.action != Action.PARKED:
