@@ -72,8 +72,8 @@ class ProfileInline(TabularInline):
     """The household; its profiles are its own to change."""
 
     model = Profile
-    fields = ["name", "language", "is_kids", "highest_age", "allows_unrated", "created_at"]
-    readonly_fields = ["created_at"]
+    fields = ["id", "name", "language", "is_kids", "highest_age", "allows_unrated", "created_at"]
+    readonly_fields = ["id", "created_at"]
     extra = 0
     ordering = ["created_at"]
     has_add_permission = has_change_permission = has_delete_permission = _never

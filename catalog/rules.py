@@ -150,14 +150,17 @@ def available_until(windows: Iterable[Window], country: str, now: datetime) -> t
 # ---------------------------------------------------------------- languages
 
 
-def language_chain(wanted: Sequence[str], original: str) -> list[str]:
+def language_chain(wanted: Sequence[str], original: str, country: str = "") -> list[str]:
     """Answer the languages to try in order: each wanted one, then without its region, then English, then the original.
 
-    Tags compare without regard to capitals.
+    One that is wanted without a region is tried with that of `country` first: who reads Portuguese in Brazil is shown
+    what Brazil calls a film. Tags compare without regard to capitals.
     """
     chain: list[str] = []
     for tag in [*wanted, "en", original]:
         parts = tag.lower().split("-")
+        if country and len(parts) == 1 and parts[0]:
+            chain.append(f"{parts[0]}-{country.lower()}")
         chain += ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
     return list(dict.fromkeys(tag for tag in chain if tag))
 

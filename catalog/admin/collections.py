@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from catalog import rules
-from catalog.admin.lists import widget_for
+from catalog.admin.lists import Refusing, widget_for
+from catalog.admin.words import gettext_lazy as _
 from catalog.models import Collection, CollectionTitle, EditorialRow
 from catalog.services import collections
 from core import clock
-from core.errors import DomainError
 
 
 class NamesField(forms.Field):
@@ -47,7 +47,7 @@ class NamesField(forms.Field):
 class CollectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """A collection, its names typed as editors write them."""
 
-    names = NamesField(help_text="One a line, by language: en: Night trains")
+    names = NamesField(help_text=_("One a line, by language: en: Night trains"))
 
 
 class MemberInline(TabularInline):
@@ -57,8 +57,8 @@ class MemberInline(TabularInline):
     extra = 0
     tab = True
     autocomplete_fields = ("title",)
-    verbose_name = "title"
-    verbose_name_plural = "titles"
+    verbose_name = _("title")
+    verbose_name_plural = _("titles")
     ordering = ("position", "pk")
     ordering_field = "position"  # type: ignore[assignment]  # unfold declares None
     hide_ordering_field = True
@@ -70,7 +70,7 @@ class RowInline(StackedInline):
     model = EditorialRow
     extra = 0
     tab = True
-    verbose_name = "row"
+    verbose_name = _("row")
     fields = (("position", "audience"), ("countries", "excluded"), "starts_at", "ends_at")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -79,7 +79,7 @@ class RowInline(StackedInline):
 
 
 @admin.register(Collection)
-class CollectionAdmin(ModelAdmin):
+class CollectionAdmin(Refusing):
     """What editors put before viewers."""
 
     form = CollectionForm
@@ -95,12 +95,12 @@ class CollectionAdmin(ModelAdmin):
         """Fetch what a row of the list shows, in a few queries."""
         return super().get_queryset(request).prefetch_related("rows")
 
-    @display(description="collection")
+    @display(description=_("collection"))
     def label(self, collection: Collection) -> str:
         """Name it."""
         return str(collection)
 
-    @display(description="stands")
+    @display(description=_("stands"))
     def where(self, collection: Collection) -> str:
         """Say in which rows it stands."""
         rows = sorted(collection.rows.all(), key=lambda row: row.position)
@@ -108,16 +108,6 @@ class CollectionAdmin(ModelAdmin):
             f"{row.position}: {'all but ' if row.excluded else ''}{', '.join(row.countries) or 'the world'}, {row.get_audience_display().lower()}"
             for row in rows
         ) or "nowhere"  # fmt: skip
-
-    def changeform_view(  # type: ignore[override]  # unfold declares less than Django answers
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Say what the service refuses, and save nothing then."""
-        try:
-            return cast("HttpResponse", super().changeform_view(request, object_id, form_url, extra_context))
-        except DomainError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Wait for titles and rows: `save_related` writes all at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -28,7 +28,8 @@ from unfold.widgets import (
 )
 
 from catalog import reports
-from catalog.admin.lists import LargeList
+from catalog.admin.lists import LargeList, Refusing
+from catalog.admin.words import gettext_lazy as _
 from catalog.ingestion.formats import READERS
 from catalog.models import FeedSource, IngestRun, Provider
 from catalog.selectors import ingest as selectors
@@ -77,7 +78,7 @@ class ProviderAdmin(LargeList):
         """Keep the code that feeds and commands know a provider by."""
         return (*self.readonly_fields, "code") if obj else self.readonly_fields
 
-    @display(description="last delivery")
+    @display(description=_("last delivery"))
     def last_delivery(self, provider: Provider) -> SafeString | str:
         """Link the newest run."""
         run = provider.runs.order_by("-pk").first()
@@ -118,7 +119,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
 
 
 @admin.register(FeedSource)
-class FeedSourceAdmin(LargeList):
+class FeedSourceAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
     """Places that are looked at by themselves."""
 
     form = SourceForm
@@ -134,7 +135,7 @@ class FeedSourceAdmin(LargeList):
         ("checked_at", "failures"), "outcome",
     )  # fmt: skip
 
-    @display(description="location")
+    @display(description=_("location"))
     def shown_place(self, source: FeedSource) -> str:
         """Answer where, without what may be secret of it."""
         return _masked(source)
@@ -145,7 +146,7 @@ class FeedSourceAdmin(LargeList):
             return self.fields
         return [("shown_place" if field == "location" else field) for field in self.fields]
 
-    @display(description="outcome", label={"well": "success", "worse": "danger"})
+    @display(description=_("outcome"), label={"well": "success", "worse": "danger"})
     def outcome_label(self, source: FeedSource) -> tuple[str, str]:
         """Colour the last look's outcome."""
         return "worse" if source.failures else "well", source.outcome or "not looked at yet"
@@ -163,17 +164,7 @@ class FeedSourceAdmin(LargeList):
         )
         obj.pk, obj._state.adding = saved.pk, False
 
-    def changeform_view(  # type: ignore[override]  # unfold declares less than Django answers
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Say what the service refuses, and save nothing then."""
-        try:
-            return cast("HttpResponse", super().changeform_view(request, object_id, form_url, extra_context))
-        except DomainError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(request.get_full_path())
-
-    @admin.action(description="Look now", permissions=["change"])
+    @admin.action(description=_("Look now"), permissions=["change"])
     def check_now(self, request: HttpRequest, queryset: Any) -> None:
         """Have the chosen places looked at."""
         for source_id in queryset.order_by("pk").values_list("pk", flat=True):
@@ -195,10 +186,10 @@ class UploadForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     dry_run = forms.BooleanField(
-        required=False, label="Dry run: report only, change nothing", widget=UnfoldBooleanWidget
+        required=False, label=_("Dry run: report only, change nothing"), widget=UnfoldBooleanWidget
     )
     reprocess = forms.BooleanField(
-        required=False, label="Reprocess: write what has not changed, too", widget=UnfoldBooleanWidget
+        required=False, label=_("Reprocess: write what has not changed, too"), widget=UnfoldBooleanWidget
     )
 
 
@@ -216,7 +207,7 @@ class IngestRunAdmin(LargeList):
     sortable_by = ()
 
     @display(
-        description="state",
+        description=_("state"),
         label={
             IngestRun.State.FINISHED: "success", IngestRun.State.FAILED: "danger", IngestRun.State.RUNNING: "warning",
             IngestRun.State.QUEUED: "info",
@@ -270,7 +261,8 @@ class IngestRunAdmin(LargeList):
                 return HttpResponseRedirect(_address(run.pk))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Ingest a delivery",
+            "title": _("Ingest a delivery"),
+            "verb": _("Ingest"),
             "opts": self.opts,
             "form": form,
         }

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.postgres.fields import ArrayField
 from django.core.paginator import Paginator
 from django.db import connection
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from catalog.services import kept, search
+from core.errors import DomainError
 
 COUNTED = 5000
 
@@ -94,22 +94,15 @@ class LargeList(ModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))
 
 
-class Shown(ModelAdmin):
-    """What answers contain by name: those that are kept end when it changes."""
+class Refusing(ModelAdmin):
+    """A form whose service may refuse: what it says is shown, and nothing is saved."""
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save it, let no older answer stand, and let the search follow."""
-        super().save_model(request, obj, form, change)
-        kept.changed()
-        if change and "name" in form.changed_data:
-            search.note_rename(named=obj)
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Delete it, and let no older answer stand."""
-        super().delete_model(request, obj)
-        kept.changed()
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete those, and let no older answer stand."""
-        super().delete_queryset(request, queryset)
-        kept.changed()
+    def changeform_view(  # type: ignore[override]  # unfold declares less than Django answers
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Say what the service refuses."""
+        try:
+            return cast("HttpResponse", super().changeform_view(request, object_id, form_url, extra_context))
+        except DomainError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.get_full_path())

@@ -9,13 +9,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalog.admin.lists import LargeList, WaitingFilter
-from catalog.admin.naming import name_of
+from catalog.admin.naming import link_to, name_of
 from catalog.admin.titles.artwork import preview_of
+from catalog.admin.words import gettext_lazy as _
 from catalog.models import MatchCandidate, Title, TitleMerge
 from catalog.selectors.matching import side_by_side
 from catalog.services import matching
@@ -53,18 +53,18 @@ class MatchCandidateAdmin(Decided):
     list_filter = (OpenFilter,)
     ordering = ("-score", "pk")
 
-    @display(description="titles")
+    @display(description=_("titles"))
     def names(self, candidate: MatchCandidate) -> str:
         """Name both."""
         return " / ".join(name_of(title) for title in (candidate.title, candidate.other))
 
-    @display(description="why")
+    @display(description=_("why"))
     def why(self, candidate: MatchCandidate) -> str:
         """Name the reasons."""
         return ", ".join(candidate.reasons)
 
     @display(
-        description="state",
+        description=_("state"),
         label={
             MatchCandidate.State.OPEN: "warning",
             MatchCandidate.State.MERGED: "success",
@@ -134,30 +134,26 @@ class TitleMergeAdmin(Decided):
     actions = ("undo",)
     list_display_links = None
 
-    @display(description="kept")
+    @display(description=_("kept"))
     def kept_name(self, merge: TitleMerge) -> SafeString:
         """Link what answers now."""
-        return _link(merge.kept)
+        return link_to(merge.kept)
 
-    @display(description="merged into it")
+    @display(description=_("merged into it"))
     def merged_name(self, merge: TitleMerge) -> SafeString:
         """Link what was merged."""
-        return _link(merge.merged)
+        return link_to(merge.merged)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Fetch what a row of the list shows, in a few queries."""
         return super().get_queryset(request).prefetch_related("kept__texts", "merged__texts")
 
-    @admin.action(description="Undo", permissions=["change"])
+    @admin.action(description=_("Undo"), permissions=["change"])
     def undo(self, request: HttpRequest, queryset: Any) -> None:
         """Part what was merged."""
         for merge_id in queryset.filter(undone_at__isnull=True).order_by("-pk").values_list("pk", flat=True):
             matching.unmerge(merge_id=merge_id, by=f"user:{request.user.pk}", now=clock.now())
             self.message_user(request, "Parted again.", messages.SUCCESS)
-
-
-def _link(title: Title) -> SafeString:
-    return format_html('<a href="{}">{}</a>', reverse("admin:catalog_title_change", args=[title.pk]), name_of(title))
 
 
 def _picture_of(title: Title) -> str:

@@ -27,6 +27,7 @@ from unfold.widgets import (
 from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of
+from catalog.admin.words import gettext_lazy as _
 from catalog.models import Artwork, MediaPackage, MediaSubtitles, Title
 from catalog.selectors import media as selectors
 from catalog.services import artwork, media
@@ -66,7 +67,7 @@ class FilmForm(forms.Form):
         required=False,
         max_length=400,
         widget=UnfoldAdminTextInputWidget,
-        label="Or a file in the storage",
+        label=_("Or a file in the storage"),
         help_text=f"Its name under {media.INCOMING} in the private storage: for films too large to send from here.",
     )
 
@@ -81,9 +82,11 @@ class FilmForm(forms.Form):
 class SubtitlesForm(forms.Form):
     """Subtitles that come in a file of their own."""
 
-    language = forms.CharField(max_length=20, widget=UnfoldAdminTextInputWidget, help_text="Such as en, de or pt-BR.")
+    language = forms.CharField(
+        max_length=20, widget=UnfoldAdminTextInputWidget, help_text=_("Such as en, de or pt-BR.")
+    )
     role = forms.ChoiceField(choices=MediaSubtitles.Role.choices, widget=UnfoldAdminSelectWidget)
-    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, help_text="SRT or WebVTT, in any encoding.")
+    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, help_text=_("SRT or WebVTT, in any encoding."))
 
 
 @admin.register(MediaPackage)
@@ -95,7 +98,7 @@ class MediaPackageAdmin(LargeList):
     list_filter = ("state",)
     list_select_related = ("source", "title")
     search_fields = ("source__name__icontains",)
-    search_help_text = "The name of the file"
+    search_help_text = _("The name of the file")
     ordering = ("-created_at",)
     sortable_by = ("created_at",)
 
@@ -104,22 +107,22 @@ class MediaPackageAdmin(LargeList):
         packages: QuerySet[MediaPackage] = super().get_queryset(request)
         return packages.prefetch_related("title__texts")
 
-    @display(description="title")
+    @display(description=_("title"))
     def heading(self, package: MediaPackage) -> str:
         """Name the title."""
         return name_of(package.title)
 
-    @display(description="state", label=COLOURS)
+    @display(description=_("state"), label=COLOURS)
     def state_label(self, package: MediaPackage) -> tuple[str, str]:
         """Colour the state."""
         return package.state, package.get_state_display()
 
-    @display(description="done")
+    @display(description=_("done"))
     def progress_label(self, package: MediaPackage) -> str:
         """Say how far it is."""
         return f"{package.progress} %"
 
-    @display(description="length")
+    @display(description=_("length"))
     def length(self, package: MediaPackage) -> str:
         """Answer how long the film is."""
         return clock_of(package.duration_seconds) if package.duration_seconds else "-"
@@ -157,10 +160,10 @@ class MediaPackageAdmin(LargeList):
                 return self._queued(request, package, values["title"].pk)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Attach a film",
+            "title": _("Attach a film"),
             "opts": self.opts,
             "form": form,
-            "verb": "Attach and package",
+            "verb": _("Attach and package"),
             "media": self.media + form.media,
         }
         return TemplateResponse(request, "catalog/admin/upload.html", context)

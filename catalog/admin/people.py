@@ -1,45 +1,63 @@
-"""People, genres and keywords."""
+"""People: found, named, merged."""
 
 from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.decorators import display
+from django.utils.translation import gettext
+from unfold.decorators import action, display
 
 from catalog.admin import staff
-from catalog.admin.lists import LargeList, Shown
+from catalog.admin.lists import LargeList, Refusing
 from catalog.admin.matching import Decided
 from catalog.admin.naming import name_of
-from catalog.models import Credit, Genre, Keyword, Person, PersonMerge, Title
+from catalog.admin.words import gettext_lazy as _
+from catalog.models import Credit, Person, PersonMerge, Title
 from catalog.services import people
 from core import clock
 from core.errors import DomainError
 
 SHOWN_TITLES = 5
+SHOWN_CREDITS = 300
 
 
 @admin.register(Person)
-class PersonAdmin(Shown, LargeList):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
+class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
     """Who is credited; found by the beginning of the name. Two that are one are merged."""
 
-    list_display = ("name", "answered_for_by")
+    list_display = ("name", "spelled_by", "answered_for_by")
     list_select_related = ("merged_into",)
     search_fields = ("name__istartswith",)
-    search_help_text = "The beginning of a name"
+    search_help_text = _("The beginning of a name")
     ordering = ("pk",)
     sortable_by = ()
     actions = ("merge_selected",)
+    actions_detail = ["split_one"]  # type: ignore[assignment]  # unfold declares an empty tuple
 
-    @display(description="answered for by")
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Hand the name to the service."""
+        act = people.rename if change else people.create
+        act(person_id=obj.pk, name=form.cleaned_data["name"], by=staff.actor(request))
+        obj._state.adding = False
+
+    @display(description=_("spelled by"))
+    def spelled_by(self, person: Person) -> str:
+        """Say whether deliveries may spell the name otherwise."""
+        return gettext("editors") if person.named_by else ""
+
+    @display(description=_("answered for by"))
     def answered_for_by(self, person: Person) -> str:
         """Name who answers for somebody that was merged."""
         return person.merged_into.name if person.merged_into else ""
 
-    @admin.action(description="Merge two ...", permissions=["change"])
+    @admin.action(description=_("Merge two ..."), permissions=["change"])
     def merge_selected(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
         """Ask whose name stays, then merge."""
         chosen = list(queryset.order_by("pk")[:3])
@@ -58,6 +76,42 @@ class PersonAdmin(Shown, LargeList):  # type: ignore[misc]  # the stubs of unfol
             self.message_user(request, f"{merged.name} is {kept.name} from now on.", messages.SUCCESS)
         return None
 
+    @action(description=_("Split ..."), url_path="split", permissions=["split"], icon="call_split")  # type: ignore[operator]  # unfold calls its decorator an Action
+    def split_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what somebody is credited for, and give some of it to a namesake."""
+        try:
+            person = Person.objects.get(pk=UUID(object_id))
+        except (ValueError, Person.DoesNotExist):
+            raise Http404 from None
+        if request.method == "POST":
+            chosen = [int(pk) for pk in request.POST.getlist("credit") if pk.isdecimal()]
+            try:
+                other = people.split(
+                    person_id=person.pk, credit_ids=chosen, name=request.POST.get("name", "").strip()[:500], now=clock.now()
+                )  # fmt: skip
+            except DomainError as error:
+                messages.error(request, str(error))
+                return HttpResponseRedirect(request.path)
+            messages.success(request, gettext("They are another person now: this one."))
+            return HttpResponseRedirect(reverse("admin:catalog_person_change", args=[other.pk]))
+        credited = Credit.objects.filter(person=person).select_related("title").prefetch_related("title__texts")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Credits of %(name)s") % {"name": person.name},
+            "opts": self.opts,
+            "person": person,
+            "credits": [
+                (credit, name_of(credit.title), credit.title.release_year)
+                for credit in credited.order_by("-title", "billing", "pk")[:SHOWN_CREDITS]
+            ],
+            "back": reverse("admin:catalog_person_change", args=[person.pk]),
+        }
+        return TemplateResponse(request, "catalog/admin/credits.html", context)
+
+    def has_split_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Say whether this member of staff may change people."""
+        return request.user.has_perm("catalog.change_person")
+
     def _ask(self, request: HttpRequest, chosen: list[Person]) -> HttpResponse:
         described = []
         for person in chosen:
@@ -75,6 +129,9 @@ class PersonAdmin(Shown, LargeList):  # type: ignore[misc]  # the stubs of unfol
             **self.admin_site.each_context(request),
             "title": "Two people that are one",
             "opts": self.opts,
+            "question": _(
+                "Whose name stays? The other's credits go over, and its id goes on answering. It can be undone under Person merges."
+            ),
             "people": described,
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
             "target": reverse("admin:catalog_person_changelist"),
@@ -92,30 +149,9 @@ class PersonMergeAdmin(Decided):
     actions = ("undo",)
     list_display_links = None
 
-    @admin.action(description="Undo", permissions=["change"])
+    @admin.action(description=_("Undo"), permissions=["change"])
     def undo(self, request: HttpRequest, queryset: QuerySet[PersonMerge]) -> None:
         """Part what was merged."""
         for merge_id in queryset.filter(undone_at__isnull=True).order_by("-pk").values_list("pk", flat=True):
             people.unmerge(merge_id=merge_id, by=staff.actor(request), now=clock.now())
             self.message_user(request, "Parted again.", messages.SUCCESS)
-
-
-@admin.register(Genre)
-class GenreAdmin(Shown):
-    """Genres: a tree of a few hundred at most."""
-
-    list_display = ("name", "slug", "parent")
-    list_select_related = ("parent",)
-    search_fields = ("name",)
-    ordering = ("name",)
-    autocomplete_fields = ("parent",)
-    prepopulated_fields = {"slug": ("name",)}
-
-
-@admin.register(Keyword)
-class KeywordAdmin(Shown, LargeList):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
-    """Subjects."""
-
-    list_display = ("name",)
-    search_fields = ("name__startswith",)
-    ordering = ("name",)

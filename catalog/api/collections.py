@@ -76,7 +76,7 @@ class CollectionView(APIView):
 
 def _row(row: collections.Row, viewer: Viewer, at: datetime) -> dict[str, Any]:
     names: Mapping[str, str] = row.collection.names
-    best = rules.best_language(names, rules.language_chain(viewer.languages, ""))
+    best = rules.best_language(names, rules.language_chain(viewer.languages, "", viewer.country))
     return {
         "slug": row.collection.slug,
         "name": names[best] if best else row.collection.slug,

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from accounts.maturity import Audience
 from catalog.api.viewers import viewer_of
-from catalog.models import Title, TitleGenre
+from catalog.models import Genre, Title, TitleGenre
 from catalog.models.titles import Kind, TitleQuerySet
 
 
@@ -54,7 +54,11 @@ class TitleFilters(django_filters.FilterSet):
         fields: list[str] = []
 
     def with_genre(self, titles: QuerySet[Title], name: str, slug: Any) -> QuerySet[Title]:
-        return titles.filter(Exists(TitleGenre.objects.filter(title=OuterRef("pk"), genre__slug=slug)))
+        return titles.filter(
+            Exists(
+                TitleGenre.objects.filter(title=OuterRef("pk"), genre__in=Genre.objects.filter(slug=slug).answering())
+            )
+        )
 
     def made_in(self, titles: QuerySet[Title], name: str, code: Any) -> QuerySet[Title]:
         return titles.filter(countries__contains=[code.upper()])

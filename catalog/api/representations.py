@@ -25,7 +25,7 @@ _SYNOPSES = ("synopsis_short", "synopsis_medium", "synopsis_long")
 
 def card(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
     """Answer what a list shows of a title."""
-    chain = rules.language_chain(viewer.languages, title.original_language)
+    chain = rules.language_chain(viewer.languages, title.original_language, viewer.country)
     texts = {text.language: text for text in title.texts.all()}
     return {
         "id": str(title.pk),
@@ -38,7 +38,7 @@ def card(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
         "genres": [genre(item.genre) for item in title.title_genres.all()],
         "minimum_age": _minimum_age(title, viewer),
         "available_until": _instant(available_until(title, viewer, now)),
-        "artwork": _artwork(title.artwork.all(), chain),
+        "artwork": _artwork(title.artwork.all(), chain, viewer.country),
     }
 
 
@@ -46,7 +46,7 @@ def page(
     title: Title, seasons: Iterable[Title], extras: Iterable[Title], viewer: Viewer, now: datetime
 ) -> dict[str, Any]:
     """Answer what a title's own page shows."""
-    chain = rules.language_chain(viewer.languages, title.original_language)
+    chain = rules.language_chain(viewer.languages, title.original_language, viewer.country)
     texts = {text.language: text for text in title.texts.all()}
     return {
         **card(title, viewer, now),
@@ -149,16 +149,18 @@ def available_until(title: Title, viewer: Viewer, now: datetime) -> datetime | N
     return None
 
 
-def _artwork(images: Iterable[Artwork], chain: list[str]) -> dict[str, Any]:
-    """Answer the best image of each kind: in the best language, or else without words."""
-    kinds: dict[str, dict[str, Artwork]] = {}
+def _artwork(images: Iterable[Artwork], chain: list[str], country: str) -> dict[str, Any]:
+    """Answer the best image of each kind: in the best language, or else without words; the country's own before others."""
+    kinds: dict[str, list[Artwork]] = {}
     for image in images:
-        kinds.setdefault(image.kind, {}).setdefault(image.language, image)
+        if image.region in ("", country):
+            kinds.setdefault(image.kind, []).append(image)
+    first = chain[0].partition("-")[0]
+    own = max(place for place, tag in enumerate(chain) if tag.partition("-")[0] == first)
     best = {}
     for kind, offered in kinds.items():
-        spoken = rules.best_language((language for language in offered if language), chain)
-        wanted = spoken is not None and any(spoken.lower().startswith(language) for language in chain)
-        image = offered[spoken] if spoken and (wanted or "" not in offered) else offered[""]
+        # The first is the one in front, of two that suit alike.
+        image = offered[0] if len(offered) == 1 else min(offered, key=lambda one: _suits(one, chain, own))
         best[kind] = {
             **_largest(image),
             "sources": [
@@ -170,8 +172,23 @@ def _artwork(images: Iterable[Artwork], chain: list[str]) -> dict[str, Any]:
             "focal_x": image.focal_x,
             "focal_y": image.focal_y,
             "language": image.language,
+            "region": image.region,
         }
     return best
+
+
+def _suits(image: Artwork, chain: list[str], own: int) -> tuple[int, int, str]:
+    """Answer how far down the chain an image comes; one without words after all languages, but in its own country.
+
+    What is made for a country and has no words suits everybody there as their own language does, which ends at `own`.
+    """
+    if not image.language:
+        return (own, 1, "") if image.region else (len(chain), 0, "")
+    tag = image.language.lower()
+    for place, wanted in enumerate(chain):
+        if tag == wanted or tag.startswith(f"{wanted}-"):
+            return place, (0 if image.region else 2) + (tag != wanted), tag
+    return len(chain) + 1, 0 if image.region else 2, tag
 
 
 def _largest(image: Artwork) -> dict[str, Any]:
@@ -205,7 +222,7 @@ def _season(season: Title, viewer: Viewer) -> dict[str, Any]:
 def _reference(title: Title | None, viewer: Viewer) -> dict[str, Any] | None:
     if title is None:
         return None
-    chain = rules.language_chain(viewer.languages, title.original_language)
+    chain = rules.language_chain(viewer.languages, title.original_language, viewer.country)
     texts = {text.language: text for text in title.texts.all()}
     return {"id": str(title.pk), "kind": title.kind, "name": _name(title, texts, chain)}
 

@@ -34,6 +34,10 @@ class ImageSerializer(serializers.Serializer[Title]):
     focal_x = serializers.FloatField(help_text="What must stay in view when cropped: share of the width.")
     focal_y = serializers.FloatField(help_text="Share of the height.")
     language = serializers.CharField(help_text="Of words in the image; empty: none.", allow_blank=True)
+    region = serializers.CharField(
+        help_text="The country for which it is made, ISO 3166-1 alpha-2: the viewer's; empty: it is shown everywhere.",
+        allow_blank=True,
+    )
 
 
 class ArtworkSerializer(serializers.Serializer[Title]):

@@ -139,6 +139,7 @@ class Image:
     kind: str
     source: str
     language: str = ""
+    region: str = ""
     focal_x: float = 0.5
     focal_y: float = 0.5
 

@@ -15,22 +15,14 @@ from catalog.models.ingest import (
 from catalog.models.licences import AvailabilityWindow
 from catalog.models.matching import MatchCandidate, PersonMerge, TitleMerge
 from catalog.models.media import MediaPackage, MediaRendition, MediaSource, MediaSubtitles
+from catalog.models.names import AlternateTitle, ExternalId, TitleNumber, TitleText
 from catalog.models.people import Credit, Person
 from catalog.models.publication import PublicationEntry
+from catalog.models.ratings import ContentRating
 from catalog.models.search import SearchCompletion, SearchDocument, SearchMiss, SearchRename, SearchWord
 from catalog.models.sources import FeedSource, TakenFile
-from catalog.models.titles import (
-    AlternateTitle,
-    ContentRating,
-    ExternalId,
-    Genre,
-    Keyword,
-    Title,
-    TitleGenre,
-    TitleKeyword,
-    TitleNumber,
-    TitleText,
-)
+from catalog.models.tags import Genre, Keyword, TitleGenre, TitleKeyword
+from catalog.models.titles import Title
 
 __all__ = [
     "AlternateTitle",

@@ -9,6 +9,7 @@ from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import F, Q, Value
 
+from catalog.models.places import validate_country
 from catalog.models.titles import Title
 
 MAX_ATTEMPTS = 5
@@ -42,6 +43,14 @@ class Artwork(models.Model):
     language = models.CharField(
         max_length=20, blank=True, help_text="Of words in the image; empty: none, or the same everywhere."
     )
+    region = models.CharField(
+        max_length=2,
+        db_default="",
+        default="",
+        blank=True,
+        validators=[validate_country],
+        help_text="The country for which it is made, ISO 3166-1 alpha-2; empty: wherever there is none of its own.",
+    )
     position = models.PositiveSmallIntegerField(default=0, help_text="0 is shown first.")
     source = models.CharField(max_length=2000, blank=True, editable=False)
     file = models.FileField(blank=True, max_length=255, editable=False)
@@ -73,8 +82,14 @@ class Artwork(models.Model):
 
     class Meta:
         constraints = [
-            # Two first posters in one language: caches would show either.
-            models.UniqueConstraint(fields=["title", "kind", "language", "position"], name="artwork_once_per_position"),
+            # Two first posters in one language for one country: caches would show either.
+            models.UniqueConstraint(
+                fields=["title", "kind", "language", "region", "position"], name="artwork_once_per_place"
+            ),
+            # An image for "uk" would be shown to nobody.
+            models.CheckConstraint(
+                name="artwork_region_is_code", condition=Q(region="") | Q(region__regex=r"^[A-Z]{2}$")
+            ),
             # A crop around a point outside the image fails on every device.
             models.CheckConstraint(
                 name="artwork_focal_point_inside",
@@ -89,4 +104,4 @@ class Artwork(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.language}".strip()
+        return " ".join(filter(None, (self.kind, self.language, self.region)))

@@ -14,7 +14,8 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
-from catalog.models.titles import Genre, Keyword, Title
+from catalog.models.tags import Genre, Keyword
+from catalog.models.titles import Title
 from core.ids import new_id
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
@@ -114,3 +115,15 @@ class AvailabilityWindow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.license_type} {', '.join(self.territories) or 'world'}"
+
+    def clean(self) -> None:
+        """Say in words, beside the field, what the constraints refuse."""
+        for bound, name in (("starts", "start"), ("ends", "end"), ("announce", "announcement")):
+            if getattr(self, f"{bound}_at") and getattr(self, f"{bound}_on"):
+                raise ValidationError({f"{bound}_on": f"Give the {name} as an instant or as a day, not as both."})
+        for unit in ("at", "on"):
+            start, end = getattr(self, f"starts_{unit}"), getattr(self, f"ends_{unit}")
+            if start and end and end <= start:
+                raise ValidationError({f"ends_{unit}": "It would end before it begins: correct one of the two."})
+        if self.excluded and not self.territories:
+            raise ValidationError({"territories": "Name what is excluded, or untick it: the world is said by nothing."})

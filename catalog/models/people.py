@@ -14,6 +14,10 @@ from core.ids import new_id
 class Person(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=500)
+    named_by = models.CharField(
+        max_length=100, db_default="", default="", blank=True, editable=False,
+        help_text="user:<id> who spelled the name, against what deliveries say; empty: the first delivery.",
+    )  # fmt: skip
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+", db_index=False,
         help_text="Who answers for this id.",
@@ -23,6 +27,8 @@ class Person(models.Model):
         indexes = [
             # Who answers for others: few do.
             models.Index("merged_into", name="person_merged", condition=Q(merged_into__isnull=False)),
+            # Whose names deliveries spell otherwise: few.
+            models.Index("id", name="person_named", condition=~Q(named_by="")),
             # Editors find people by the beginning of their names.
             models.Index(OpClass(Upper("name"), name="text_pattern_ops"), name="person_name"),
         ]

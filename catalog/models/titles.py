@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from catalog import rules
-from catalog.models.places import validate_country
 from core.ids import new_id
 
 if TYPE_CHECKING:
@@ -103,11 +101,15 @@ class TitleQuerySet(models.QuerySet["Title"]):
         audience = viewer.audience
         if audience.sees_everything:
             return self
-        ages = [_age_at(level, viewer.country) for level in ("pk", *(() if standing_alone else WHOLES))]
         suitable = Q(viewing_age__lte=audience.highest_age) if audience.is_limited else Q(viewing_age__isnull=False)
         if audience.allows_unrated:
             suitable |= Q(viewing_age__isnull=True)
-        return self.annotate(viewing_age=Coalesce(*ages) if len(ages) > 1 else ages[0]).filter(suitable)
+        return self.with_viewing_age(viewer.country, standing_alone=standing_alone).filter(suitable)
+
+    def with_viewing_age(self, country: str, *, standing_alone: bool = False) -> Self:
+        """Add `viewing_age`, from which `country` lets people watch each: `maturity.viewing_age`, as a query."""
+        ages = [_age_at(level, country) for level in ("pk", *(() if standing_alone else WHOLES))]
+        return self.annotate(viewing_age=Coalesce(*ages) if len(ages) > 1 else ages[0])
 
     def without_blocked(self, viewer: rules.Viewer, *, standing_alone: bool = False) -> Self:
         """Leave out what is blocked for the viewer's profile: titles with their parts, whatever has a blocked genre or keyword.
@@ -117,6 +119,7 @@ class TitleQuerySet(models.QuerySet["Title"]):
         if viewer.blocks is None:
             return self
         from catalog.models import blocks
+        from catalog.models.tags import TitleGenre, TitleKeyword
 
         profile_id = viewer.blocks.profile_id
         titles, genres, keywords = (of(profile_id) for of in (blocks.titles_of, blocks.genres_of, blocks.keywords_of))
@@ -132,6 +135,8 @@ class TitleQuerySet(models.QuerySet["Title"]):
 
 def _age_at(level: str, country: str) -> Subquery:
     """Answer the age that the ratings of a title, or of what it belongs to, come to: the country's own before others."""
+    from catalog.models.ratings import ContentRating
+
     rated = ContentRating.objects.filter(title=OuterRef(level), minimum_age__isnull=False)
     own = Case(When(country=country, then=0), default=1)
     return Subquery(rated.order_by(own, "-minimum_age").values("minimum_age")[:1])
@@ -292,171 +297,3 @@ class Title(models.Model):
     @property
     def release_year(self) -> int | None:
         return self.release_date.year if self.release_date else None
-
-
-class TitleText(models.Model):
-    """What a title is called and is about, in one language."""
-
-    title = models.ForeignKey(Title, models.CASCADE, related_name="texts")
-    language = models.CharField(max_length=20, help_text="BCP 47, with a region where the words differ: pt, pt-BR.")
-    name = models.CharField(max_length=500, blank=True)
-    synopsis_short = models.CharField(max_length=190, blank=True)
-    synopsis_medium = models.CharField(max_length=400, blank=True)
-    synopsis_long = models.CharField(max_length=4000, blank=True)
-
-    class Meta:
-        constraints = [
-            # Two German names of one title: which one is shown would depend on the day.
-            models.UniqueConstraint(fields=["title", "language"], name="title_text_once_per_language"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.language}: {self.name}"
-
-
-class AlternateTitle(models.Model):
-    """Another name that people may search for; never shown as the title."""
-
-    class Type(models.TextChoices):
-        ALTERNATIVE = "alternative", "Alternative"
-        WORKING = "working", "Working title"
-        ABBREVIATION = "abbreviation", "Abbreviation"
-        TRANSLITERATION = "transliteration", "Transliteration"
-        MISSPELLING = "misspelling", "Misspelling"
-
-    title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_titles")
-    name = models.CharField(max_length=500)
-    language = models.CharField(max_length=20, blank=True)
-    type = models.CharField(max_length=15, choices=Type, default=Type.ALTERNATIVE)
-
-    class Meta:
-        constraints = [
-            # The same name twice would count twice in the search.
-            models.UniqueConstraint(fields=["title", "name", "language"], name="alternate_title_once"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class TitleNumber(models.Model):
-    """A title's place in an order other than that of release."""
-
-    class Order(models.TextChoices):
-        ABSOLUTE = "absolute", "Absolute"
-        PRODUCTION = "production", "Production"
-        CHRONOLOGICAL = "chronological", "Chronological"
-        DISC = "disc", "Disc"
-
-    title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_numbers")
-    order = models.CharField(max_length=15, choices=Order)
-    season_number = models.PositiveIntegerField(null=True, blank=True)
-    number = models.PositiveIntegerField()
-
-    class Meta:
-        constraints = [
-            # Two places in one order are no order.
-            models.UniqueConstraint(fields=["title", "order"], name="title_number_once_per_order"),
-        ]
-
-    def __str__(self) -> str:
-        season = "" if self.season_number is None else f"season {self.season_number}, "
-        return f"{self.get_order_display()}: {season}{self.number}"
-
-
-class Genre(models.Model):
-    """A kind of story, known by its English name; `parent` makes a tree."""
-
-    slug = models.SlugField(max_length=100, unique=True, allow_unicode=True)
-    name = models.CharField(max_length=100)
-    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class TitleGenre(models.Model):
-    title = models.ForeignKey(Title, models.CASCADE, related_name="title_genres")
-    genre = models.ForeignKey(Genre, models.PROTECT, related_name="title_genres", db_index=False)
-    position = models.PositiveSmallIntegerField(help_text="0 fits best.")
-
-    class Meta:
-        constraints = [
-            # The same genre twice would show a title twice in a joined list.
-            models.UniqueConstraint(fields=["title", "genre"], name="title_genre_once"),
-        ]
-        indexes = [
-            # Lists by genre, newest first.
-            models.Index("genre", F("title").desc(), name="title_genre_browse"),
-        ]
-
-
-class Keyword(models.Model):
-    """A subject, in English, lower case."""
-
-    name = models.CharField(max_length=100, unique=True)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class TitleKeyword(models.Model):
-    title = models.ForeignKey(Title, models.CASCADE, related_name="title_keywords")
-    keyword = models.ForeignKey(Keyword, models.PROTECT, related_name="title_keywords")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["title", "keyword"], name="title_keyword_once"),
-        ]
-
-
-class ContentRating(models.Model):
-    """What a country's board says about the age of viewers.
-
-    Board and value are as `accounts.maturity` spells them, and `minimum_age` is what it makes of them when the row is
-    written; null for a verdict that it does not know, which is as good as none.
-    """
-
-    title = models.ForeignKey(Title, models.CASCADE, related_name="ratings")
-    country = models.CharField(max_length=2, validators=[validate_country])
-    system = models.CharField(max_length=30, help_text="The board or scheme: MPAA, TVPG, BBFC, FSK.")
-    value = models.CharField(max_length=20, help_text="As the board writes it: PG-13, 12A.")
-    reasons = ArrayField(models.CharField(max_length=100), default=list, blank=True)
-    minimum_age = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
-
-    class Meta:
-        constraints = [
-            # Two verdicts of one board would let the milder one through.
-            models.UniqueConstraint(fields=["title", "country", "system"], name="content_rating_once_per_system"),
-            # A rating of "us" would be nobody's own, and a stricter foreign one would count instead.
-            models.CheckConstraint(name="content_rating_country_is_code", condition=Q(country__regex=r"^[A-Z]{2}$")),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.country} {self.system} {self.value}"
-
-
-class ExternalId(models.Model):
-    """The same title elsewhere: eidr, imdb, wikidata."""
-
-    title = models.ForeignKey(Title, models.CASCADE, related_name="external_ids")
-    namespace = models.CharField(max_length=50)
-    value = models.CharField(max_length=255)
-
-    class Meta:
-        constraints = [
-            # One film under two titles: the id would lead to either, by chance.
-            models.UniqueConstraint(fields=["namespace", "value"], name="external_id_names_one_title"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.namespace}:{self.value}"
-
-    def clean(self) -> None:
-        """Refuse an EIDR that is none: a digit mistyped would link the title to another film."""
-        if self.namespace == "eidr" and not rules.is_eidr(self.value):
-            raise ValidationError(
-                {
-                    "value": "This is no EIDR: write it whole, as in 10.5240/CF5A-AB7E-A4DB-35FA-BAC5-M, and check its digits."
-                }
-            )

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
-from accounts.maturity import viewing_age
 from catalog import rules
-from catalog.models import AvailabilityWindow, ContentRating, Title
+from catalog.models import AvailabilityWindow, Title
 from catalog.models.titles import State
+from catalog.selectors import ages
 
 SOON = timedelta(days=30)
 
@@ -34,7 +34,7 @@ def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]
     Raises Title.DoesNotExist.
     """
     title = Title.objects.select_related("parent__parent", "series").get(pk=title_id)
-    line = _line(title)
+    line = line_of(title)
     reasons = [
         Reason(level.state, f"{_said(level, title)} is {level.get_state_display().lower()}.", level.pk)
         for level in line
@@ -84,7 +84,8 @@ def tombstones(since: datetime) -> QuerySet[Title]:
     return Title.objects.filter(state=State.WITHDRAWN, withdrawn_at__gte=since).order_by(F("withdrawn_at"), "pk")
 
 
-def _line(title: Title) -> list[Title]:
+def line_of(title: Title) -> list[Title]:
+    """Answer a title and what it belongs to, nearest first."""
     parent = title.parent
     wholes = (parent, parent.parent if parent else None, title.series)
     return list({level.pk: level for level in (title, *wholes) if level}.values())
@@ -126,21 +127,13 @@ def _window_reasons(windows: list[AvailabilityWindow], title_id: UUID, country: 
 
 
 def _age_reasons(line: list[Title], viewer: rules.Viewer) -> list[Reason]:
-    given: dict[UUID, list[tuple[str, int | None]]] = {level.pk: [] for level in line}
-    for title_id, country, age in ContentRating.objects.filter(title__in=line).values_list(
-        "title_id", "country", "minimum_age"
-    ):
-        given[title_id].append((country, age))
-    decided, age = next(
-        ((pk, age) for pk, rated in given.items() if (age := viewing_age([rated], viewer.country)) is not None),
-        (line[0].pk, None),
-    )
+    rating = ages.deciding(line, viewer.country)
+    decided, age = (rating.title_id, rating.minimum_age) if rating else (line[0].pk, None)
     match viewer.audience.refusal(age):
         case "age":
             most = viewer.audience.highest_age
-            return [
-                Reason("age", f"It is for people of {age} years and more; this profile sees up to {most}.", decided)
-            ]
+            said = f"It is for people of {age} years and more ({rating}); this profile sees up to {most}."
+            return [Reason("age", said, decided)]
         case "unrated":
             return [Reason("unrated", "Nobody has rated it, and this profile sees rated titles alone.", decided)]
     return []

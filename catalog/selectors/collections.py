@@ -18,6 +18,8 @@ from catalog.models import (
     Collection,
     CollectionTitle,
     EditorialRow,
+    Genre,
+    Keyword,
     SourceRecord,
     Title,
     TitleGenre,
@@ -165,8 +167,8 @@ def _facts(rule: Rule) -> Iterator[Q]:
 
 def _parts(rule: Rule) -> Iterator[QuerySet[Any]]:
     if rule.genres:
-        yield TitleGenre.objects.filter(genre__slug__in=rule.genres)
+        yield TitleGenre.objects.filter(genre__in=Genre.objects.filter(slug__in=rule.genres).answering())
     if rule.keywords:
-        yield TitleKeyword.objects.filter(keyword__name__in=rule.keywords)
+        yield TitleKeyword.objects.filter(keyword__in=Keyword.objects.filter(name__in=rule.keywords).answering())
     if rule.providers:
         yield SourceRecord.objects.filter(provider__code__in=rule.providers, retired_at__isnull=True)

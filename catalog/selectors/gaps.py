@@ -6,19 +6,20 @@ from datetime import datetime
 
 from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Artwork, AvailabilityWindow, ContentRating, Title, TitleText
 from catalog.models.titles import Kind
 
 GAPS = {
-    "poster": "No poster",
-    "backdrop": "No backdrop",
-    "name": "No name in the language",
-    "synopsis": "No synopsis in the language",
-    "rating": "No rating of the country",
-    "dub": "No sound in the language",
-    "subtitle": "No subtitles in the language",
-    "audio_description": "No audio description in the language",
+    "poster": gettext_lazy("No poster"),
+    "backdrop": gettext_lazy("No backdrop"),
+    "name": gettext_lazy("No name in the language"),
+    "synopsis": gettext_lazy("No synopsis in the language"),
+    "rating": gettext_lazy("No rating of the country"),
+    "dub": gettext_lazy("No sound in the language"),
+    "subtitle": gettext_lazy("No subtitles in the language"),
+    "audio_description": gettext_lazy("No audio description in the language"),
 }
 """What may be missing, by code, as editors read it."""
 
@@ -28,12 +29,19 @@ _CONDITIONS = {
     "audio_description": "track->>'type' = 'audio' AND track->>'audio_description' = 'true'",
 }
 
+# The same of what packaging found in the title's film.
+_IN_FILM = {
+    "dub": ("audio", "track->>'role' NOT IN ('description', 'commentary')"),
+    "subtitle": ("text", "track->>'role' <> 'forced'"),
+    "audio_description": ("audio", "track->>'role' = 'description'"),
+}
+
 
 def lacking(gap: str, *, country: str, language: str, now: datetime) -> QuerySet[Title]:
     """Answer the published titles that can be watched in `country` now and lack something of GAPS, newest first.
 
     `language` is BCP 47; a regional variant will do for a language, but not the other way round. A series has
-    neither sound nor subtitles of its own.
+    neither sound nor subtitles of its own. Tracks are those that somebody states, and those that are in the packaged film.
     """
     licensed = AvailabilityWindow.objects.open_in(country, now).filter(title=OuterRef("pk"))
     titles = Title.objects.published().standing_alone().filter(Exists(licensed)).order_by("-pk")
@@ -44,7 +52,8 @@ def lacking(gap: str, *, country: str, language: str, now: datetime) -> QuerySet
 
 def _has(gap: str, country: str, language: str) -> Exists:
     if gap in {"poster", "backdrop"}:
-        return Exists(Artwork.objects.exclude(file="").filter(title=OuterRef("pk"), kind=gap))
+        images = Artwork.objects.exclude(file="").filter(title=OuterRef("pk"), kind=gap)
+        return Exists(images.filter(region__in=["", country]))
     if gap == "rating":
         return Exists(ContentRating.objects.filter(title=OuterRef("pk"), country=country))
     spoken = Q(language__iexact=language) | Q(language__istartswith=f"{language}-")
@@ -53,9 +62,13 @@ def _has(gap: str, country: str, language: str) -> Exists:
 
 
 def _lacks_track(gap: str, language: str) -> RawSQL:
+    kind, condition = _IN_FILM[gap]
+    spoken = "(lower(track->>'language') = %s OR starts_with(lower(track->>'language'), %s))"
+    stated = f"SELECT FROM jsonb_array_elements(catalog_title.tracks) AS track WHERE {_CONDITIONS[gap]} AND {spoken}"
     return RawSQL(  # noqa: S611 - our own words; the language is a parameter
-        "NOT EXISTS (SELECT FROM jsonb_array_elements(catalog_title.tracks) AS track"
-        f" WHERE {_CONDITIONS[gap]} AND (lower(track->>'language') = %s OR starts_with(lower(track->>'language'), %s)))",
-        [language, f"{language}-"],
+        f"NOT EXISTS ({stated}) AND NOT EXISTS (SELECT FROM catalog_mediapackage AS film,"
+        f" jsonb_array_elements(film.facts->'{kind}') AS track"
+        f" WHERE film.title_id = catalog_title.id AND film.state = 'live' AND {condition} AND {spoken})",
+        [language, f"{language}-"] * 2,
         output_field=BooleanField(),
     )

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from django.db import models
 
+from catalog import tracks
 from catalog.models import (
     AlternateTitle,
     AvailabilityWindow,
@@ -30,6 +31,7 @@ from catalog.models import (
 FIELDS = (
     "number", "original_title", "original_language", "release_date", "release_precision", "end_date", "end_precision",
     "runtime_seconds", "season_count", "countries", "companies", "made_for_kids", "editorial_weight",
+    "tracks",
 )  # fmt: skip
 """The columns of a title that an editor may change."""
 
@@ -89,7 +91,7 @@ def snapshots(title_ids: Collection[UUID]) -> dict[UUID, Snapshot]:
         for row in Title.objects.filter(pk__in=title_ids).values("id", *FIELDS)
     }
     for name, model in PARTS.items():
-        columns = [field.name for field in model._meta.concrete_fields if field.name not in _DERIVED]
+        columns = _columns(model)
         named = [column for column in columns if column in _NAMES]
         rows = model._default_manager.filter(title__in=found).order_by("pk")
         for row in rows.values("title_id", *columns, *(_NAMES[column] for column in named)):
@@ -106,6 +108,14 @@ def snapshot(title_id: UUID) -> Snapshot:
         return snapshots([title_id])[title_id]
     except KeyError:
         raise Title.DoesNotExist from None
+
+
+def rows_of(part: str, title_id: UUID) -> list[tuple[int, dict[str, Any]]]:
+    """Answer the rows of a title's part as a snapshot has them, each with its id, in their order."""
+    model = PARTS[part]
+    columns = _columns(model)
+    rows = model._default_manager.filter(title=title_id).order_by("pk").values("pk", *columns)
+    return [(row.pop("pk"), orjson.loads(orjson.dumps(row))) for row in rows]
 
 
 def fingerprint(version: Snapshot) -> str:
@@ -126,11 +136,16 @@ def difference(before: Snapshot, after: Snapshot) -> list[Change]:
     changes = [
         Change(_label(name), _words(_shown(before["fields"].get(name), names), _shown(value, names)))
         for name, value in after["fields"].items()
-        if before["fields"].get(name) != value
+        # What an older version was not asked about has not changed.
+        if name in before["fields"] and before["fields"][name] != value
     ]
     for part, rows in after["parts"].items():
         changes += _rows_changed(part, before["parts"].get(part, []), rows, names)
     return changes
+
+
+def _columns(model: type[models.Model]) -> list[str]:
+    return [field.name for field in model._meta.concrete_fields if field.name not in _DERIVED]
 
 
 def _rows_changed(part: str, before: list[Any], after: list[Any], names: Mapping[str, str]) -> Iterator[Change]:
@@ -181,9 +196,10 @@ def _shown(value: Any, names: Mapping[str, str]) -> str:
     if value is True:
         return "yes"
     if isinstance(value, list):
-        return ", ".join(_shown(item, names) for item in value)
+        words = [_shown(item, names) for item in value]
+        return ("; " if any("," in word for word in words) else ", ").join(words)
     if isinstance(value, dict):
-        return " ".join(str(item) for item in value.values())
+        return tracks.in_words(value) if value.keys() >= {"type", "language"} else " ".join(map(str, value.values()))
     return names.get(str(value), str(value))
 
 

@@ -109,4 +109,4 @@ def _thing(kind: str, of: str | UUID) -> Any:
     tags = Genre.objects.filter(slug=of) if kind == "genre" else Keyword.objects.filter(name=str(of).lower())
     if (tag := tags.first()) is None:
         raise TagNotFound
-    return tag
+    return tag.merged_into or tag

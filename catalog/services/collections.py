@@ -59,6 +59,26 @@ def save(
     return collection
 
 
+def add(*, collection_id: UUID, title_ids: Sequence[UUID], now: datetime) -> int:
+    """Put titles at the end of a collection, those that it lacks; answer how many.
+
+    Raises CollectionInvalid: it is not there, a rule alone fills it, or a title is not there.
+    """
+    with transaction.atomic():
+        collection = Collection.objects.select_for_update().filter(pk=collection_id).first()
+        if collection is None:
+            raise CollectionInvalid("There is no such collection.")
+        if collection.kind == Collection.Kind.RULE:
+            raise CollectionInvalid(f"A rule alone fills {collection}: make it a mixed one to add titles by hand.")
+        members = CollectionTitle.objects.filter(collection=collection).order_by("position", "pk")
+        present = list(members.values_list("title_id", flat=True))
+        if new := [title_id for title_id in dict.fromkeys(title_ids) if title_id not in set(present)]:
+            _arrange(collection, [*present, *new])
+            Collection.objects.filter(pk=collection_id).update(updated_at=now)
+            kept.changed()
+    return len(new)
+
+
 def delete(*, collection_id: UUID) -> None:
     """Take a collection and its rows away. One that is not there is no error."""
     with transaction.atomic():

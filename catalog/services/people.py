@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models import F
 
 from catalog.models import Credit, Person, PersonMerge, PersonSource, Title
-from catalog.services import kept, search
+from catalog.services import kept as answers
+from catalog.services import search
 from core.errors import DomainError
 
 _CREDIT = ("title_id", "job", "job_display", "character")
@@ -32,6 +33,38 @@ class PersonMergeUnknown(DomainError):
     code = "person_merge_unknown"
     title = "There is no such merge, or it was undone before."
     status = 404
+
+
+class NameMissing(DomainError):
+    code = "person_name_missing"
+    title = "A person has a name."
+    status = 422
+
+
+def create(*, person_id: UUID, name: str, by: str) -> Person:
+    """Make a person whom no delivery names, under a new id. Raises NameMissing."""
+    if not name.strip():
+        raise NameMissing
+    return Person.objects.create(id=person_id, name=name.strip(), named_by=by)
+
+
+def rename(*, person_id: UUID, name: str, by: str) -> Person:
+    """Spell a person's name as editors do, wherever it is shown and searched, whatever deliveries say from then on.
+
+    Raises PersonUnknown, NameMissing.
+    """
+    if not name.strip():
+        raise NameMissing
+    with transaction.atomic():
+        person = Person.objects.select_for_update().filter(pk=person_id).first()
+        if person is None:
+            raise PersonUnknown
+        if person.name != name.strip():
+            person.name, person.named_by = name.strip(), by
+            person.save(update_fields=["name", "named_by"])
+            answers.changed()
+            search.note_rename(named=person)
+    return person
 
 
 def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMerge:
@@ -64,6 +97,8 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMe
         # Whoever was merged before is answered for by the same person, without a chain to follow.
         Person.objects.filter(merged_into=merged).update(merged_into=kept)
         Person.objects.filter(pk=merged.pk).update(merged_into=kept)
+        # Deliveries go on spelling the other's name.
+        Person.objects.filter(pk=kept.pk, named_by="").update(named_by=by)
         _touch({credit.title_id for credit in (*both, *moving)}, now)
         return PersonMerge.objects.create(kept=kept, merged=merged, moved=moved, at=now, by=by)
 
@@ -133,7 +168,7 @@ def _locked(kept_id: UUID, merged_id: UUID, *, again: bool = False) -> tuple[Per
 def _touch(title_ids: Collection[UUID], now: datetime) -> None:
     """Raise the revision of what names somebody, and let the search read it anew."""
     for title in Title.objects.filter(pk__in=title_ids).locked():
-        kept.changed()
+        answers.changed()
         wholes = [pk for pk in (title.pk, title.parent_id, title.series_id) if pk]
         Title.objects.filter(pk__in=wholes).update(revision=F("revision") + 1, updated_at=now)
     search.rebuild(list(title_ids))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -61,16 +60,6 @@ def withdraw(*, title_id: UUID, by: str, now: datetime, reason: str = "") -> Tit
     return title
 
 
-def publish_many(*, title_ids: Iterable[UUID], by: str, now: datetime) -> tuple[int, dict[UUID, DomainError]]:
-    """Publish each title in a transaction of its own; answer how many, and why others were not."""
-    return _each(publish, title_ids, by, now)
-
-
-def withdraw_many(*, title_ids: Iterable[UUID], by: str, now: datetime) -> tuple[int, dict[UUID, DomainError]]:
-    """Withdraw each title in a transaction of its own; answer how many, and why others were not."""
-    return _each(withdraw, title_ids, by, now)
-
-
 def publish_drafts_of(*, provider: Provider, by: str, now: datetime) -> int:
     """Publish every draft that a provider has delivered, as after a change of its policy; answer how many."""
     number = 0
@@ -83,20 +72,6 @@ def publish_drafts_of(*, provider: Provider, by: str, now: datetime) -> int:
         number += len(batch)
         if len(batch) < BATCH:
             return number
-
-
-def _each(
-    act: Callable[..., Title], title_ids: Iterable[UUID], by: str, now: datetime
-) -> tuple[int, dict[UUID, DomainError]]:
-    done, refused = 0, {}
-    for title_id in title_ids:
-        try:
-            act(title_id=title_id, by=by, now=now)
-        except DomainError as error:
-            refused[title_id] = error
-        else:
-            done += 1
-    return done, refused
 
 
 def _publish(title: Title, *, by: str, now: datetime, reason: str) -> None:

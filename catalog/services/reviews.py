@@ -201,7 +201,10 @@ def _touched(title: Title, change: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(fields: Mapping[str, Any], parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Answer a change as JSON holds it: related rows by their ids, in the shape of a snapshot."""
     rows = {
-        part: [{name: getattr(value, "pk", value) for name, value in row.items()} for row in given]
+        part: [
+            {PARTS[part]._meta.get_field(name).name: getattr(value, "pk", value) for name, value in row.items()}
+            for row in given
+        ]
         for part, given in parts.items()
         if part in PARTS
     }

@@ -11,7 +11,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from catalog.models import IngestRun, MatchCandidate, Provider, PublicationEntry, Title, TitleMerge
+from catalog.models import (
+    Credit,
+    IngestRun,
+    MatchCandidate,
+    Person,
+    Provider,
+    PublicationEntry,
+    Title,
+    TitleMerge,
+)
 from catalog.tasks import run_ingest
 from tests.factories.accounts import AccountFactory, sign_in
 from tests.factories.catalog import (
@@ -72,6 +81,57 @@ class TestTitleList:
         text = staff.get(reverse(TITLES), {"q": "nosf"}).content.decode()
         assert ("Nosferatu" in text, "Metropolis" in text) == (True, False)
         assert "Hidden" in staff.get(reverse(TITLES), {"kind": season.kind}).content.decode()
+
+    def test_finds_a_title_by_any_of_its_ids(self, staff: Client) -> None:
+        eidr = "10.5240/CF5A-AB7E-A4DB-35FA-BAC5-M"
+        ids = [{"namespace": "imdb", "value": "tt0013442"}, {"namespace": "eidr", "value": eidr}]
+        ingest(feed(movie(1, titles={"en": "Nosferatu"}, external_ids=ids), movie(2)), ProviderFactory.create())
+        title = Title.objects.get(texts__name="Nosferatu")
+        hidden = EpisodeFactory.create(
+            parent=SeasonFactory.create(parent=TitleFactory.create(kind="series")), name="Egg"
+        )
+        for asked in ("imdb:tt0013442", "tt0013442", eidr, f"eidr:{eidr}", "m1", str(title.pk), f" {title.pk.hex} "):
+            text = staff.get(reverse(TITLES), {"q": asked}).content.decode()
+            assert ("Nosferatu" in text, "Film 2" in text) == (True, False), asked
+        # An id is of one title, whatever the list is about.
+        assert "Egg" in staff.get(reverse(TITLES), {"q": str(hidden.pk), "kind": "movie"}).content.decode()
+        assert "Nosferatu" not in staff.get(reverse(TITLES), {"q": "imdb:tt9"}).content.decode()
+
+    def test_looks_for_a_name_among_episodes_too(self, staff: Client) -> None:
+        provider = ProviderFactory.create()
+        ingest(feed({"id": "s", "kind": "series", "titles": {"en": "Tideline"}},
+                    {"id": "e", "kind": "episode", "series": "s", "number": 1, "titles": {"en": "Moonset"}}), provider)  # fmt: skip
+        assert "Moonset" in staff.get(reverse(TITLES), {"q": "moons"}).content.decode()
+
+
+class TestManyParts:
+    def test_of_a_title_are_shown_page_by_page_and_all_kept(self, staff: Client) -> None:
+        title = TitleFactory.create()
+        people = Person.objects.bulk_create(Person(name=f"Person {number}") for number in range(120))
+        Credit.objects.bulk_create(
+            Credit(title=title, person=person, job="actor", billing=number) for number, person in enumerate(people, 1)
+        )
+        address = reverse("admin:catalog_title_change", args=[title.pk])
+        page = staff.get(address, {"credits-page": "2"})
+        formset = next(one.formset for one in page.context["inline_admin_formsets"] if one.formset.prefix == "credits")
+        assert [form.instance.billing for form in formset.initial_forms] == list(range(51, 101))
+        data = form_of(page) | {"credits-0-character": "The keeper", "credits-1-DELETE": "on", "credits-page": "2"}
+        answer = staff.post(address, data)
+        assert answer.status_code == 302, answer.context["errors"]
+        left = list(title.credits.order_by("billing").values_list("billing", "character"))
+        assert left == [(number, "The keeper" if number == 51 else "") for number in range(1, 121) if number != 52]
+
+    def test_of_a_series_cost_the_same_queries_however_many_they_are(self, staff: Client) -> None:
+        def queries(episodes: int) -> int:
+            series = TitleFactory.create(kind="series")
+            season = SeasonFactory.create(parent=series)
+            for number in range(1, episodes + 1):
+                EpisodeFactory.create(parent=season, number=number)
+            with CaptureQueriesContext(connection) as captured:
+                assert staff.get(reverse("admin:catalog_title_change", args=[series.pk])).status_code == 200
+            return len(captured)
+
+        assert queries(2) == queries(9)
 
 
 class TestTitlePage:

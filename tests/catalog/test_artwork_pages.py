@@ -55,6 +55,32 @@ def drawn(format: str, size: tuple[int, int], **options: Any) -> bytes:  # noqa:
     return file.getvalue()
 
 
+class TestRegions:
+    def test_have_images_of_their_own(self, staff: Client) -> None:
+        title = TitleFactory.create()
+        send(staff, title, picture(), language="de")
+        send(staff, title, picture(41), language="de", region="at")
+        assert list(title.artwork.order_by("pk").values_list("language", "region")) == [("de", ""), ("de", "AT")]
+        text = staff.get(page_of(title)).content.decode()
+        assert "for AT" in text
+        answer = send(staff, title, picture(42), language="de", region="UK")
+        assert "the United Kingdom is GB" in answer.content.decode()
+        other = title.artwork.get(region="AT")
+        answer = staff.post(address(other), {"kind": "poster", "language": "de", "region": ""}, follow=True)
+        assert "The title has a poster in de already." in answer.content.decode()
+        other.refresh_from_db()
+        assert other.region == "AT"
+
+    def test_are_delivered(self) -> None:
+        images = [{"kind": "poster", "url": f"https://a.example/{name or 'x'}.jpg", **({"region": name} if name else {})}
+                  for name in ("", "CH", "AT")]  # fmt: skip
+        run = ingest(
+            feed(movie(1, artwork=images), movie(2, artwork=[images[1] | {"region": "QQ"}])), ProviderFactory.create()
+        )
+        assert list(Artwork.objects.order_by("pk").values_list("region", "position")) == [("", 0), ("CH", 0), ("AT", 0)]
+        assert list(run.problems.values_list("code", "field")) == [("unknown_country", "artwork[0].region")]
+
+
 class TestSending:
     def test_shows_an_image_and_leaves_a_revision(self, staff: Client) -> None:
         title = TitleFactory.create(name="Nosferatu")

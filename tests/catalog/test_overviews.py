@@ -9,10 +9,20 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.maturity import Audience
 from catalog.models import Artwork, Title
-from catalog.selectors import calendar, gaps
+from catalog.rules import Viewer
+from catalog.selectors import ages, calendar, gaps
 from tests.catalog.test_admin import staff
-from tests.factories.catalog import NOW, RatingFactory, TextFactory, TitleFactory, WindowFactory
+from tests.factories.catalog import (
+    NOW,
+    EpisodeFactory,
+    RatingFactory,
+    SeasonFactory,
+    TextFactory,
+    TitleFactory,
+    WindowFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -157,3 +167,51 @@ class TestPages:
         text = staff.get(reverse("admin:catalog_title_changelist")).content.decode()
         assert reverse("admin:catalog_title_calendar_page") in text
         assert reverse("admin:catalog_title_gaps_page") in text
+
+
+class TestAges:
+    def test_list_what_a_bound_hides_by_the_rating_that_decides(self, staff: Client) -> None:
+        hidden, shown, unrated = (TitleFactory.create(name=name) for name in ("Nosferatu", "Safety Last!", "Häxan"))
+        RatingFactory.create(title=hidden, country="DE", system="FSK", value="16", minimum_age=16)
+        RatingFactory.create(title=hidden, country="US", system="MPAA", value="G", minimum_age=0)
+        RatingFactory.create(title=shown, country="DE", system="FSK", value="6", minimum_age=6)
+        address = reverse("admin:catalog_title_ages_page")
+        text = staff.get(address, {"country": "DE", "age": "12"}).content.decode()
+        assert [name in text for name in ("Nosferatu", "DE FSK 16 (16)", "Safety Last!", "Häxan")] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+        assert "18 (18)" in text
+        text = staff.get(address, {"country": "DE", "age": "12", "rated_only": "on"}).content.decode()
+        assert ["Häxan" in text, "Nobody has rated it" in text] == [True, True]
+        assert unrated.ratings.count() == 0
+
+    @pytest.mark.parametrize("allows_unrated", [True, False])
+    @pytest.mark.parametrize("age", [0, 12, 18])
+    def test_hide_what_a_profile_of_the_age_does_not_see(self, age: int, allows_unrated: bool) -> None:
+        for number, bound in enumerate((None, 0, 6, 13, 18)):
+            title = TitleFactory.create()
+            if bound is not None:
+                RatingFactory.create(title=title, country="DE", system=f"S{number}", value="x", minimum_age=bound)
+        audience = Audience(age, allows_unrated)
+        seen = set(Title.objects.browsable_by(Viewer("DE", ("de",), audience), NOW))
+        assert set(ages.hidden("DE", audience, NOW)) == set(Title.objects.all()) - seen
+
+
+class TestWhoSeesATitle:
+    def test_says_every_reason_and_the_rating(self, staff: Client) -> None:
+        series = TitleFactory.create(kind="series", window={"territories": ["AT"]})
+        RatingFactory.create(title=series, country="AT", system="JMK", value="16", minimum_age=16)
+        episode = EpisodeFactory.create(parent=SeasonFactory.create(parent=series))
+        address = reverse("admin:catalog_title_viewers_one", args=[episode.pk])
+        text = staff.get(address, {"country": "AT", "age": "18"}).content.decode()
+        assert "Such a profile sees it." in text
+        text = staff.get(address, {"country": "DE", "age": "12"}).content.decode()
+        assert "No licence covers DE, only AT." in text
+        assert "It is for people of 16 years and more (AT JMK 16); this profile sees up to 12." in text
+        text = staff.get(
+            address, {"country": "AT", "age": "18", "at_0": "1999-01-01", "at_1": "00:00:00"}
+        ).content.decode()
+        assert "Such a profile sees it." in text

@@ -15,7 +15,7 @@ from PIL import Image
 from catalog.events import TitlePublished, TitleWithdrawn
 from catalog.models import Artwork, PublicationEntry, SearchDocument, Title
 from catalog.selectors.artwork import Awaited, awaited
-from catalog.services import artwork, editing, publication, titles
+from catalog.services import artwork, bulk, editing, publication, titles
 from core.ids import new_id
 from core.models import OutboxEvent
 from core.outbox import encoding
@@ -114,8 +114,9 @@ class TestWithdraw:
 class TestMany:
     def test_says_how_many_and_why_not_the_others(self) -> None:
         draft, public = TitleFactory.create(**DRAFT), TitleFactory.create()
-        done, refused = publication.publish_many(title_ids=[draft.pk, public.pk], by="user:7", now=LATER)
-        assert (done, {key: error.code for key, error in refused.items()}) == (1, {public.pk: "already_published"})
+        done = bulk.publish(title_ids=[draft.pk, public.pk], by="user:7", now=LATER)
+        refused = {key: error.code for key, error in done.refused.items()}
+        assert (done.done, done.waiting, refused) == (1, 0, {public.pk: "already_published"})
 
     def test_publishes_a_providers_drafts_after_a_change_of_policy(self) -> None:
         provider = ProviderFactory.create(publish="review")

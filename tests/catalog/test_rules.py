@@ -109,6 +109,21 @@ class TestLanguages:
     ) -> None:
         assert rules.best_language(offered, rules.language_chain(wanted, original)) == best
 
+    @pytest.mark.parametrize(
+        ("wanted", "country", "offered", "best"),
+        [
+            (["pt"], "BR", ["pt", "pt-BR", "pt-PT"], "pt-BR"),
+            (["pt"], "PT", ["pt-BR", "pt-PT"], "pt-PT"),
+            (["pt-PT"], "BR", ["pt", "pt-BR"], "pt"),
+            (["pt"], "DE", ["pt", "pt-BR"], "pt"),
+            (["it"], "GB", ["en", "en-GB"], "en-GB"),
+        ],
+    )
+    def test_take_the_viewers_country_where_no_region_is_asked_for(
+        self, wanted: list[str], country: str, offered: list[str], best: str
+    ) -> None:
+        assert rules.best_language(offered, rules.language_chain(wanted, "", country)) == best
+
     def test_has_nothing_to_choose_from_nothing(self) -> None:
         assert rules.best_language([], ["en"]) is None
 

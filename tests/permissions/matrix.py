@@ -250,6 +250,7 @@ billing.gift                 v        -        -        v        v
 billing.accessgrant          v        -        -        va       va
 auth.group                   -        -        -        -        v
 catalog.review               v        vc       v        -        vc
+catalog.profileblock         v        v        v        -        v
 catalog.collection           v        vacd     v        -        vacd
 catalog.provider             v        vac      v        -        vac
 catalog.ingestrun            v        vac      v        -        vac
@@ -313,6 +314,10 @@ ADMIN_PAGES: Mapping[str, Collection[str]] = {
     "/admin/catalog/mediapackage/<uuid:package_id>/retry": ["content", "administrator"],
     "/admin/catalog/mediapackage/<uuid:package_id>/subtitles": ["content", "administrator"],
     "/admin/catalog/title/calendar/": ["support", "content", "author", "administrator"],
+    "/admin/catalog/title/ages/": ["support", "content", "author", "administrator"],
+    "/admin/catalog/title/<path:object_id>/viewers/": ["support", "content", "author", "administrator"],
+    "/admin/catalog/title/<path:object_id>/sources/": ["content", "administrator"],
+    "/admin/catalog/person/<path:object_id>/split/": ["content", "administrator"],
     "/admin/catalog/title/gaps/": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/<uuid:title_id>/revert/<int:number>": ["content", "author", "administrator"],
     "/admin/catalog/title/<path:object_id>/artwork/": ["content", "author", "administrator"],

@@ -30,9 +30,11 @@ from unfold.widgets import (
 from catalog import pictures, rules
 from catalog.admin import staff
 from catalog.admin.lists import LargeList
-from catalog.admin.naming import name_of
+from catalog.admin.naming import address_of, name_of, title_or_404
+from catalog.admin.words import gettext_lazy as _
 from catalog.models import Artwork, Title
 from catalog.models.artwork import MAX_ATTEMPTS
+from catalog.models.places import validate_country
 from catalog.models.titles import State
 from catalog.services import artwork
 from core import clock
@@ -52,8 +54,27 @@ class DescriptionForm(forms.Form):
         required=False,
         max_length=20,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Of the words in it, with a region where it matters: de, pt-BR. Empty: no words, or the same everywhere.",
+        help_text=_(
+            "Of the words in it, with a region where it matters: de, pt-BR. Empty: no words, or the same everywhere."
+        ),
     )
+
+    region = forms.CharField(
+        required=False,
+        max_length=2,
+        widget=UnfoldAdminTextInputWidget,
+        label=_("Country"),
+        help_text=_(
+            "ISO 3166-1, such as AT, if it is made for that country: there it comes before the others. Empty: everywhere."
+        ),
+    )
+
+    def clean_region(self) -> str:
+        """Refuse what is no country."""
+        code: str = self.cleaned_data["region"].strip().upper()
+        if code:
+            validate_country(code)
+        return code
 
     def clean_language(self) -> str:
         """Refuse what is no language tag."""
@@ -69,7 +90,7 @@ class ImageForm(DescriptionForm):
     file = forms.FileField(
         widget=UnfoldAdminFileFieldWidget({"accept": "image/jpeg,image/png,image/webp,image/avif"}),
         help_text=f"JPEG, PNG, WebP or AVIF, at most {pictures.MAX_BYTES >> 20} MB and {pictures.MAX_PIXELS // 1_000_000} "
-        "million pixels. It takes the place of the first image of its kind and language.",
+        "million pixels. It takes the place of the first image of its kind, language and country.",
     )
 
     def clean_file(self) -> UploadedFile[bytes]:
@@ -85,8 +106,10 @@ class ImageForm(DescriptionForm):
 class PointForm(forms.Form):
     """What must stay in view, in percent."""
 
-    x = forms.IntegerField(min_value=0, max_value=100, label="From the left, %", widget=UnfoldAdminIntegerFieldWidget)
-    y = forms.IntegerField(min_value=0, max_value=100, label="From the top, %", widget=UnfoldAdminIntegerFieldWidget)
+    x = forms.IntegerField(
+        min_value=0, max_value=100, label=_("From the left, %"), widget=UnfoldAdminIntegerFieldWidget
+    )
+    y = forms.IntegerField(min_value=0, max_value=100, label=_("From the top, %"), widget=UnfoldAdminIntegerFieldWidget)
 
 
 class ArtworkPages(LargeList):
@@ -107,17 +130,17 @@ class ArtworkPages(LargeList):
         """Say whether this member of staff may change titles."""
         return request.user.has_perm("catalog.change_title")
 
-    @action(description="Artwork", url_path="artwork", permissions=["artwork"], icon="image")  # type: ignore[operator]  # unfold calls its decorator an Action
+    @action(description=_("Artwork"), url_path="artwork", permissions=["artwork"], icon="image")  # type: ignore[operator]  # unfold calls its decorator an Action
     def artwork_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show a title's images and how far they are, and take another."""
-        title = _title(object_id)
+        title = title_or_404(object_id)
         form = ImageForm(request.POST or None, request.FILES or None, initial=request.GET.dict())
         if request.method == "POST" and form.is_valid():
             values = form.cleaned_data
             try:
                 artwork.attach(
-                    title_id=title.pk, kind=values["kind"], language=values["language"], data=values["file"].read(),
-                    **self._editor(request),
+                    title_id=title.pk, kind=values["kind"], language=values["language"], region=values["region"],
+                    data=values["file"].read(), **self._editor(request),
                 )  # fmt: skip
             except DomainError as error:
                 form.add_error("file", str(error))
@@ -126,15 +149,15 @@ class ArtworkPages(LargeList):
                 return HttpResponseRedirect(_address(title.pk))
         context = {
             "form": form,
-            "images": [_shown(image) for image in title.artwork.order_by("kind", "language", "position")],
-            "back": reverse("admin:catalog_title_change", args=[title.pk]),
+            "images": [_shown(image) for image in title.artwork.order_by("kind", "language", "region", "position")],
+            "back": address_of(title.pk),
         }
         return self._artwork_page(request, title, "catalog/admin/artwork.html", f"Artwork: {name_of(title)}", context)
 
     def image_page(self, request: HttpRequest, title_id: UUID, image_id: int) -> HttpResponse:
         """Show an image, where it is looked at and what it is, and take corrections."""
         title, image = self._image(request, title_id, image_id)
-        description = {"kind": image.kind, "language": image.language}
+        description = {"kind": image.kind, "language": image.language, "region": image.region}
         form = DescriptionForm(request.POST or None, initial=description)
         if request.method == "POST" and form.is_valid():
             values = form.cleaned_data
@@ -155,7 +178,9 @@ class ArtworkPages(LargeList):
             "crops": CROPS,
             "back": _address(title.pk),
         }
-        heading = f"{image.get_kind_display().split(',')[0]} {_spoken(image)}: {name_of(title)}"
+        heading = (
+            f"{image.get_kind_display().split(',')[0]} {artwork.spoken(image.language, image.region)}: {name_of(title)}"
+        )
         return self._artwork_page(request, title, "catalog/admin/image.html", heading, context)
 
     def focus(self, request: HttpRequest, title_id: UUID, image_id: int) -> HttpResponse:
@@ -192,7 +217,7 @@ class ArtworkPages(LargeList):
                 request, title_id, lambda: artwork.remove(image_id=image_id, **self._editor(request)), "It is removed."
             )
         said = (
-            f"The {image.kind} {_spoken(image)} of {name_of(title)} goes for good: no delivery brings it back, "
+            f"The {image.kind} {artwork.spoken(image.language, image.region)} of {name_of(title)} goes for good: no delivery brings it back, "
             "nor does going back to an earlier version. Viewers see another language's image, or none."
         )
         context = {"form": forms.Form(), "verb": "Remove", "said": said, "back": _address(title_id, image_id)}
@@ -204,7 +229,7 @@ class ArtworkPages(LargeList):
         image = Artwork.objects.filter(pk=image_id, title=title_id).first()
         if image is None:
             raise Http404
-        return _title(str(title_id)), image
+        return title_or_404(str(title_id)), image
 
     def _editor(self, request: HttpRequest) -> dict[str, Any]:
         may_publish = request.user.has_perm("catalog.publish_title")
@@ -245,7 +270,7 @@ def pictures_of(title: Title) -> SafeString | str:
     previews = format_html_join(
         "",
         '<img src="{}" alt="{}" title="{}" loading="lazy" style="display:inline-block;height:150px;width:auto;margin-right:8px">',
-        ((preview_of(image, 240), image.kind, f"{image.kind} {image.language}") for image in images if image.file),
+        ((preview_of(image, 240), image.kind, str(image)) for image in images if image.file),
     )
     failed = Artwork.objects.filter(title=title).exclude(problem="").count()
     return format_html(
@@ -255,13 +280,6 @@ def pictures_of(title: Title) -> SafeString | str:
         "Artwork" if previews else "Add artwork",
         f": {failed} could not be taken" if failed else "",
     )
-
-
-def _title(object_id: str) -> Title:
-    try:
-        return Title.objects.prefetch_related("texts").get(pk=UUID(object_id))
-    except (ValueError, Title.DoesNotExist):
-        raise Http404 from None
 
 
 def _address(title_id: UUID, image_id: int | None = None) -> str:
@@ -286,6 +304,7 @@ def _shown(image: Artwork) -> dict[str, Any]:
     return {
         "kind": image.get_kind_display(),
         "language": image.language,
+        "region": image.region,
         "position": image.position,
         "size": f"{image.width} by {image.height}" if image.width else "",
         "url": preview_of(image, 320) if image.file else "",
@@ -297,10 +316,6 @@ def _shown(image: Artwork) -> dict[str, Any]:
         "remove": reverse("admin:catalog_title_image_remove", args=[image.title_id, image.pk]),
         "focus": reverse("admin:catalog_title_image_focus", args=[image.title_id, image.pk]),
     }
-
-
-def _spoken(image: Artwork) -> str:
-    return f"in {image.language}" if image.language else "without words"
 
 
 def _within(image: Artwork) -> tuple[int, int]:

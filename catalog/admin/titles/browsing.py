@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
@@ -17,18 +17,20 @@ from catalog import rules
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of, text_of
 from catalog.admin.titles.artwork import preview_of
+from catalog.admin.words import gettext_lazy as _
 from catalog.models import (
     Artwork,
     Provider,
     Title,
 )
 from catalog.models.titles import Kind, State
+from catalog.selectors import identifiers
 
 
 class ProviderFilter(admin.SimpleListFilter):
     """Who delivered it."""
 
-    title = "provider"
+    title = _("provider")
     parameter_name = "provider"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -43,7 +45,7 @@ class ProviderFilter(admin.SimpleListFilter):
 class KindFilter(admin.SimpleListFilter):
     """What stands alone, unless a kind is asked for: episodes are read with their series."""
 
-    title = "kind"
+    title = _("kind")
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -53,12 +55,14 @@ class KindFilter(admin.SimpleListFilter):
     def choices(self, changelist: ChangeList) -> Iterable[Any]:  # type: ignore[override]  # Django's own is a generator too
         """Name the default for what it is."""
         default, *kinds = super().choices(changelist)
-        yield {**default, "display": "Standing alone"}
+        yield {**default, "display": _("Standing alone")}
         yield from kinds
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Title]) -> QuerySet[Title]:
-        """Keep the kind asked for."""
-        return queryset.filter(kind=self.value()) if self.value() else queryset.filter(parent__isnull=True)
+        """Keep the kind asked for; who looks for a name may mean an episode's."""
+        if self.value():
+            return queryset.filter(kind=self.value())
+        return queryset if request.GET.get(SEARCH_VAR) else queryset.filter(parent__isnull=True)
 
 
 class TitleList(LargeList):
@@ -67,7 +71,9 @@ class TitleList(LargeList):
     list_display = ("heading", "kind_label", "year", "state_label", "providers", "updated_at")
     list_filter = (KindFilter, "state", ProviderFilter)
     search_fields = ("search_document__words",)
-    search_help_text = "Name, other name, person or subject; words may be unfinished"
+    search_help_text = _(
+        "Name, other name, person or subject, with unfinished words; or a whole id: ours, a provider's, an EIDR, imdb:tt0013442"
+    )
     ordering = ("-id",)
     sortable_by = ("year",)
 
@@ -82,14 +88,16 @@ class TitleList(LargeList):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Title], search_term: str
     ) -> tuple[QuerySet[Title], bool]:
-        """Search as viewers do, without what is kept from them."""
+        """Search as viewers do, without what is kept from them; an id finds its title whatever else is asked for."""
+        if named := identifiers.titles_named(search_term):
+            return self.get_queryset(request).filter(pk__in=named), False
         words = rules.fold(search_term).split()
         if not words:
             return queryset, False
         query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
         return queryset.filter(search_document__words=query), False
 
-    @display(description="title", header=True)
+    @display(description=_("title"), header=True)
     def heading(self, title: Title) -> list[Any]:
         """Answer name, synopsis and poster."""
         text = text_of(title)
@@ -100,25 +108,25 @@ class TitleList(LargeList):
         picture = {"path": preview_of(poster, 160), "squared": True, "width": 32, "height": 48} if poster else {}
         return [name, about, name[:2], picture]
 
-    @display(description="kind")
+    @display(description=_("kind"))
     def kind_label(self, title: Title) -> str:
         """Name the kind."""
         return title.get_kind_display()
 
-    @display(description="year", ordering="release_date")
+    @display(description=_("year"), ordering="release_date")
     def year(self, title: Title) -> int | None:
         """Answer the year of release."""
         return title.release_year
 
     @display(
-        description="state",
+        description=_("state"),
         label={State.PUBLISHED: "success", State.DRAFT: "info", State.WITHDRAWN: "danger"},
     )
     def state_label(self, title: Title) -> tuple[str, str]:
         """Colour the state."""
         return title.state, title.get_state_display()
 
-    @display(description="provider")
+    @display(description=_("provider"))
     def providers(self, title: Title) -> str:
         """Name who delivered it."""
         return ", ".join(sorted({record.provider.name for record in title.source_records.all()})) or "-"

@@ -7,9 +7,14 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
 
-from catalog import rules
+from catalog import rules, tracks
 from catalog.models.titles import Kind
 from catalog.selectors import revisions as versions
 from catalog.services import editing
@@ -42,11 +47,91 @@ class CompaniesField(forms.Field):
         return companies
 
 
+class TracksWidget(forms.Widget):
+    """Tracks in a table, a line each, and some lines to fill in."""
+
+    template_name = "catalog/admin/tracks.html"
+    spare = 3
+
+    def __init__(self, attrs: Any = None) -> None:
+        """Make what the cells of a line are filled in with."""
+        super().__init__(attrs)
+        narrow = {"style": "min-width:7rem;width:7rem"}
+        self.cells: dict[str, tuple[str, forms.Widget]] = {
+            "type": ("Type", UnfoldAdminSelectWidget(narrow, [*tracks.TYPES.items()])),
+            "language": ("Language", UnfoldAdminTextInputWidget(narrow)),
+            "channels": ("Channels", UnfoldAdminSelectWidget(narrow, [("", "-"), *((name, name) for name in tracks.CHANNELS)])),
+            **{name: (words, UnfoldBooleanWidget()) for name, (words, _) in tracks.FLAGS.items()},
+        }  # fmt: skip
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """Draw the lines."""
+        context: dict[str, Any] = super().get_context(name, None, attrs)
+        lines = [*(value or ()), *({} for _ in range(self.spare))]
+        context["widget"] |= {
+            "headings": [heading for heading, _ in self.cells.values()],
+            "rows": [
+                [
+                    widget.render(f"{name}-{number}-{cell}", line.get(cell), {"aria-label": heading})
+                    for cell, (heading, widget) in self.cells.items()
+                ]
+                for number, line in enumerate(lines)
+            ],
+        }
+        return context
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        """Answer the lines that name a language; None where the table was not sent at all."""
+        sent = data.get(f"{name}-rows", "")
+        if not sent.isdecimal():
+            return None
+        lines = [
+            {
+                cell: widget.value_from_datadict(data, files, f"{name}-{number}-{cell}")
+                for cell, (_, widget) in self.cells.items()
+            }
+            for number in range(min(int(sent), tracks.MOST + self.spare))
+        ]
+        return [line for line in lines if (line["language"] or "").strip()]
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        """Say whether the table was not sent."""
+        return f"{name}-rows" not in data
+
+
+class TracksField(forms.Field):
+    """Sound and subtitles that exist of a title."""
+
+    widget = TracksWidget
+
+    def to_python(self, value: Any) -> list[dict[str, Any]]:
+        """Read the lines."""
+        try:
+            return tracks.read_tracks(value or ())
+        except tracks.TrackInvalid as error:
+            raise ValidationError(str(error), code="bad_track") from error
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare what the lines say, not how they were sent."""
+        if data is None:
+            return False
+        try:
+            return tracks.read_tracks(data) != (initial or [])
+        except tracks.TrackInvalid:
+            return True
+
+
 class TitleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """What an editor may change of a title itself."""
 
     companies = CompaniesField(
         required=False, help_text="One a line: production: Prana-Film. Or distribution, or broadcast."
+    )
+    tracks = TracksField(
+        required=False,
+        label="Sound and subtitles",
+        help_text="What exists of the title, with or without a film here: gaps and viewers' pages are made of it. "
+        "A line without a language is left out; save to get more lines.",
     )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     """The version that the editor has before them."""

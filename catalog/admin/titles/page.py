@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from catalog import rules
+from catalog import rules, tracks
 from catalog.admin import staff
-from catalog.admin.editorial import EditorialPages, lock_notice
+from catalog.admin.lists import Refusing
 from catalog.admin.media import film_of
-from catalog.admin.naming import name_of
+from catalog.admin.naming import link_to
 from catalog.admin.overviews import OverviewPages
 from catalog.admin.titles.artwork import ArtworkPages, pictures_of
 from catalog.admin.titles.browsing import TitleList
+from catalog.admin.titles.editorial import EditorialPages, lock_notice
 from catalog.admin.titles.forms import TitleForm
 from catalog.admin.titles.parts import (
     AlternateTitleInline,
@@ -38,22 +39,28 @@ from catalog.admin.titles.parts import (
     WindowInline,
 )
 from catalog.admin.titles.publishing import PublishingPages
+from catalog.admin.titles.sources import SourcePages
+from catalog.admin.titles.visibility import VisibilityPages
+from catalog.admin.words import gettext_lazy as _
 from catalog.models import (
     Title,
 )
 from catalog.models.titles import Kind
-from catalog.selectors import availability
+from catalog.selectors import availability, media
 from catalog.selectors import revisions as versions
 from catalog.services import editing, reviews
 from core import clock
-from core.errors import DomainError
 
 _OFTEN = (Kind.SEASON, Kind.EPISODE, Kind.TRAILER, Kind.EXTRA)
 """What is added from the page of what it belongs to."""
+_COMPARED = ("type", "language", "audio_description", "sdh", "forced")
+"""What packaging knows of a track, and deliveries state as well."""
 
 
 @admin.register(Title)
-class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, OverviewPages):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
+class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
+    Refusing, TitleList, PublishingPages, ArtworkPages, EditorialPages, SourcePages, VisibilityPages, OverviewPages
+):
     """The catalogue."""
 
     form = TitleForm
@@ -68,7 +75,7 @@ class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, Overv
         "film",
         "belongs_to",
         "parts",
-        "tracks_found",
+        "tracks_in_film",
         "sources",
         "who_said_what",
         "edited_by_us",
@@ -90,7 +97,7 @@ class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, Overv
             },
         ),
         (
-            "Facts",
+            _("Facts"),
             {
                 "fields": (
                     ("original_title", "original_language"),
@@ -99,41 +106,42 @@ class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, Overv
                     ("runtime_seconds", "season_count"),
                     ("countries", "made_for_kids"),
                     "companies",
-                    "tracks_found",
                     "editorial_weight",
+                    "tracks",
+                    "tracks_in_film",
                 )
             },
         ),
-        ("Where it comes from", {"fields": ("sources", "who_said_what", "edited_by_us")}),
-        ("Who sees it", {"fields": ("shown",)}),
+        (_("Where it comes from"), {"fields": ("sources", "who_said_what", "edited_by_us")}),
+        (_("Who sees it"), {"fields": ("shown",)}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Keep what a title is and belongs to, once it exists."""
         return (*self.readonly_fields, "kind", "parent") if obj else self.readonly_fields
 
-    @display(description="state")
+    @display(description=_("state"))
     def state_name(self, title: Title) -> str:
         """Name the state."""
         return title.get_state_display()
 
-    @display(description="artwork")
+    @display(description=_("artwork"))
     def pictures(self, title: Title) -> SafeString | str:
         """Show the images, and lead to their page."""
-        return pictures_of(title) if not title._state.adding else "None yet"
+        return pictures_of(title) if not title._state.adding else _("None yet")
 
-    @display(description="film")
+    @display(description=_("film"))
     def film(self, title: Title) -> SafeString | str:
         """Say how it stands with the title's film."""
-        return film_of(title) if not title._state.adding else "None yet"
+        return film_of(title) if not title._state.adding else _("None yet")
 
-    @display(description="belongs to")
+    @display(description=_("belongs to"))
     def belongs_to(self, title: Title) -> SafeString | str:
         """Link what it is a part of."""
         wholes = [whole for whole in dict.fromkeys((title.series, title.parent)) if whole]
-        return format_html_join(" / ", "{}", ((_link(whole),) for whole in wholes)) or "Stands alone"
+        return format_html_join(" / ", "{}", ((link_to(whole),) for whole in wholes)) or _("Stands alone")
 
-    @display(description="parts")
+    @display(description=_("parts"))
     def parts(self, title: Title) -> SafeString | str:
         """List seasons with their episodes, trailers and extras, and lead to another one."""
         children = Title.objects.filter(parent=title).order_by("kind", "number", "pk").prefetch_related(
@@ -157,28 +165,37 @@ class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, Overv
             format_html("{}{}{}", shown, _table(others), _more(title, children)) if not title._state.adding else "None"
         )
 
-    @display(description="sound and subtitles")
-    def tracks_found(self, title: Title) -> SafeString | str:
-        """Say what deliveries tell of tracks, language by language."""
-        lines = ((_track(track),) for track in title.tracks)
-        return format_html_join("", "<div>{}</div>", lines) or "Nobody says"
+    @display(description=_("in the film"))
+    def tracks_in_film(self, title: Title) -> SafeString | str:
+        """Say what packaging found in the film, which nobody edits, and what of it nobody states above."""
+        film = None if title._state.adding else media.manifests(title.pk)
+        if film is None:
+            return _("There is no packaged film")
+        stated = [{name: value for name, value in track.items() if name in _COMPARED} for track in title.tracks]
+        lines = (
+            (tracks.in_words(track), "" if track in stated else " (not stated above)")
+            for track in tracks.in_film(film.audio, film.text)
+        )
+        return format_html_join("", "<div>{}{}</div>", lines) or _("A picture alone")
 
-    @display(description="delivered by")
+    @display(description=_("delivered by"))
     def sources(self, title: Title) -> str:
         """Name the providers' own ids of it."""
         records = title.source_records.all()
-        return ", ".join(f"{record.provider.name}: {record.external_id}" for record in records) or "Nobody: made here"
+        return ", ".join(f"{record.provider.name}: {record.external_id}" for record in records) or _(
+            "Nobody: made here"
+        )
 
-    @display(description="says what")
+    @display(description=_("says what"))
     def who_said_what(self, title: Title) -> SafeString | str:
         """Name for each field whose word counts, where several tell of the title."""
         owners: dict[str, list[str]] = {}
         for name, owner in sorted(title.provenance.items()):
             owners.setdefault("editors" if name in title.edited else owner, []).append(name.replace("_", " "))
         lines = ((owner, ", ".join(names)) for owner, names in owners.items())
-        return format_html_join("", "<div><strong>{}</strong>: {}</div>", lines) or "All of it"
+        return format_html_join("", "<div><strong>{}</strong>: {}</div>", lines) or _("All of it")
 
-    @display(description="shown now")
+    @display(description=_("shown now"))
     def shown(self, title: Title) -> SafeString | str:
         """Answer why an adult in the service's own country does not see it, if so."""
         if title._state.adding:
@@ -188,10 +205,10 @@ class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, Overv
         lines = ((reason.message,) for reason in reasons)
         return format_html_join("", "<div>{}</div>", lines) or f"Yes, to adults in {country}"
 
-    @display(description="edited here")
+    @display(description=_("edited here"))
     def edited_by_us(self, title: Title) -> str:
         """Name what later deliveries leave alone."""
-        return ", ".join(title.edited) or "Nothing: later deliveries may change everything"
+        return ", ".join(title.edited) or _("Nothing: later deliveries may change everything")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Wait for the parts: `save_related` writes all at once."""
@@ -205,7 +222,7 @@ class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, Overv
             formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
             name = getattr(_inline_of(self, formset), "part", None)
             if name and formset.has_changed():
-                parts[name] = _rows(formset)
+                parts[name] = _rows(name, title, formset)
         if change and not fields and not parts:
             return
         by, now = staff.actor(request), clock.now()
@@ -228,16 +245,6 @@ class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, Overv
             now=now,
         )
 
-    def changeform_view(  # type: ignore[override]  # unfold declares less than Django answers
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Say what a service refuses, and save nothing then."""
-        try:
-            return cast("HttpResponse", super().changeform_view(request, object_id, form_url, extra_context))
-        except DomainError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(request.get_full_path())
-
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         """Say who keeps the title, before somebody edits it in vain."""
         title = kwargs.get("obj")
@@ -246,16 +253,10 @@ class TitleAdmin(TitleList, PublishingPages, ArtworkPages, EditorialPages, Overv
         return super().render_change_form(request, context, *args, **kwargs)
 
 
-def _link(title: Title) -> SafeString:
-    return format_html(
-        '<a class="underline" href="{}">{}</a>', reverse("admin:catalog_title_change", args=[title.pk]), name_of(title)
-    )
-
-
 def _line(title: Title) -> SafeString:
     number = f" {title.number}" if title.number is not None else ""
     return format_html(
-        "{}{}: {} <small>({})</small>", title.get_kind_display(), number, _link(title), title.get_state_display()
+        "{}{}: {} <small>({})</small>", title.get_kind_display(), number, link_to(title), title.get_state_display()
     )
 
 
@@ -265,7 +266,7 @@ def _table(titles: Iterable[Title]) -> SafeString:
         (
             title.get_kind_display() if title.kind != Kind.EPISODE else "",
             "" if title.number is None else title.number,
-            _link(title),
+            link_to(title),
             title.release_date or "",
             f"{round(title.runtime_seconds / 60)} min" if title.runtime_seconds else "",
             title.get_state_display(),
@@ -291,11 +292,6 @@ def _more(title: Title, parts: Iterable[Title]) -> SafeString:
     return format_html_join(" ", '<a class="underline" style="margin:0 12px 0 16px" href="{}">Add {} {}</a>', links)
 
 
-def _track(track: Mapping[str, Any]) -> str:
-    what = [name.replace("_", " ") for name in ("audio_description", "sdh", "forced", "commentary") if track.get(name)]
-    return " ".join(filter(None, (str(track.get("language", "")), str(track.get("type", "")), *what)))
-
-
 def _changed(form: forms.BaseForm) -> list[str]:
     """Answer what an editor changed, with what the form completed."""
     names = list(form.changed_data)
@@ -306,12 +302,19 @@ def _inline_of(model_admin: TitleAdmin, formset: Any) -> Any:
     return next(inline for inline in model_admin.inlines if inline.model is formset.model)
 
 
-def _rows(formset: Any) -> list[dict[str, Any]]:
-    """Answer the rows that remain: changed, new and untouched ones, without those marked for deletion."""
-    kept = [
-        form for form in formset.forms if form not in formset.deleted_forms and (form.instance.pk or form.has_changed())
-    ]
-    return [
-        {name: value for name, value in form.cleaned_data.items() if name not in {"id", "title", "DELETE"}}
-        for form in kept
-    ]
+def _rows(part: str, title: Title, formset: Any) -> list[dict[str, Any]]:
+    """Answer the rows that remain: those of other pages, changed, new and untouched ones, without those to be deleted."""
+    sent = {form.instance.pk: form for form in formset.forms if form.instance.pk}
+    new = [form for form in formset.forms if not form.instance.pk and form.has_changed()]
+    rows: list[dict[str, Any]] = []
+    for pk, row in versions.rows_of(part, title.pk):
+        form = sent.get(pk)
+        if form is None:
+            rows += editing.read({"fields": {}, "parts": {part: [row]}})["parts"][part]
+        elif form not in formset.deleted_forms:
+            rows.append(_values(form))
+    return rows + [_values(form) for form in new if form not in formset.deleted_forms]
+
+
+def _values(form: Any) -> dict[str, Any]:
+    return {name: value for name, value in form.cleaned_data.items() if name not in {"id", "title", "DELETE"}}

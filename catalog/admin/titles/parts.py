@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import StackedInline, TabularInline
 
 from catalog.admin.lists import widget_for
+from catalog.admin.words import gettext_lazy as _
 from catalog.models import (
     AlternateTitle,
     AvailabilityWindow,
@@ -30,6 +31,8 @@ class Part(TabularInline):
     extra = 0
     tab = True
     hide_title = True
+    per_page = 50  # type: ignore[assignment]  # unfold declares None
+    ordering: Any = ("pk",)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choose a widget that suits."""
@@ -42,6 +45,8 @@ class LargePart(StackedInline):
     part: ClassVar[str]
     extra = 0
     tab = True
+    per_page = 20  # type: ignore[assignment]  # unfold declares None
+    ordering: Any = ("pk",)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choose a widget that suits."""
@@ -54,14 +59,14 @@ class TextInline(LargePart):
     model = TitleText
     part = "texts"
     fields = ("language", "name", "synopsis_short", "synopsis_medium", "synopsis_long")
-    verbose_name = "language"
-    verbose_name_plural = "texts"
+    verbose_name = _("language")
+    verbose_name_plural = _("texts")
 
 
 class AlternateTitleInline(Part):
     model = AlternateTitle
     part = "alternate_titles"
-    verbose_name_plural = "other names"
+    verbose_name_plural = _("other names")
 
 
 class CreditInline(Part):
@@ -69,11 +74,11 @@ class CreditInline(Part):
     part = "credits"
     autocomplete_fields = ("person",)
 
+    ordering = ("billing", "pk")
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Credit]:
-        """Show them in the order of billing."""
-        return cast(
-            "QuerySet[Credit]", super().get_queryset(request).select_related("person").order_by("billing", "pk")
-        )
+        """Fetch whom they name."""
+        return cast("QuerySet[Credit]", super().get_queryset(request).select_related("person"))
 
 
 class WindowInline(LargePart):
@@ -81,7 +86,7 @@ class WindowInline(LargePart):
 
     model = AvailabilityWindow
     part = "windows"
-    verbose_name = "licence"
+    verbose_name = _("licence")
     fields = (
         ("license_type", "formats"),
         ("territories", "excluded"),
@@ -106,21 +111,22 @@ class RatingInline(Part):
 class GenreInline(Part):
     model = TitleGenre
     part = "genres"
+    ordering = ("position", "pk")
     autocomplete_fields = ("genre",)
-    verbose_name_plural = "genres"
+    verbose_name_plural = _("genres")
 
 
 class KeywordInline(Part):
     model = TitleKeyword
     part = "keywords"
     autocomplete_fields = ("keyword",)
-    verbose_name_plural = "keywords"
+    verbose_name_plural = _("keywords")
 
 
 class ExternalIdInline(Part):
     model = ExternalId
     part = "external_ids"
-    verbose_name_plural = "external ids"
+    verbose_name_plural = _("external ids")
 
 
 class NumberInline(Part):
@@ -128,8 +134,8 @@ class NumberInline(Part):
 
     model = TitleNumber
     part = "alternate_numbers"
-    verbose_name = "place"
-    verbose_name_plural = "other orders"
+    verbose_name = _("place")
+    verbose_name_plural = _("other orders")
 
 
 class HistoryInline(TabularInline):
@@ -142,7 +148,7 @@ class HistoryInline(TabularInline):
     can_delete = False
     fields = ("action", "at", "by", "revision", "reason")
     readonly_fields = fields
-    verbose_name_plural = "history"
+    verbose_name_plural = _("history")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""

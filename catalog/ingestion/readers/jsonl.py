@@ -132,9 +132,10 @@ class _Reading:
                     item["kind"],
                     item.get("url") or item["file"],
                     item.get("language", ""),
+                    self.region(index, item),
                     **{f"focal_{axis}": value for axis, value in item.get("focal_point", {}).items()},
                 )
-                for item in data.get("artwork", ())
+                for index, item in enumerate(data.get("artwork", ()))
             ),
         )
 
@@ -176,6 +177,9 @@ class _Reading:
             self.findings, item["system"], item["value"], country=item["country"],
             reasons=tuple(item.get("reasons", ())), field=field,
         )  # fmt: skip
+
+    def region(self, index: int, item: dict[str, Any]) -> str:
+        return "".join(self.countries(f"artwork[{index}].region", [item["region"]] if "region" in item else []))
 
     def window(self, index: int, item: dict[str, Any]) -> Window:
         field = f"availability[{index}]"

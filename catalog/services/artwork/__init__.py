@@ -10,6 +10,7 @@ from catalog.services.artwork.images import (
     focus,
     remove,
     retry,
+    spoken,
 )
 from catalog.services.artwork.working import purge_orphans, work
 
@@ -24,5 +25,6 @@ __all__ = [
     "purge_orphans",
     "remove",
     "retry",
+    "spoken",
     "work",
 ]

@@ -17,6 +17,7 @@ from django.db import transaction
 from catalog import pictures, rules
 from catalog.models import Artwork, Title
 from catalog.services import locks, revisions, titles
+from core import geo
 from core.errors import DomainError
 
 
@@ -51,6 +52,7 @@ def attach(
     by: str = "",
     may_publish: bool = True,
     language: str = "",
+    region: str = "",
     source: str = "",
     focal_point: tuple[float, float] | None = None,
 ) -> Artwork:
@@ -58,10 +60,11 @@ def attach(
 
     `kind` is one of Artwork.Kind. With `source`, the address or name under which a feed announced the
     image, the announced row receives it and keeps what the feed said about it. Without, it is an editor's (`by`)
-    and takes the place of the title's first image of its kind and language. The same image again changes nothing.
+    and takes the place of the title's first image of its kind, language and `region`: the country for which it is made,
+    or empty. The same image again changes nothing.
     Raises ImageRefused, TitleUnknown; of an editor also TitleLocked, and TitlePublic without `may_publish`.
     """
-    _check_language(language)
+    _check_place(language, region)
     try:
         facts = pictures.inspect(data)
     except pictures.Unusable as error:
@@ -76,7 +79,7 @@ def attach(
         title = titles.locked(title_id)
         if not source:
             _refuse(title, by=by, may_publish=may_publish)
-        image = _row(title, kind, language, source)
+        image = _row(title, kind, language, region, source)
         if image.file.name == name:
             return image
         verb = "replaced" if image.file else "added"
@@ -95,24 +98,28 @@ def attach(
     return image
 
 
-def describe(*, image_id: int, kind: str, language: str, by: str, now: datetime, may_publish: bool = True) -> Artwork:
-    """Say what an image is: one of Artwork.Kind, and the language of its words (empty: none).
+def describe(
+    *, image_id: int, kind: str, language: str, by: str, now: datetime, region: str = "", may_publish: bool = True
+) -> Artwork:
+    """Say what an image is: one of Artwork.Kind, the language of its words (empty: none), the country it is made for.
 
-    Raises ImageUnknown, ImageRefused (no language), ImageExists, TitleLocked, TitlePublic.
+    Raises ImageUnknown, ImageRefused (no language, no country), ImageExists, TitleLocked, TitlePublic.
     """
-    _check_language(language)
+    _check_place(language, region)
     with transaction.atomic():
         title, image = _locked(image_id)
         _refuse(title, by=by, may_publish=may_publish)
-        if (image.kind, image.language) == (kind, language):
+        if (image.kind, image.language, image.region) == (kind, language, region):
             return image
-        others = Artwork.objects.filter(title=title, kind=kind, language=language, position=image.position)
+        others = Artwork.objects.filter(
+            title=title, kind=kind, language=language, region=region, position=image.position
+        )
         if others.exists():
-            raise ImageExists(f"The title has a {kind} {_spoken(language)} already. Remove that one first.")
+            raise ImageExists(f"The title has a {kind} {spoken(language, region)} already. Remove that one first.")
         before = _called(image)
         if image.kind != kind:
             _draw_anew(image)
-        image.kind, image.language = kind, language
+        image.kind, image.language, image.region = kind, language, region
         image.save()
         _edited(title, by=by, now=now, note=f"{before} is now: {_called(image).lower()}")
     return image
@@ -164,12 +171,12 @@ def touched(title: Title, *, now: datetime) -> None:
     titles.touch_wholes(title, now=now)
 
 
-def _row(title: Title, kind: str, language: str, source: str) -> Artwork:
+def _row(title: Title, kind: str, language: str, region: str, source: str) -> Artwork:
     images = Artwork.objects.filter(title=title, kind=kind)
     if source and (announced := images.filter(source=source).first()):
         return announced
-    first = images.filter(language=language, position=0).first()
-    return first or Artwork(title=title, kind=kind, language=language, source=source)
+    first = images.filter(language=language, region=region, position=0).first()
+    return first or Artwork(title=title, kind=kind, language=language, region=region, source=source)
 
 
 def _locked(image_id: int) -> tuple[Title, Artwork]:
@@ -201,14 +208,17 @@ def _draw_anew(image: Artwork) -> None:
     image.attempts, image.due_at, image.problem = 0, None, ""
 
 
-def _check_language(language: str) -> None:
+def spoken(language: str, region: str = "") -> str:
+    """Answer what is said of an image's words and place: `in de for AT`."""
+    return (f"in {language}" if language else "without words") + (f" for {region}" if region else "")
+
+
+def _check_place(language: str, region: str) -> None:
     if language and not rules.is_language_tag(language):
         raise ImageRefused(f"{language!r} is no language tag; write one such as de or pt-BR, or none.")
+    if region and not geo.is_country(region):
+        raise ImageRefused(f"{region!r} is no country code; write one such as AT or BR, or none.")
 
 
 def _called(image: Artwork) -> str:
-    return f"{image.kind.capitalize()} {_spoken(image.language)}"
-
-
-def _spoken(language: str) -> str:
-    return f"in {language}" if language else "without words"
+    return f"{image.kind.capitalize()} {spoken(image.language, image.region)}"

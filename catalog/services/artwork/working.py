@@ -85,6 +85,7 @@ def _receive(image: Artwork, fetched: bytes | DomainError, *, now: datetime) -> 
             kind=image.kind,
             data=fetched,
             language=image.language,
+            region=image.region,
             source=image.source,
             now=now,
         )

@@ -17,7 +17,7 @@ from catalog.models import ExternalId, IngestRun, Provider, SourceRecord, Title
 from catalog.models.titles import State
 from catalog.services import revisions, search
 from catalog.services.copying import copy_into
-from catalog.services.ingestion import changes, linking, rows
+from catalog.services.ingestion import changes, linking, rows, spelling
 from catalog.services.ingestion.caches import Caches
 from catalog.services.ingestion.finding import Finder, Known, Ref, Staged
 from catalog.services.ingestion.resembling import ask
@@ -164,6 +164,7 @@ class Batch(Finder):
         people = self.caches.people(parts)
         genres = self.caches.genres({name for record in parts for name in record.genres})
         keywords = self.caches.keywords({name for record in parts for name in record.keywords})
+        self.spelling = spelling.of(parts, people, genres, keywords)
         claims = self._claims(kept, ids)
         source_of = {staged.record.external_id: self.source_ids[staged.row_number] for staged in kept}
         arrived = changes.arrived(changed)
@@ -242,7 +243,7 @@ class Batch(Finder):
         self, kept: list[Staged], ids: Mapping[int, UUID], fresh: set[UUID], edited: Mapping[UUID, set[str]]
     ) -> None:
         entries = [
-            rows.search_entry(title_id, staged.record)
+            rows.search_entry(title_id, staged.record, self.spelling)
             for staged in kept
             if (title_id := ids[staged.row_number]) not in edited
             and search.is_searched(

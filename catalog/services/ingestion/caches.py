@@ -119,7 +119,7 @@ class Caches:
             # In order, so that two runs wait for each other instead of both for ever.
             rows = [Genre(slug=slug, name=wanted[slug]) for slug in sorted(wanted)]
             Genre.objects.bulk_create(rows, ignore_conflicts=True)
-            stored = dict(Genre.objects.filter(slug__in=wanted).values_list("slug", "pk"))
+            stored = dict(Genre.objects.filter(slug__in=wanted).answering().values_list("slug", "answering"))
             self._store(self._genres, stored)
         else:
             stored = {}
@@ -132,7 +132,7 @@ class Caches:
         if not wanted:
             return self._keywords
         Keyword.objects.bulk_create([Keyword(name=name) for name in wanted], ignore_conflicts=True)
-        stored = dict(Keyword.objects.filter(name__in=wanted).values_list("name", "pk"))
+        stored = dict(Keyword.objects.filter(name__in=wanted).answering().values_list("name", "answering"))
         self._store(self._keywords, stored)
         return {**self._keywords, **stored}
 

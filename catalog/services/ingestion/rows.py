@@ -25,6 +25,7 @@ from catalog.models import (
     TitleNumber,
     TitleText,
 )
+from catalog.services.ingestion.spelling import Spelling
 from catalog.services.search import Entry
 
 TITLE_COLUMNS = (
@@ -54,7 +55,7 @@ PARTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     ),
     "artwork": (
         Artwork,
-        ("title_id", "kind", "language", "position", "source", "file", "width", "height", "placeholder", "renditions", "focal_x", "focal_y"),
+        ("title_id", "kind", "language", "region", "position", "source", "file", "width", "height", "placeholder", "renditions", "focal_x", "focal_y"),
     ),
 }  # fmt: skip
 """The tables that hang on a title, by the name under which editors' changes are remembered."""
@@ -82,8 +83,8 @@ def title_values(record: TitleRecord, *, parent_id: UUID | None, series_id: UUID
     )
 
 
-def search_entry(title_id: UUID, record: TitleRecord) -> Entry:
-    """Answer what the search reads of a title; of an episode its names alone."""
+def search_entry(title_id: UUID, record: TitleRecord, spelling: Spelling) -> Entry:
+    """Answer what the search reads of a title, people and tags as we spell them; of an episode its names alone."""
     names = [(text.language, text.name) for text in record.texts if text.name]
     if record.original_title:
         names.append((record.original_language, record.original_title))
@@ -91,9 +92,10 @@ def search_entry(title_id: UUID, record: TitleRecord) -> Entry:
     base = lexemes.standing(weight=0, released=record.release_date.date if record.release_date else None)
     if record.parent or record.parent_identifier:
         return Entry(title_id, lexemes.document(names=names, other_names=other_names), base, is_part=True)
-    about = [("en", name) for name in (*record.genres, *record.keywords)]
+    about = [("en", spelling.genres.get(name, name)) for name in record.genres]
+    about += [("en", spelling.keywords.get(name, name)) for name in record.keywords]
     about += [(text.language, text.short or text.medium) for text in record.texts]
-    people = [credit.name for credit in record.credits]
+    people = [spelling.people.get((credit.name, credit.person_id), credit.name) for credit in record.credits]
     return Entry(title_id, lexemes.document(names=names, other_names=other_names, people=people, about=about), base)
 
 
@@ -194,12 +196,13 @@ def artwork(
     title_id: UUID, record: TitleRecord, arrived: Mapping[tuple[UUID, str], Arrived]
 ) -> Iterable[tuple[Any, ...]]:
     """Answer the announced images; those that have `arrived`, by title and source, keep their files."""
-    places: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str, str], int] = {}
     for image in record.artwork:
-        position = places.get((image.kind, image.language), 0)
-        places[image.kind, image.language] = position + 1
+        place = (image.kind, image.language, image.region)
+        position = places.get(place, 0)
+        places[place] = position + 1
         file = arrived.get((title_id, image.source), NOT_ARRIVED)
-        yield (title_id, image.kind, image.language, position, image.source, *file, image.focal_x, image.focal_y)
+        yield (title_id, *place, position, image.source, *file, image.focal_x, image.focal_y)
 
 
 def _moment(value: datetime | date | None) -> tuple[datetime | None, date | None]:

@@ -174,6 +174,36 @@ class TestTitle:
             "http://testserver/media/artwork/" + str(series.pk)[:2],
         )
 
+    @pytest.mark.parametrize(
+        ("images", "language", "shown"),
+        [
+            # What is made for the country comes first, of what suits the viewer's language alike.
+            ([("de", ""), ("de", "DE")], "de", ("de", "DE")),
+            ([("de", ""), ("de", "AT")], "de", ("de", "")),
+            ([("", ""), ("", "DE")], "de", ("", "DE")),
+            # Without words it suits everybody there.
+            ([("de", ""), ("", "DE")], "de", ("", "DE")),
+            ([("de", "DE"), ("", "DE")], "de", ("de", "DE")),
+            # But one in another language is no better than one in the viewer's own.
+            ([("de", ""), ("en", "DE")], "de", ("de", "")),
+            ([("fr", ""), ("en", "DE")], "it", ("en", "DE")),
+            ([("fr", ""), ("", "")], "it", ("", "")),
+            ([("ja", "DE"), ("", "")], "it", ("", "")),
+        ],
+    )
+    def test_shows_the_image_of_language_and_country(
+        self, viewer: Callable[..., Client], images: list[tuple[str, str]], language: str, shown: tuple[str, str]
+    ) -> None:
+        title = make.TitleFactory.create()
+        for place, (tag, region) in enumerate(images):
+            artwork.attach(
+                title_id=title.pk, kind="poster", data=make.picture(40 + place), language=tag, region=region,
+                by="user:7", now=make.NOW,
+            )  # fmt: skip
+        answer = viewer().get(f"/api/v1/titles/{title.pk}", headers={"Accept-Language": language})
+        poster = answer.json()["artwork"]["poster"]
+        assert (poster["language"], poster["region"]) == shown
+
     def test_speaks_the_viewers_language_field_by_field(self, viewer: Callable[..., Client]) -> None:
         title = make.TitleFactory.create(name="Tideline", original_language="fr")
         title.texts.update(synopsis_short="A pilot boat.")

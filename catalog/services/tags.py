@@ -1,0 +1,150 @@
+"""Genres and keywords, as editors name and arrange them. What deliveries call them goes on meaning them."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.db import IntegrityError, connection, models, transaction
+
+from catalog.models import Genre, Keyword, ProfileBlock, TitleGenre, TitleKeyword
+from catalog.services import kept, search
+from core.errors import DomainError
+
+_Tag = TypeVar("_Tag", Genre, Keyword)
+
+
+class TagUnknown(DomainError):
+    code = "tag_unknown"
+    title = "There is no such genre or keyword."
+    status = 404
+
+
+class TagExists(DomainError):
+    code = "tag_exists"
+    title = "There is one of this name already: merge the two instead."
+
+
+class TagInvalid(DomainError):
+    code = "tag_invalid"
+    title = "This genre or keyword cannot be."
+    status = 422
+
+
+def save_genre(*, genre_id: int | None, name: str, slug: str, parent_id: int | None = None) -> Genre:
+    """Make a genre, or name it anew and put it elsewhere in the tree; a slug that is given up stands for it.
+
+    Raises TagUnknown, TagExists, TagInvalid (a genre below itself, no name).
+    """
+    if not name.strip() or not slug:
+        raise TagInvalid("A genre has a name and a slug.")
+    with transaction.atomic():
+        genre = _locked(Genre, genre_id) if genre_id else Genre()
+        before = (genre.name, genre.slug)
+        if genre.pk and genre.pk in _above(parent_id):
+            raise TagInvalid("A genre cannot be below itself.")
+        if genre.pk and slug != genre.slug:
+            # It takes back a slug that it gave up before.
+            Genre.objects.filter(slug=slug, merged_into=genre).delete()
+        genre.name, genre.slug, genre.parent_id = name.strip(), slug, parent_id
+        _save(genre)
+        if genre_id and slug != before[1]:
+            Genre.objects.create(slug=before[1], name=before[0], merged_into=genre)
+        _tell(genre, is_renamed=genre_id is not None and genre.name != before[0])
+    return genre
+
+
+def save_keyword(*, keyword_id: int | None, name: str) -> Keyword:
+    """Make a keyword, or spell it anew; the spelling that is given up stands for it.
+
+    Raises TagUnknown, TagExists, TagInvalid (no name).
+    """
+    name = " ".join(name.lower().split())
+    if not name:
+        raise TagInvalid("A keyword is a word at least.")
+    with transaction.atomic():
+        keyword = _locked(Keyword, keyword_id) if keyword_id else Keyword()
+        before = keyword.name
+        if keyword.pk and name != before:
+            Keyword.objects.filter(name=name, merged_into=keyword).delete()
+        keyword.name = name
+        _save(keyword)
+        if keyword_id and name != before:
+            Keyword.objects.create(name=before, merged_into=keyword)
+        _tell(keyword, is_renamed=keyword_id is not None and name != before)
+    return keyword
+
+
+def merge(*, model: type[Genre] | type[Keyword], kept_id: int, merged_id: int) -> None:
+    """Make two genres, or two keywords, one: titles and blocks go over to `kept`, and the other stands for it.
+
+    Raises TagUnknown, TagInvalid (one of them twice, or one that stands for another already).
+    """
+    if kept_id == merged_id:
+        raise TagInvalid("One cannot be merged with itself.")
+    with transaction.atomic():
+        rows = model._default_manager.filter(pk__in=[kept_id, merged_id]).order_by("pk").select_for_update()
+        found = {row.pk: row for row in rows}
+        if len(found) != 2:
+            raise TagUnknown
+        if any(row.merged_into_id for row in found.values()):
+            raise TagInvalid("One of them stands for another already: choose what it stands for.")
+        kept_one, merged_one = found[kept_id], found[merged_id]
+        if isinstance(kept_one, Genre) and isinstance(merged_one, Genre):
+            # What is below the one is below the other; a kept one that was itself below it takes its place.
+            if merged_id in _above(kept_one.parent_id):
+                Genre.objects.filter(pk=kept_id).update(parent=merged_one.parent_id)
+            Genre.objects.filter(parent=merged_id).exclude(pk=kept_id).update(parent=kept_id)
+            _hand_over(TitleGenre, "genre_id", "title_id", kept_id, merged_id)
+            _hand_over(ProfileBlock, "genre_id", "profile_id", kept_id, merged_id)
+            Genre.objects.filter(pk=merged_id).update(parent=None)
+        else:
+            _hand_over(TitleKeyword, "keyword_id", "title_id", kept_id, merged_id)
+            _hand_over(ProfileBlock, "keyword_id", "profile_id", kept_id, merged_id)
+        model._default_manager.filter(merged_into=merged_id).update(merged_into=kept_id)
+        model._default_manager.filter(pk=merged_id).update(merged_into=kept_id)
+        _tell(found[kept_id], is_renamed=True)
+
+
+def _hand_over(model: type[models.Model], column: str, owner: str, kept_id: int, merged_id: int) -> None:
+    """Point rows of one tag to another in two statements, however many there are; who has both keeps one."""
+    table = model._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {table} AS own USING {table} AS other"  # noqa: S608 - our own names
+            f" WHERE own.{column} = %s AND other.{column} = %s AND other.{owner} = own.{owner}",
+            [merged_id, kept_id],
+        )
+        cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {column} = %s", [kept_id, merged_id])  # noqa: S608 - our own names
+
+
+def _locked(model: type[_Tag], pk: int) -> _Tag:
+    row = model._default_manager.select_for_update().filter(pk=pk).first()
+    if row is None:
+        raise TagUnknown
+    if row.merged_into_id:
+        raise TagInvalid("It stands for another: change that one.")
+    return row
+
+
+def _save(tag: Genre | Keyword) -> None:
+    try:
+        with transaction.atomic():
+            tag.save()
+    except IntegrityError:
+        raise TagExists from None
+
+
+def _tell(tag: Genre | Keyword, *, is_renamed: bool) -> None:
+    """Let no older answer stand, and the search follow."""
+    kept.changed()
+    if is_renamed:
+        search.note_rename(named=tag)
+
+
+def _above(genre_id: int | None) -> list[int]:
+    """Lock and answer a genre and all above it, nearest first."""
+    found: list[int] = []
+    while genre_id is not None and genre_id not in found:
+        found.append(genre_id)
+        genre_id = Genre.objects.select_for_update().values_list("parent", flat=True).get(pk=genre_id)
+    return found
