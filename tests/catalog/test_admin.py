@@ -121,6 +121,17 @@ class TestManyParts:
         left = list(title.credits.order_by("billing").values_list("billing", "character"))
         assert left == [(number, "The keeper" if number == 51 else "") for number in range(1, 121) if number != 52]
 
+    def test_of_a_title_cost_the_same_queries_however_many_they_are(self, staff: Client) -> None:
+        def queries(credits_: int) -> int:
+            title = TitleFactory.create()
+            people = Person.objects.bulk_create(Person(name=f"Person {number}") for number in range(credits_))
+            Credit.objects.bulk_create(Credit(title=title, person=person, job="actor") for person in people)
+            with CaptureQueriesContext(connection) as captured:
+                assert staff.get(reverse("admin:catalog_title_change", args=[title.pk])).status_code == 200
+            return len(captured)
+
+        assert queries(2) == queries(40)
+
     def test_of_a_series_cost_the_same_queries_however_many_they_are(self, staff: Client) -> None:
         def queries(episodes: int) -> int:
             series = TitleFactory.create(kind="series")

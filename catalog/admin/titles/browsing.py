@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 from unfold.decorators import display
@@ -21,6 +21,7 @@ from catalog.admin.words import gettext_lazy as _
 from catalog.models import (
     Artwork,
     Provider,
+    SourceRecord,
     Title,
 )
 from catalog.models.titles import Kind, State
@@ -39,7 +40,11 @@ class ProviderFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Title]) -> QuerySet[Title]:
         """Keep the provider asked for."""
-        return queryset.filter(source_records__provider__code=self.value()) if self.value() else queryset
+        if not self.value():
+            return queryset
+        # Without a join: of what was merged a provider has two records.
+        records = SourceRecord.objects.filter(title=OuterRef("pk"), provider__code=self.value())
+        return queryset.filter(Exists(records))
 
 
 class KindFilter(admin.SimpleListFilter):

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import StackedInline, TabularInline
 
+from catalog.admin.choosing import FetchedFormSet, FetchedSelect
 from catalog.admin.lists import widget_for
 from catalog.admin.words import gettext_lazy as _
 from catalog.models import (
@@ -33,6 +34,18 @@ class Part(TabularInline):
     hide_title = True
     per_page = 50  # type: ignore[assignment]  # unfold declares None
     ordering: Any = ("pk",)
+    formset = FetchedFormSet
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Fetch what is shown of a row, in one query."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related(*self.autocomplete_fields) if self.autocomplete_fields else rows
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choose by searching."""
+        if db_field.name in self.autocomplete_fields:
+            kwargs["widget"] = FetchedSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choose a widget that suits."""
@@ -75,10 +88,6 @@ class CreditInline(Part):
     autocomplete_fields = ("person",)
 
     ordering = ("billing", "pk")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Credit]:
-        """Fetch whom they name."""
-        return cast("QuerySet[Credit]", super().get_queryset(request).select_related("person"))
 
 
 class WindowInline(LargePart):
