@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin.widgets import AutocompleteSelect
@@ -14,7 +15,7 @@ class FetchedSelect(AutocompleteSelect):
 
     fetched: models.Model | None = None
 
-    def optgroups(self, name: str, value: list[str], attr: dict[str, Any] | None = None) -> Any:
+    def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
         """Answer the one option that is chosen."""
         choices: Any = self.choices
         if self.fetched is None or [str(one) for one in value] != [str(self.fetched.pk)]:
@@ -24,7 +25,7 @@ class FetchedSelect(AutocompleteSelect):
         return [(None, [*options, self.create_option(name, self.fetched.pk, label, True, 0)], 0)]
 
 
-class FetchedFormSet(PaginationInlineFormSet):  # type: ignore[misc]  # unfold has no types
+class FetchedFormSet(PaginationInlineFormSet):
     """Tells each line's widgets what was fetched along with the row."""
 
     def add_fields(self, form: Any, index: int | None) -> None:

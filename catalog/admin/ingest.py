@@ -292,7 +292,7 @@ class IngestRunAdmin(LargeList):
             "running": run.state in {IngestRun.State.QUEUED, IngestRun.State.RUNNING},
             "counts": counts,
             "percent": round(100 * decided / run.read) if run.read else 0,
-            "decided": decided,
+            "decided": f"{decided:,} / {run.read:,}",
             "seconds": seconds,
             "summary": {"headers": ["severity", "code", "field", "number"], "rows": [list(row) for row in summary]},
             "problems": {

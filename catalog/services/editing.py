@@ -11,11 +11,18 @@ from django.db import IntegrityError, models, transaction
 
 from accounts import maturity
 from catalog import rules
-from catalog.models import ContentRating, Revision, Title
+from catalog.models import ContentRating, Genre, Keyword, Person, Revision, Title
 from catalog.models.titles import Kind
 from catalog.selectors.revisions import FIELDS, PARTS, fingerprint, snapshot
 from catalog.services import locks, revisions, search, titles
 from core.errors import DomainError
+
+_MERGED: Mapping[str, tuple[Any, str, tuple[str, ...]]] = {
+    "genres": (Genre, "genre", ()),
+    "keywords": (Keyword, "keyword", ()),
+    "credits": (Person, "person", ("job", "job_display", "character")),
+}
+"""Parts that name what may be merged: by which column, and what tells two rows of the same apart."""
 
 
 class WrongParent(DomainError):
@@ -183,11 +190,28 @@ def _known(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return fields
 
 
+def _answering(part: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Answer rows with what answers now for people, genres and keywords that were merged since, each row once."""
+    if part not in _MERGED:
+        return rows
+    model, column, key = _MERGED[part]
+    ids = [row[column].pk if column in row else row[f"{column}_id"] for row in rows]
+    merged = dict(model.objects.filter(pk__in=ids, merged_into__isnull=False).values_list("pk", "merged_into"))
+    if not merged:
+        return rows
+    found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for pk, row in zip(ids, rows, strict=True):
+        current = merged.get(pk, pk)
+        rest = {name: value for name, value in row.items() if name != column}
+        found.setdefault((current, *(row.get(name) for name in key)), {**rest, f"{column}_id": current})
+    return list(found.values())
+
+
 def _replace_parts(title: Title, parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     for name, rows in parts.items():
         model: Any = PARTS[name]
         model.objects.filter(title=title).delete()
-        made = [model(title=title, **row) for row in rows]
+        made = [model(title=title, **row) for row in _answering(name, rows)]
         if name == "ratings":
             for rating in made:
                 _understand(rating)

@@ -15,7 +15,7 @@ from catalog.models import Genre, Keyword, Person, ProfileBlock, SearchRename, T
 from catalog.rules import Viewer
 from catalog.selectors import collections as found_collections
 from catalog.selectors.search import search
-from catalog.services import collections, people, tags
+from catalog.services import collections, editing, people, tags
 from catalog.services.search import follow_renames
 from core.errors import DomainError
 from core.ids import new_id
@@ -114,6 +114,21 @@ class TestMerge:
             tags.merge(model=Genre, kept_id=merged.pk, merged_id=kept.pk)
         with pytest.raises(tags.TagInvalid):
             tags.save_genre(genre_id=merged.pk, name="Suspense", slug="suspense")
+
+
+class TestGoingBack:
+    def test_means_what_answers_now(self) -> None:
+        ingest(feed(movie(1, genres=["Thriller", "Suspense"], keywords=["spy"]), movie(2, keywords=["spies"])),
+               ProviderFactory.create())  # fmt: skip
+        title = Title.objects.order_by("pk")[0]
+        editing.edit(title_id=title.pk, fields={}, parts={"genres": [], "keywords": []}, by="user:7", now=NOW)
+        one, other = Genre.objects.get(slug="thriller"), Genre.objects.get(slug="suspense")
+        tags.merge(model=Genre, kept_id=one.pk, merged_id=other.pk)
+        spies, spy = Keyword.objects.get(name="spies"), Keyword.objects.get(name="spy")
+        tags.merge(model=Keyword, kept_id=spies.pk, merged_id=spy.pk)
+        editing.revert(title_id=title.pk, number=1, by="user:7", now=NOW)
+        assert genres_of(title) == ["Thriller"]
+        assert [item.keyword.name for item in title.title_keywords.all()] == ["spies"]
 
 
 class TestRefusals:

@@ -33,7 +33,7 @@ class Part(TabularInline):
     tab = True
     hide_title = True
     per_page = 50  # type: ignore[assignment]  # unfold declares None
-    ordering: Any = ("pk",)
+    ordering: ClassVar[Any] = ("pk",)
     formset = FetchedFormSet
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -59,7 +59,7 @@ class LargePart(StackedInline):
     extra = 0
     tab = True
     per_page = 20  # type: ignore[assignment]  # unfold declares None
-    ordering: Any = ("pk",)
+    ordering: ClassVar[Any] = ("pk",)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choose a widget that suits."""
