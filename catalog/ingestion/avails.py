@@ -6,7 +6,8 @@ yet is made from the little that the licence says about it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -23,7 +24,8 @@ class Whole:
     """A season or series of which an episode's licence tells: its ContentID, name and number."""
 
     content_id: str
-    name: str = ""
+    names: tuple[tuple[str, str], ...] = ()
+    """Language tags, as they were sent or empty, with the name in each."""
     number: int | None = None
 
 
@@ -39,6 +41,8 @@ class Grant:
     start_condition: str = ""
     end: str = ""
     end_condition: str = ""
+    duration: str = ""
+    status: str = ""
     languages: Sequence[str] = field(default=())
     holdbacks: Sequence[str] = field(default=())
     formats: Sequence[str] = field(default=())
@@ -49,32 +53,46 @@ class Grant:
 
 def whole_record(whole: Whole, kind: str, parent: Whole | None, findings: Findings) -> TitleRecord:
     """Answer a season or series as far as its parts' licences tell of it."""
-    name = findings.text(f"{kind}.title", whole.name)[:500]
     identifier = movielabs.content_identifier(whole.content_id)
     return TitleRecord(
         whole.content_id,
         kind,
         parent=parent.content_id if parent else "",
         number=whole.number,
-        texts=(Text("en", name),) if name else (),
+        texts=texts(whole.names, f"{kind}.title", findings),
         external_ids=(identifier,) if identifier else (),
     )
 
 
+def texts(names: Iterable[tuple[str, str]], place: str, findings: Findings) -> tuple[Text, ...]:
+    """Answer names by their language; one that names no language is taken for English."""
+    found: dict[str, Text] = {}
+    for tag, name in names:
+        language = (meaning.language(findings, place, tag) if tag else "") or "en"
+        if text := findings.text(place, name)[:500]:
+            found.setdefault(language, Text(language, text))
+    return tuple(found[language] for language in sorted(found))
+
+
+def is_revoked(status: str) -> bool:
+    """Say whether a title's status takes its licence back."""
+    return status.strip().lower() in {"revoked", "expired"}
+
+
 def window(grant: Grant, place: str, findings: Findings) -> Window | None:
     """Answer the window of a grant; None when `findings` say why it grants nothing."""
-    licence = meaning.licence(findings, f"{place}.LicenseType", grant.licence)
+    licence = meaning.licence(findings, f"{place}.LicenseType", grant.licence) if grant.licence else None
     if not grant.licence:
         findings.add("error", f"{place}.LicenseType", "missing", "Has no LicenseType: add it.")
-    if not grant.territories and not grant.excluded:
-        findings.add("error", f"{place}.Territory", "missing", "Names no Territory and excludes none: add one.")
-    if grant.territories and grant.excluded:
+    if grant.status.strip().lower() == "pending":
         findings.add(
-            "error", f"{place}.Territory", "both", "Names territories and excludes some as well: send one of both."
-        )
-    codes = [_territory(code, f"{place}.Territory", findings) for code in grant.territories or grant.excluded]
+            "warning", f"{place}.TitleStatus", "not_approved",
+            "Is pending, so it grants nothing yet: deliver it again once it is approved.",
+        )  # fmt: skip
+        licence = None
+    codes, excluded = _territories(grant, f"{place}.Territory", findings)
     start = _bound(grant.start, grant.start_condition, f"{place}.Start", findings, end=False)
-    end = _bound(grant.end, grant.end_condition, f"{place}.End", findings, end=True)
+    end = _end(grant, start, f"{place}.End", findings)
     announce = meaning.instant(findings, f"{place}.AnnounceDate", grant.announce) if grant.announce else None
     if findings.rejected or licence is None or not meaning.ends_after_start(findings, f"{place}.End", start, end):
         return None
@@ -84,11 +102,10 @@ def window(grant: Grant, place: str, findings: Findings) -> Window | None:
             findings.add(
                 "warning", f"{place}.FormatProfile", "unknown_format", f"{name[:20]!r} is no FormatProfile: left out."
             )
-    world = "WORLDWIDE" in codes
     return Window(
         license_type=licence,
-        territories=() if world else tuple(dict.fromkeys(code for code in codes if code)),
-        excluded=bool(grant.excluded) and not world,
+        territories=codes,
+        excluded=excluded,
         announce=announce,
         start=start,
         end=end,
@@ -101,12 +118,56 @@ def window(grant: Grant, place: str, findings: Findings) -> Window | None:
     )
 
 
+_WORLD = frozenset({"WORLDWIDE", "WORLD", "WW", "001"})
+_PARTS = frozenset(
+    {
+        "US-AS", "US-GU", "US-MP", "US-PR", "US-UM", "US-VI", "NL-AW", "NL-CW", "NL-SX", "CN-HK", "CN-MO", "CN-TW", "FR-BL",
+        "FR-GF", "FR-GP", "FR-MF", "FR-MQ", "FR-NC", "FR-PF", "FR-PM", "FR-RE", "FR-TF", "FR-WF", "FR-YT", "NO-SJ",
+    }
+)  # fmt: skip
+"""Parts of countries (ISO 3166-2) that ISO 3166-1 has under the same letters; US-CA is not Canada."""
+
+
+def _territories(grant: Grant, place: str, findings: Findings) -> tuple[tuple[str, ...], bool]:
+    """Answer where a grant holds, and whether that are the exceptions; nowhere named is the world."""
+    named = [code.strip().upper() for code in grant.territories]
+    excepted = [code.strip().upper() for code in grant.excluded]
+    world = bool(_WORLD & set(named))
+    if not named and not excepted:
+        findings.add("error", place, "missing", "Names no Territory and excludes none: add one.")
+    if named and excepted and not world:
+        findings.add("error", place, "both", "Names territories and excludes some as well: send one of both.")
+    if _WORLD & set(excepted):
+        findings.add("error", place, "excludes_all", "Excludes the whole world, so it holds nowhere: correct it.")
+    codes = (_territory(code, place, findings) for code in (excepted or ([] if world else named)))
+    return tuple(dict.fromkeys(code for code in codes if code)), bool(excepted)
+
+
 def _territory(code: str, place: str, findings: Findings) -> str | None:
     """Answer a country; a part of one (US-PR) counts as itself where ISO 3166-1 has it, else is refused."""
-    text = code.strip().upper()
-    if text in {"WORLDWIDE", "WW", "001"}:
-        return "WORLDWIDE"
-    return meaning.country(findings, place, text)
+    if code in _PARTS:
+        return code[3:]
+    if re.fullmatch(r"[A-Z]{2}-[A-Z0-9]{1,3}", code):
+        findings.add(
+            "error", place, "part_of_country",
+            f"{code} is a part of a country, and licences hold for whole ones here: name {code[:2]} or leave it out.",
+        )  # fmt: skip
+        return None
+    return meaning.country(findings, place, code)
+
+
+def _end(grant: Grant, start: datetime | date | None, place: str, findings: Findings) -> datetime | date | None:
+    """Answer the end: its date, or what a WindowDuration comes to from a start that has one."""
+    is_dated = grant.end[:1].isdecimal()
+    if is_dated or not grant.duration or start is None:
+        return _bound(grant.end, grant.end_condition, place, findings, end=True)
+    found = meaning.later(start, grant.duration)
+    if found is None:
+        findings.add(
+            "error", place, "unknown_duration",
+            f"{grant.duration[:50]!r} is no duration in which a window ends (ISO 8601): send the date of its end.",
+        )  # fmt: skip
+    return found
 
 
 def _bound(text: str, condition: str, place: str, findings: Findings, *, end: bool) -> datetime | date | None:

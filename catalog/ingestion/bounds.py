@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from catalog.ingestion.reader import UnreadableDelivery
+from catalog.ingestion.reader import UnreadableDelivery, refuse_foreign
 
 MAX_RECORD = 8 << 20
 """The largest record in bytes, and the farthest one may lie from the next; a series with all its episodes fits."""
@@ -16,10 +16,14 @@ class BoundedStream:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._since = 0
+        self._begun = False
 
     def read(self, size: int = -1) -> bytes:
         """Answer the next bytes; raises UnreadableDelivery."""
         block = self._stream.read(size if 0 <= size <= 1 << 16 else 1 << 16)
+        if not self._begun and block:
+            self._begun = True
+            refuse_foreign(block)
         self._since += len(block)
         if self._since > MAX_RECORD:
             raise UnreadableDelivery(

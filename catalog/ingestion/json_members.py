@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import ijson  # type: ignore[import-untyped]  # it has none
@@ -20,11 +20,16 @@ _BEGINS, _ENDS = frozenset({"start_map", "start_array"}), frozenset({"end_map", 
 
 
 def scalars(stream: BinaryIO) -> dict[str, Any]:
-    """Answer the plain values of the outermost object, and its lists of plain values; rewinds the stream."""
+    """Answer the plain values of the outermost object, and its lists of plain values; rewinds the stream.
+
+    A list of anything else is there too, and empty.
+    """
     found: dict[str, Any] = {}
     bounded = BoundedStream(stream)
     for path, event, value in _events(bounded):
         bounded.record_ended()
+        if event == "start_array" and len(path) == 1:
+            found.setdefault(path[0], [])
         if event in _BEGINS or event in _ENDS or event == "map_key":
             continue
         if len(path) == 1:
@@ -66,6 +71,25 @@ def raw(number: int, external_id: object, data: Any, *, content: Any = None, imp
         )
         return RawRecord(number, known, b"", fault=fault)
     return RawRecord(number, known, written, data, implied=implied)
+
+
+def unread(data: Mapping[str, Any], read: frozenset[str], path: str = "") -> set[str]:
+    """Answer the names in an object that say something and are not among `read`, as paths such as credits.birthDate.
+
+    A path in `read` stands for all that is within it, unless a longer one does.
+    """
+    found: set[str] = set()
+    for name, value in data.items():
+        own = f"{path}{name}"
+        if value in (None, "", [], {}):
+            continue
+        if any(item.startswith(f"{own}.") for item in read):
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, dict):
+                    found |= unread(part, read, f"{own}.")
+        elif own not in read:
+            found.add(own[:200])
+    return found
 
 
 class Shape:

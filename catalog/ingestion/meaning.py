@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -35,24 +36,32 @@ LICENCES: Mapping[str, str] = {
 """Licence types by the words of the formats, lower case."""
 
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?")
+_PERIOD = re.compile(
+    r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,6})D)?"
+    r"(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})(?:\.\d+)?S)?)?"
+)
 _EIDR = re.compile(r"(?:urn:eidr:|https?://doi\.org/)?(10\.5240)[/:]((?:[0-9A-F]{4}-){5}[0-9A-Z])", re.IGNORECASE)
 
 
-def credit(findings: Findings, name: str, job: str, *, character: str = "", billing: int | None = None, guest: bool = False, person_id: str = "") -> Credit | None:  # fmt: skip
-    """Answer a credit in our words; a job that we do not know is kept as it is shown. None without a name."""
+def credit(findings: Findings, name: str, job: str, *, display: str = "", character: str = "", billing: int | None = None, guest: bool = False, person_id: str = "") -> Credit | None:  # fmt: skip
+    """Answer a credit in our words; a job that we do not know is kept as it is shown. None without a name.
+
+    `display` is how the provider shows the job, kept where it says more than the job.
+    """
     name = findings.text("credits.name", name)[:500]
     if not name:
         findings.add("warning", "credits", "missing", "A credit has no name: left out. Add it.")
         return None
-    known = _JOBS.get(" ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", job).replace("_", " ").lower().split()))
-    shown = findings.text("credits.job", job)[:500]
+    word = " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", job).replace("_", " ").lower().split())
+    known = _JOBS.get(word)
+    shown = findings.text("credits.job", display or job)[:500]
     return Credit(
         name=name,
         job=known or "other",
-        job_display="" if known else shown or "Other",
+        job_display="" if known and (not display or rules.fold(display) == rules.fold(job)) else shown or "Other",
         character=findings.text("credits.character", character)[:500],
         billing=billing if billing is None or 0 < billing < 32_000 else None,
-        guest=guest,
+        guest=guest or word.startswith("guest"),
         person_id=person_id[:500],
     )
 
@@ -130,6 +139,26 @@ def languages_by_name() -> Mapping[str, str]:
     }
 
 
+# Names that ISO 3166 does not have, or has only as an official name.
+_COUNTRIES = {
+    "Czech Republic": "CZ", "East Germany": "DD", "Iran": "IR", "Palestine": "PS", "Russia": "RU",
+    "South Korea": "KR", "Soviet Union": "SU", "Syria": "SY", "Taiwan": "TW", "Turkey": "TR", "UK": "GB", "USA": "US",
+    "United States of America": "US", "Vatican City": "VA", "Venezuela": "VE", "Vietnam": "VN", "West Germany": "DE",
+}  # fmt: skip
+
+
+@cache
+def countries_by_name() -> Mapping[str, str]:
+    """Answer codes of countries, former ones among them, by their English names, lower case."""
+    names = {
+        name.lower(): found.alpha_2
+        for found in pycountry.countries
+        for name in (found.name, getattr(found, "common_name", ""))
+        if name
+    }
+    return {name.lower(): code for name, code in _COUNTRIES.items()} | names
+
+
 def eidr(findings: Findings, field: str, text: str) -> Identifier | None:
     """Answer an EIDR in its plain form; None for what is none, with a warning when its check character is wrong."""
     found = _EIDR.fullmatch(text.strip())
@@ -165,6 +194,26 @@ def duration(findings: Findings, field: str, text: str) -> int | None:
         findings.add("warning", field, "unlikely", f"{text[:50]!r} is no likely running time: left out. Correct it.")
         return None
     return seconds
+
+
+def later(start: datetime | date, text: str) -> datetime | date | None:
+    """Answer the moment that lies an ISO 8601 duration after another, as exact as that; None for what is no duration.
+
+    Of a day the hours of a duration count only where they make whole days, so that nothing is granted longer than it says.
+    """
+    parts = _PERIOD.fullmatch(text.strip())
+    if parts is None or not any(parts.groups()):
+        return None
+    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    span = timedelta(days=weeks * 7 + days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        year, month = divmod(start.year * 12 + start.month - 1 + years * 12 + months, 12)
+        day = min(start.day, monthrange(year, month + 1)[1])
+        return start.replace(year=year, month=month + 1, day=day) + (
+            span if isinstance(start, datetime) else timedelta(days=span.days)
+        )
+    except (ValueError, OverflowError):
+        return None
 
 
 def instant(findings: Findings, field: str, text: str, *, end: bool = False) -> datetime | date | None:

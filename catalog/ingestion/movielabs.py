@@ -83,6 +83,7 @@ def credits(element: xml.Element | None, findings: Findings) -> tuple[Credit, ..
                     findings,
                     name,
                     xml.words(job, "JobFunction"),
+                    display=xml.words(job, "JobDisplay"),
                     character=xml.words(job, "Character"),
                     billing=int(order) if order.isdecimal() else None,
                     guest=xml.words(job, "Guest") in {"true", "1"},
@@ -112,14 +113,15 @@ def identifiers(element: xml.Element | None, content_id: str, findings: Findings
     """Answer the ids that name the title: its ContentID, its EIDR, and those of AltIdentifier."""
     found: list[Identifier | None] = [content_identifier(content_id)]
     eidrs = [f"10.5240/{match[1]}" if (match := _EIDR_ID.fullmatch(content_id)) else ""]
-    eidrs += xml.every(element, "TitleEIDR-URN")
+    for kind in ("Title", "Season", "Series"):
+        eidrs += xml.every(element, f"{kind}EIDR-URN")
     found += [meaning.eidr(findings, "TitleEIDR-URN", text) for text in eidrs if text]
-    for item in xml.all_of(element, "AltIdentifier"):
+    for item in (item for kind in ("", "Season", "Series") for item in xml.all_of(element, f"{kind}AltIdentifier")):
         namespace, value = xml.words(item, "Namespace").lower(), xml.words(item, "Identifier")
-        if namespace in {"imdb", "eidr", "tmdb", "tvdb", "wikidata", "isan"} and 0 < len(value) <= 255:
-            found.append(
-                meaning.eidr(findings, "AltIdentifier", value) if namespace == "eidr" else Identifier(namespace, value)
-            )
+        if namespace == "eidr":
+            found.append(meaning.eidr(findings, "AltIdentifier", value))
+        elif 0 < len(namespace) <= 50 and 0 < len(value) <= 255:
+            found.append(Identifier(namespace, value))
     return tuple(dict.fromkeys(identifier for identifier in found if identifier))
 
 

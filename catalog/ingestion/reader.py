@@ -56,6 +56,8 @@ class Findings:
         self.row_number = row_number
         self.external_id = external_id
         self.problems: list[Problem] = []
+        self.left_out: set[str] = set()
+        """What the record says and we have no place for, by its name in the format; a run reports each name once."""
 
     def add(self, severity: Severity, field: str, code: str, message: str) -> None:
         self.problems.append(Problem(self.row_number, self.external_id, field, code, severity, message))
@@ -137,11 +139,27 @@ _MOJIBAKE = re.compile(
 )
 
 
+_FOREIGN = {
+    b"\x1f\x8b": "packed (gzip): unpack it", b"PK\x03\x04": "packed, or a workbook (ZIP): unpack it",
+    b"BZh": "packed (bzip2): unpack it", b"\xfd7zXZ": "packed (xz): unpack it", b"\x28\xb5\x2f\xfd": "packed (zstd): unpack it",
+    b"%PDF": "a PDF: ask for the data itself", b"\xd0\xcf\x11\xe0": "an old workbook (.xls): save it anew",
+}  # fmt: skip
+
+
+def refuse_foreign(beginning: bytes) -> None:
+    """Raise UnreadableDelivery for what begins as no text does, and say what it is."""
+    for sign, said in _FOREIGN.items():
+        if beginning.startswith(sign):
+            raise UnreadableDelivery(f"The file is {said}, and deliver that, or choose the right format.")
+
+
 def lines(stream: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
     """Yield each line with its number and whether it was cut because it is longer than MAX_LINE."""
     number = 0
     while line := stream.readline(MAX_LINE):
         number += 1
+        if number == 1:
+            refuse_foreign(line)
         cut = len(line) == MAX_LINE and not line.endswith(b"\n")
         if cut:
             while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):

@@ -149,7 +149,8 @@ class TitleRecord:
     """One title as a provider describes it.
 
     `parent` is the provider's id of what it belongs to; where a format does not say, `parent_identifier` is
-    an external id of that. `valid_from` and `valid_until` bound the default licence, in formats that carry
+    an external id of that. `names_licences` says that it tells of licences, also where none of them could be taken
+    over: then it is never given a default one. `valid_from` and `valid_until` bound the default licence, in formats that carry
     a time and no licence.
     """
 
@@ -177,11 +178,12 @@ class TitleRecord:
     ratings: tuple[Rating, ...] = ()
     external_ids: tuple[Identifier, ...] = ()
     windows: tuple[Window, ...] = ()
+    names_licences: bool = False
     artwork: tuple[Image, ...] = ()
     added_on: date | None = None
     parent_identifier: Identifier | None = None
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: datetime | date | None = None
+    valid_until: datetime | date | None = None
 
 
 def dump(record: TitleRecord) -> bytes:
@@ -206,7 +208,7 @@ def load(payload: bytes) -> TitleRecord:
         data["parent_identifier"] = Identifier(**data["parent_identifier"])
     for name in ("valid_from", "valid_until"):
         if data[name]:
-            data[name] = datetime.fromisoformat(data[name])
+            data[name] = moment(data[name])
     return TitleRecord(**data)
 
 

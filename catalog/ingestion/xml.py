@@ -100,6 +100,22 @@ def every(element: Element | None, path: str) -> list[str]:
     return [text for found in all_of(element, path) if (text := words(found))]
 
 
+def unread(element: Element, read: frozenset[str]) -> set[str]:
+    """Answer the names of what stands in an element, says something and is not among `read`.
+
+    `read` has names that are read wherever they stand, and names with that of what they stand in (Rating/Region). What
+    is within something unread is told of by the name of that.
+    """
+    found: set[str] = set()
+    for child in element:
+        name = name_of(child)
+        if name in read or f"{name_of(element)}/{name}" in read:
+            found |= unread(child, read)
+        elif words(child):
+            found.add(name)
+    return found
+
+
 def validate(element: Element, family: str, version: str, findings: Findings) -> None:
     """Check a record against the schema of its version, where the operator has given their folder (MOVIELABS_SCHEMAS).
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -152,6 +153,26 @@ class TestPrivateNetwork:
         answers["/feed"] = answering(status=302, Location="http://169.254.169.254/latest/meta-data")
         with pytest.raises(outbound.AddressRefused, match="169"):
             fetch(f"{url}/feed")
+
+    def test_is_not_reached_by_a_name_that_changes_its_mind(
+        self, server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the name answers first is what is connected to: it is not asked again."""
+        settings.OUTBOUND_ALLOW_LOOPBACK = True
+        url, answers = server
+        answers["/feed"] = answering(b"titles")
+        asked: list[str] = []
+        real = socket.getaddrinfo
+
+        def resolve(host: Any, *rest: Any, **options: Any) -> Any:
+            if host == "rebind.example":
+                asked.append(host)
+                host = "127.0.0.1" if len(asked) == 1 else "10.0.0.8"
+            return real(host, *rest, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        _, content = fetch(url.replace("127.0.0.1", "rebind.example") + "/feed")
+        assert (content, asked) == (b"titles", ["rebind.example"])
 
     def test_is_not_reached_through_a_proxy_of_the_machine(self, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         url, answers = server

@@ -12,18 +12,35 @@ import openpyxl
 import orjson
 from openpyxl.utils.exceptions import InvalidFileException
 
+from catalog import rules
 from catalog.ingestion import avails, meaning, movielabs
 from catalog.ingestion.avails import Grant, Whole
 from catalog.ingestion.reader import MAX_LINE, Findings, UnreadableDelivery
-from catalog.ingestion.records import Header, Identifier, Problem, RawRecord, Text, TitleRecord
+from catalog.ingestion.records import Header, Identifier, Problem, RawRecord, TitleRecord
 
 MAX_UNPACKED = 100 << 20
 """A workbook of a hundred thousand licences unpacks to half of this many bytes."""
 MAX_RATIO = 200
 MAX_ROWS, MAX_COLUMNS = 200_000, 300
 _REQUIRED = frozenset({"Territory", "WorkType", "EntryType", "LicenseType", "Start", "End", "ALID"})
+# What is read, and who licenses to whom, which the provider says.
+_READ = frozenset(
+    {
+        "DisplayName", "Licensee", "ServiceProvider", "AssetLanguage", "Territory", "TerritoryExclusion", "WorkType",
+        "EntryType", "ContentID", "TitleInternalAlias", "TitleDisplayUnlimited", "EpisodeContentID", "EpisodeTitleInternalAlias",
+        "EpisodeTitleDisplayUnlimited", "EpisodeNumber", "SeasonContentID", "SeasonTitleInternalAlias",
+        "SeasonTitleDisplayUnlimited", "SeasonNumber", "SeriesContentID", "SeriesTitleInternalAlias",
+        "SeriesTitleDisplayUnlimited", "LicenseType", "FormatProfile", "Start", "End", "WindowDuration", "TitleStatus",
+        "AnnounceDate", "SuppressionLiftDate", "AllowedLanguages", "HoldbackLanguage", "ContractID", "ReportingID",
+        "AvailID", "ALID", "ReleaseYear", "ReleaseHistoryOriginal", "TotalRunTime", "Director", "RatingSystem",
+        "RatingValue", "RatingReason", "TitleID", "EpisodeTitleID", "EpisodeID", "SeasonTitleID", "SeasonID",
+        "SeriesTitleID", "SeriesID", "ID",
+    }
+)  # fmt: skip
 _EIDR = re.compile(r"10\.5240/.+")
 _Row = Mapping[str, str]
+_Names = tuple[tuple[str, str], ...]
+"""Languages, or nothing where a row names none, with the name in each."""
 
 
 class AvailsSpreadsheetReader:
@@ -31,15 +48,16 @@ class AvailsSpreadsheetReader:
 
     name: ClassVar[str] = "avails-xlsx"
     label: ClassVar[str] = "MovieLabs Avails (spreadsheet)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         number = 0
         told: set[str] = set()
+        names = _names(stream)
         for place, row in _rows(stream):
-            season, series = _wholes(row)
+            season, series = _wholes(row, names)
             for whole, kind, parent in ((series, "series", None), (season, "season", series)):
                 if (
                     whole
@@ -50,7 +68,8 @@ class AvailsSpreadsheetReader:
                     number += 1
                     yield RawRecord(number, whole.content_id, repr(whole).encode(), (whole, kind, parent), implied=True)
             number += 1
-            content = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+            shown = names.get(row.get(f"{_prefix(row)}ContentID", ""), ())
+            content = orjson.dumps([row, shown], option=orjson.OPT_SORT_KEYS)
             own = _own_id(row)
             if len(content) > MAX_LINE:
                 fault = Problem(
@@ -58,12 +77,13 @@ class AvailsSpreadsheetReader:
                 )
                 yield RawRecord(number, own, b"", fault=fault)
             else:
-                yield RawRecord(number, own, content, row)
+                yield RawRecord(number, own, content, (row, shown))
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
         if raw.implied:
             whole, kind, parent = raw.data
             return avails.whole_record(whole, kind, parent, findings)
+        findings.left_out |= raw.data[0].keys() - _READ
         record = _Licence(raw, findings).record()
         return None if findings.rejected else record
 
@@ -132,13 +152,13 @@ def _text(value: Any) -> str:
 
 
 def _own_id(row: _Row) -> str:
-    """Answer the licence's own id, or else one of what tells it from the title's other licences."""
-    if own := row.get("AvailID"):
-        return f"avail:{own}"
-    if not row.get("ALID"):
+    """Answer the offer's id with the licence's own, or else with what tells it from the offer's other licences."""
+    alid = row.get("ALID", "").replace("|", "/")
+    if not alid:
         return ""
+    if own := row.get("AvailID"):
+        return f"avail:{alid}|{own}"
     names = (
-        "ALID",
         "Territory",
         "TerritoryExclusion",
         "LicenseType",
@@ -147,30 +167,55 @@ def _own_id(row: _Row) -> str:
         "AllowedLanguages",
         "Start",
     )
-    return f"avail:{'|'.join(row.get(name, '') for name in names)}"
+    return f"avail:{alid}|{'|'.join(row.get(name, '') for name in names)}"
 
 
-def _wholes(row: _Row) -> tuple[Whole | None, Whole | None]:
+def _prefix(row: _Row) -> str:
+    """Answer how the columns of what a row licenses begin: those of films alone have no word before them."""
+    prefixes = {"season": "Season", "series": "Series", "miniseries": "Series", "episode": "Episode"}
+    return prefixes.get(row.get("WorkType", "").lower(), "")
+
+
+def _names(stream: BinaryIO) -> dict[str, _Names]:
+    """Answer the names of each title by the language of its rows, first named first.
+
+    A title has a row for each language, and each row is to say all of its names: else the last would be its only one.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for _, row in _rows(stream):
+        language = re.split(r"[,;:]", row.get("AssetLanguage", ""))[0].strip()
+        language = language if rules.is_language_tag(language) else ""
+        for prefix in ("", "Episode", "Season", "Series"):
+            content_id = row.get(f"{prefix}ContentID")
+            name = row.get(f"{prefix}TitleDisplayUnlimited") or row.get(f"{prefix}TitleInternalAlias")
+            if content_id and name:
+                found.setdefault(content_id, {}).setdefault(language.lower(), name)
+    return {content_id: tuple(names.items()) for content_id, names in found.items()}
+
+
+def _wholes(row: _Row, names: Mapping[str, _Names]) -> tuple[Whole | None, Whole | None]:
     kind = row.get("WorkType", "").lower()
     if kind not in {"episode", "season"}:
         return None, None
-    season = _whole(row, "Season") if kind == "episode" else None
-    return season, _whole(row, "Series")
+    season = _whole(row, "Season", names) if kind == "episode" else None
+    return season, _whole(row, "Series", names)
 
 
-def _whole(row: _Row, kind: str) -> Whole | None:
+def _whole(row: _Row, kind: str, names: Mapping[str, _Names]) -> Whole | None:
     content_id = row.get(f"{kind}ContentID", "")
     if not content_id:
         return None
     number = row.get(f"{kind}Number", "")
-    name = row.get(f"{kind}TitleDisplayUnlimited") or row.get(f"{kind}TitleInternalAlias", "")
-    return Whole(content_id, name, int(number) if number.isdecimal() and int(number) <= 100_000 else None)
+    is_number = number.isdecimal() and int(number) <= 100_000
+    return Whole(content_id, names.get(content_id, ()), int(number) if is_number else None)
 
 
 class _Licence:
     def __init__(self, raw: RawRecord, findings: Findings) -> None:
         self.raw = raw
-        self.row: _Row = raw.data
+        self.row: _Row
+        self.names: _Names
+        self.row, self.names = raw.data
         self.findings = findings
 
     def record(self) -> TitleRecord | None:
@@ -178,7 +223,7 @@ class _Licence:
         kind = movielabs.kind_of(row.get("WorkType", ""), set(), findings)
         if kind is None:
             return None
-        prefix = {"season": "Season", "series": "Series", "episode": "Episode"}.get(kind, "")
+        prefix = _prefix(row)
         content_id = row.get(f"{prefix}ContentID", "")
         if not content_id:
             findings.add(
@@ -187,13 +232,12 @@ class _Licence:
                 "missing",
                 "Is empty, so nobody knows which title it licenses: fill it in.",
             )
-        if row.get("EntryType", "").lower() in avails.DELETES:
+        if row.get("EntryType", "").lower() in avails.DELETES or avails.is_revoked(row.get("TitleStatus", "")):
             return TitleRecord(self.raw.external_id, kind, withdrawn=True)
-        name = row.get(f"{prefix}TitleDisplayUnlimited") or row.get(f"{prefix}TitleInternalAlias", "")
-        name = findings.text(f"{prefix}TitleDisplayUnlimited", name)[:500]
-        if not name and kind != "season":
+        texts = avails.texts(self.names, f"{prefix}TitleDisplayUnlimited", findings)
+        if not texts and kind != "season":
             findings.add("error", f"{prefix}TitleInternalAlias", "missing", "Has no title: fill it in.")
-        season, series = _wholes(row)
+        season, series = _wholes(row, {})
         of = {"season": series, "episode": season}.get(kind)
         window = avails.window(self.grant(), "row", findings)
         return TitleRecord(
@@ -202,7 +246,7 @@ class _Licence:
             parent=of.content_id if of else "",
             parent_identifier=movielabs.content_identifier(of.content_id) if of else None,
             number=self.number(kind),
-            texts=(Text("en", name),) if name else (),
+            texts=texts,
             release_date=movielabs.released(findings, row.get("ReleaseHistoryOriginal") or row.get("ReleaseYear", "")),
             runtime_seconds=meaning.duration(findings, "TotalRunTime", row.get("TotalRunTime", "")),
             credits=tuple(
@@ -213,6 +257,7 @@ class _Licence:
             ratings=self.ratings(),
             external_ids=self.identifiers(content_id, prefix),
             windows=(window,) if window else (),
+            names_licences=True,
         )
 
     def number(self, kind: str) -> int | None:
@@ -251,9 +296,11 @@ class _Licence:
             licence=row.get("LicenseType", ""),
             territories=_list(row, "Territory"),
             excluded=_list(row, "TerritoryExclusion"),
-            announce=row.get("AnnounceDate", ""),
+            announce=row.get("AnnounceDate") or row.get("SuppressionLiftDate", ""),
             start=row.get("Start", ""),
             end=row.get("End", ""),
+            duration=row.get("WindowDuration", ""),
+            status=row.get("TitleStatus", ""),
             languages=_list(row, "AllowedLanguages"),
             holdbacks=_list(row, "HoldbackLanguage"),
             formats=_list(row, "FormatProfile"),

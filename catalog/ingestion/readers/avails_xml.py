@@ -8,8 +8,25 @@ from typing import BinaryIO, ClassVar
 from catalog.ingestion import avails, meaning, movielabs, xml
 from catalog.ingestion.avails import Grant, Whole
 from catalog.ingestion.reader import Findings
-from catalog.ingestion.records import Header, RawRecord, Text, TitleRecord
+from catalog.ingestion.records import Header, RawRecord, TitleRecord
 
+# What is read, and what a record is about without being a fact of a title (who sent it, how it is to be handled).
+_READ = frozenset(
+    {
+        "ALID", "Disposition", "EntryType", "Asset", "WorkType", "Metadata", "EpisodeMetadata", "SeasonMetadata",
+        "SeriesMetadata", "TitleDisplayUnlimited", "SeasonTitleDisplayUnlimited", "SeriesTitleDisplayUnlimited",
+        "TitleInternalAlias", "SeasonTitleInternalAlias", "SeriesTitleInternalAlias", "SeasonContentID",
+        "SeriesContentID", "TitleEIDR-URN", "SeasonEIDR-URN", "SeriesEIDR-URN", "AltIdentifier", "SeasonAltIdentifier",
+        "SeriesAltIdentifier", "Namespace", "Identifier", "ReleaseDate", "RunLength", "People", "Job", "JobFunction",
+        "JobDisplay", "BillingBlockOrder", "Character", "Guest", "Name", "DisplayName", "Ratings", "Rating",
+        "Rating/Region", "System", "Value", "Reason", "country", "EpisodeNumber", "SeasonNumber", "Number",
+        "Transaction", "LicenseType", "Territory", "TerritoryExcluded", "countryRegion", "Start", "StartCondition",
+        "End", "EndCondition", "WindowDuration", "AllowedLanguage", "HoldbackLanguage", "FormatProfile", "ContractID",
+        "ReportingID", "Term", "Term/Event", "Term/Text", "Licensor", "Licensee", "ServiceProvider", "AvailType",
+        "ShortDescription",
+    }
+)  # fmt: skip
+_TERMS = frozenset({"AnnounceDate", "SuppressionLiftDate", "TitleStatus"})
 _ROOTS = frozenset({"AvailList", "AvailListSigned", "Avail"})
 
 
@@ -18,7 +35,7 @@ class AvailsXmlReader:
 
     name: ClassVar[str] = "avails-xml"
     label: ClassVar[str] = "MovieLabs Avails (XML)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 
@@ -46,6 +63,7 @@ class AvailsXmlReader:
             return avails.whole_record(whole, kind, parent, findings)
         avail = xml.parse(raw.content)
         movielabs.check(avail, "avails", (2, 7), findings)
+        findings.left_out |= xml.unread(avail, _READ)
         record = _Avail(raw, avail, findings).record()
         return None if findings.rejected else record
 
@@ -71,9 +89,17 @@ def _whole(metadata: xml.Element | None, kind: str) -> Whole | None:
     content_id = xml.words(metadata, f"{kind}ContentID")
     if not content_id:
         return None
-    name = xml.words(metadata, f"{kind}TitleDisplayUnlimited") or xml.words(metadata, f"{kind}TitleInternalAlias")
     number = xml.words(metadata, f"{kind}Number/Number") or xml.words(metadata, f"{kind}Number")
-    return Whole(content_id, name, int(number) if number.isdecimal() and int(number) <= 100_000 else None)
+    return Whole(
+        content_id, _names(metadata, kind), int(number) if number.isdecimal() and int(number) <= 100_000 else None
+    )
+
+
+def _names(metadata: xml.Element | None, prefix: str) -> tuple[tuple[str, str], ...]:
+    """Answer the names that viewers see with their languages, or else the one that is used between partners."""
+    shown = xml.all_of(metadata, f"{prefix}TitleDisplayUnlimited")
+    named = shown or xml.all_of(metadata, f"{prefix}TitleInternalAlias")[:1]
+    return tuple((item.get("language", ""), xml.words(item)) for item in named if xml.words(item))
 
 
 class _Avail:
@@ -96,27 +122,35 @@ class _Avail:
         content_id = asset.get("contentID", "")
         if not content_id:
             findings.add("error", "Asset", "missing", "Has no contentID, by which its title is known: add it.")
+        if (assets := len(xml.all_of(self.avail, "Asset"))) > 1:
+            findings.add(
+                "warning", "Asset", "more_assets",
+                f"Has {assets} assets, of which the first alone, {content_id[:100]!r}, is licensed: send an Avail for each.",
+            )  # fmt: skip
         if xml.words(self.avail, "Disposition/EntryType").lower() in avails.DELETES:
             return TitleRecord(self.raw.external_id, kind, withdrawn=True)
-        return self.licensed(kind, content_id)
+        grants = [self.grant(item) for item in xml.all_of(self.avail, "Transaction")]
+        if grants and all(avails.is_revoked(grant.status) for grant in grants):
+            return TitleRecord(self.raw.external_id, kind, withdrawn=True)
+        return self.licensed(kind, content_id, grants)
 
-    def licensed(self, kind: str, content_id: str) -> TitleRecord:
+    def licensed(self, kind: str, content_id: str, grants: list[Grant]) -> TitleRecord:
         findings = self.findings
         names = ("Metadata", "EpisodeMetadata", "SeasonMetadata", "SeriesMetadata")
         about = next((found for name in names if (found := xml.first(self.asset, name)) is not None), None)
         prefix = {"season": "Season", "series": "Series"}.get(kind, "")
-        name = xml.words(about, f"{prefix}TitleDisplayUnlimited") or xml.words(about, f"{prefix}TitleInternalAlias")
-        name = findings.text("TitleDisplayUnlimited", name)[:500]
-        if not name and kind != "season":
-            findings.add("error", "TitleDisplayUnlimited", "missing", "Has no title: add it.")
+        texts = avails.texts(_names(about, prefix), f"{prefix}TitleDisplayUnlimited", findings)
+        if not texts and kind != "season":
+            findings.add("error", f"{prefix}TitleDisplayUnlimited", "missing", "Has no title: add it.")
         season, series = _wholes(self.avail)
         of = {"season": series, "episode": season}.get(kind)
         number = self.number(about, kind)
         windows = [
-            avails.window(self.grant(item), f"Transaction[{place}]", findings)
-            for place, item in enumerate(xml.all_of(self.avail, "Transaction"))
+            avails.window(grant, f"Transaction[{place}]", findings)
+            for place, grant in enumerate(grants)
+            if not avails.is_revoked(grant.status)
         ]
-        if not windows:
+        if not grants:
             findings.add("error", "Transaction", "missing", "Has no Transaction, so it grants nothing: add one.")
         return TitleRecord(
             external_id=self.raw.external_id,
@@ -124,13 +158,14 @@ class _Avail:
             parent=of.content_id if of else "",
             parent_identifier=movielabs.content_identifier(of.content_id) if of else None,
             number=number,
-            texts=(Text("en", name),) if name else (),
+            texts=texts,
             release_date=movielabs.released(findings, xml.words(about, "ReleaseDate")),
             runtime_seconds=meaning.duration(findings, "RunLength", xml.words(about, "RunLength")),
             credits=movielabs.credits(about, findings),
             ratings=movielabs.ratings(about, "Ratings", findings),
             external_ids=movielabs.identifiers(about, content_id, findings),
             windows=tuple(window for window in windows if window),
+            names_licences=True,
         )
 
     def number(self, about: xml.Element | None, kind: str) -> int | None:
@@ -148,15 +183,21 @@ class _Avail:
             term.get("termName", ""): xml.words(term, "Event") or xml.words(term, "Text") or xml.words(term)
             for term in xml.all_of(item, "Term")
         }
+        self.findings.left_out |= {f"Term {name}"[:100] for name in terms.keys() - _TERMS}
         return Grant(
             licence=xml.words(item, "LicenseType"),
-            territories=xml.every(item, "Territory/country"),
-            excluded=xml.every(item, "TerritoryExcluded/country"),
-            announce=terms.get("AnnounceDate", ""),
+            territories=[*xml.every(item, "Territory/country"), *xml.every(item, "Territory/countryRegion")],
+            excluded=[
+                *xml.every(item, "TerritoryExcluded/country"),
+                *xml.every(item, "TerritoryExcluded/countryRegion"),
+            ],
+            announce=terms.get("AnnounceDate") or terms.get("SuppressionLiftDate", ""),
             start=xml.words(item, "Start"),
             start_condition=xml.words(item, "StartCondition"),
             end=xml.words(item, "End"),
             end_condition=xml.words(item, "EndCondition"),
+            duration=xml.words(item, "WindowDuration"),
+            status=terms.get("TitleStatus", ""),
             languages=xml.every(item, "AllowedLanguage"),
             holdbacks=xml.every(item, "HoldbackLanguage"),
             formats=xml.every(item, "FormatProfile"),

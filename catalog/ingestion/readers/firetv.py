@@ -25,6 +25,16 @@ _KINDS = {
     "Movie": "movie", "TvShow": "series", "MiniSeries": "series", "TvSeason": "season", "TvEpisode": "episode",
     "MiniSeriesEpisode": "episode", "TvSpecial": "special", "Extra": "extra",
 }  # fmt: skip
+_READ = frozenset(
+    {
+        "ID", "Title", "ShortDescription", "Synopsis", "OriginalLanguage", "Language", "ReleaseDate", "OriginalAirDate",
+        "ReleaseYear", "RuntimeMinutes", "CountryOfOrigin", "Keywords", "ExternalID", "Genres", "Genre", "Images", "Image",
+        "Url", "ShowID", "SeasonID", "SeasonInShow", "EpisodeInSeason", "EpisodeInSeries", "MiniSeriesID",
+        "RelatesToExternalID", "ParentID", "Credits", "CastMember", "CrewMember", "Name", "Role", "ContentRatings",
+        "Rating", "ContentRating", "Offers", "FreeOffer", "SubscriptionOffer", "RentalOffer", "PurchaseOffer", "Regions",
+        "Country", "WindowStart", "WindowEnd", "LaunchDetails", "Quality", "AudioLanguage",
+    }
+)  # fmt: skip
 _FORMATS = {"SD": "SD", "HD": "HD", "UHD": "UHD", "HDR": "HDR"}
 
 
@@ -33,7 +43,7 @@ class FireTvReader:
 
     name: ClassVar[str] = "firetv"
     label: ClassVar[str] = "Amazon Fire TV catalogue (CDF XML)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = True
 
@@ -57,7 +67,9 @@ class FireTvReader:
         if raw.implied:
             show, season = raw.data
             return TitleRecord(raw.external_id, "season", parent=show, number=int(season))
-        record = _Work(raw, findings).record()
+        work = _Work(raw, findings)
+        findings.left_out |= xml.unread(work.work, _READ)
+        record = work.record()
         return None if findings.rejected else record
 
 
@@ -116,6 +128,7 @@ class _Work:
                 if item.get("scheme") and xml.words(item)
             ),
             windows=tuple(self.windows()),
+            names_licences=bool(xml.all_of(self.work, "Offers")),
             artwork=tuple(
                 Image("still" if kind == "episode" else "poster", address[:2000])
                 for address in xml.every(self.work, "Images/Image/Url")

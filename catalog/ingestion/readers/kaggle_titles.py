@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import BinaryIO, ClassVar
 
-import pycountry
-
 from catalog import rules
 from catalog.ingestion import meaning
 from catalog.ingestion.reader import MAX_LINE, Findings, UnreadableDelivery, lines
@@ -32,17 +30,6 @@ _KINDS = {"Movie": "movie", "TV Show": "series"}
 _SHOW_ID = re.compile(r"s\d{1,9}")
 _RUNTIME = re.compile(r"(\d{1,4}) min")
 _SEASONS = re.compile(r"(\d{1,3}) Seasons?")
-# Names that ISO 3166 does not have, or has only as an official name.
-_COUNTRIES = {
-    "Czech Republic": "CZ", "East Germany": "DD", "Iran": "IR", "Palestine": "PS", "Russia": "RU",
-    "South Korea": "KR", "Soviet Union": "SU", "Syria": "SY", "Taiwan": "TW", "Turkey": "TR",
-    "Vatican City": "VA", "Venezuela": "VE", "Vietnam": "VN", "West Germany": "DE",
-}  # fmt: skip
-_COUNTRIES |= {
-    name: country.alpha_2
-    for country in pycountry.countries
-    for name in (country.name, getattr(country, "common_name", ""))
-}
 
 
 class KaggleTitlesReader:
@@ -218,7 +205,7 @@ class _Row:
     def countries(self) -> tuple[str, ...]:
         codes = []
         for name in self.names("country"):
-            if code := _COUNTRIES.get(name):
+            if code := meaning.countries_by_name().get(name.lower()):
                 codes.append(code)
             else:
                 self.warning(

@@ -15,7 +15,7 @@ from accounts import maturity
 from catalog import rules
 from catalog.ingestion import meaning, xml
 from catalog.ingestion.bounds import MAX_RECORD
-from catalog.ingestion.reader import Findings, UnreadableDelivery, partial_date
+from catalog.ingestion.reader import Findings, UnreadableDelivery, partial_date, refuse_foreign
 from catalog.ingestion.records import (
     Credit,
     Header,
@@ -31,6 +31,13 @@ from catalog.ingestion.records import (
 _KINDS = {"movie": "movie", "tvshow": "series", "episodedetails": "episode"}
 _DECLARATION = re.compile(rb"<\?xml[^>]{0,200}\?>")
 _ENCODING = re.compile(rb"""<\?xml[^>]{0,100}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
+_READ = frozenset(
+    {
+        "title", "originaltitle", "showtitle", "season", "episode", "outline", "plot", "runtime", "premiered", "aired", "year",
+        "genre", "tag", "studio", "director", "credits", "actor", "actor/name", "role", "order", "mpaa", "uniqueid", "thumb",
+        "country", "fanart",
+    }
+)  # fmt: skip
 _IMAGES = {"poster": "poster", "landscape": "backdrop", "clearlogo": "logo"}
 
 
@@ -39,7 +46,7 @@ class KodiReader:
 
     name: ClassVar[str] = "kodi-nfo"
     label: ClassVar[str] = "Kodi (NFO)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 
@@ -63,7 +70,9 @@ class KodiReader:
         if raw.implied:
             show, season = raw.data
             return TitleRecord(raw.external_id, "season", parent=show, number=season)
-        record = _Item(raw, findings).record()
+        item = _Item(raw, findings)
+        findings.left_out |= xml.unread(item.item, _READ)
+        record = item.record()
         return None if findings.rejected else record
 
 
@@ -74,6 +83,7 @@ def _as_one(stream: BinaryIO) -> BinaryIO:
     content = stream.read(MAX_RECORD + 1)
     if len(content) > MAX_RECORD:
         raise UnreadableDelivery(f"The file is longer than {MAX_RECORD:,} bytes; an NFO file has a few thousand.")
+    refuse_foreign(content)
     content = content.removeprefix(b"\xef\xbb\xbf")
     named = _ENCODING.match(content)
     try:
@@ -144,12 +154,25 @@ class _Item:
             runtime_seconds=int(minutes) * 60 if minutes.isdecimal() and 0 < int(minutes) < 6000 else None,
             genres=tuple(dict.fromkeys(findings.text("genre", name)[:100] for name in xml.every(item, "genre"))),
             keywords=tuple(dict.fromkeys(findings.text("tag", name)[:100].lower() for name in xml.every(item, "tag"))),
+            countries=self.countries(),
             companies=tuple({"name": name[:200], "role": "production"} for name in xml.every(item, "studio")),
             credits=self.credits(),
             ratings=self.ratings(),
             external_ids=self.identifiers(),
             artwork=self.artwork(kind),
         )
+
+    def countries(self) -> tuple[str, ...]:
+        found = {}
+        for name in xml.every(self.item, "country"):
+            if code := meaning.countries_by_name().get(name.lower()):
+                found[code] = True
+            else:
+                self.findings.add(
+                    "warning", "country", "unknown_country",
+                    f"{name[:50]!r} is no country we know: left out. Correct it.",
+                )  # fmt: skip
+        return tuple(found)
 
     def released(self) -> PartialDate | None:
         item = self.item
@@ -202,13 +225,15 @@ class _Item:
     def artwork(self, kind: str) -> tuple[Image, ...]:
         found = []
         for item in xml.all_of(self.item, "thumb"):
-            aspect = "still" if kind == "episode" else _IMAGES.get(item.get("aspect", "poster"))
-            address = xml.words(item)
-            if (
-                aspect
-                and not item.get("season")
-                and address.startswith(("http://", "https://"))
-                and len(address) <= 2000
-            ):
-                found.append(Image(aspect, address))
-        return tuple(found)
+            shown = item.get("aspect", "poster")
+            aspect = "still" if kind == "episode" else _IMAGES.get(shown)
+            if aspect is None:
+                self.findings.left_out.add(f"thumb {shown}"[:100])
+            elif not item.get("season"):
+                found.append((aspect, xml.words(item)))
+        found += [("backdrop", address) for address in xml.every(self.item, "fanart/thumb")]
+        return tuple(
+            Image(aspect, address)
+            for aspect, address in dict.fromkeys(found)
+            if address.startswith(("http://", "https://")) and len(address) <= 2000
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 from typing import BinaryIO, ClassVar
 
@@ -12,6 +12,12 @@ from catalog.ingestion.reader import Findings
 from catalog.ingestion.records import Credit, Header, Image, PartialDate, Rating, RawRecord, Text, TitleRecord
 
 _SHORT = 15 * 60
+_READ = frozenset(
+    {
+        "guid", "title", "description", "pubDate", "group", "content", "keywords", "category", "credit", "rating",
+        "thumbnail", "valid",
+    }
+)  # fmt: skip
 _SCHEMES = {"urn:mpaa": "MPAA", "urn:v-chip": "TVPG", "urn:tvpg": "TVPG", "urn:simple": ""}
 
 
@@ -20,7 +26,7 @@ class MrssReader:
 
     name: ClassVar[str] = "mrss"
     label: ClassVar[str] = "Media RSS (Roku Direct Publisher)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 
@@ -31,7 +37,9 @@ class MrssReader:
             yield RawRecord(number, xml.words(item, "guid"), xml.written(item), language)
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
-        record = _Item(raw, findings).record()
+        item = _Item(raw, findings)
+        findings.left_out |= xml.unread(item.item, _READ)
+        record = item.record()
         return None if findings.rejected else record
 
 
@@ -119,16 +127,11 @@ class _Item:
         found = [item.get("url", "") for place in places for item in xml.all_of(place, "thumbnail")]
         return tuple(Image("backdrop", address) for address in dict.fromkeys(found) if 0 < len(address) <= 2000)
 
-    def valid(self) -> tuple[datetime | None, datetime | None]:
+    def valid(self) -> tuple[datetime | date | None, datetime | date | None]:
         """Answer the bounds of dcterms:valid, such as start=2024-01-01T00:00Z;end=..."""
         parts = dict(part.strip().split("=", 1) for part in self.words("valid").split(";") if "=" in part)
-        bounds = [
+        start, end = (
             meaning.instant(self.findings, "dcterms:valid", parts[name], end=name == "end") if parts.get(name) else None
             for name in ("start", "end")
-        ]
-        start, end = (_instant(bound) for bound in bounds)
+        )
         return (start, end) if meaning.ends_after_start(self.findings, "dcterms:valid", start, end) else (None, None)
-
-
-def _instant(bound: datetime | date | None) -> datetime | None:
-    return bound if bound is None or isinstance(bound, datetime) else datetime.combine(bound, time(), UTC)

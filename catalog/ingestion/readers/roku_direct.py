@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time
+from datetime import date, datetime
 from typing import Any, BinaryIO, ClassVar
 
 from catalog.ingestion import json_members, meaning
@@ -26,12 +26,24 @@ _ARRAYS = {
 _NAMESPACES = {"TMS": "tms", "ROVI": "rovi", "IMDB": "imdb", "EIDR": "eidr"}
 
 
+_READ = frozenset(
+    {
+        "id", "title", "shortDescription", "longDescription", "episodeNumber", "seasonNumber", "number", "releaseDate",
+        "genres", "tags", "credits.name", "credits.role", "rating.rating", "rating.ratingSource", "externalIds.id",
+        "externalIds.idType", "thumbnail", "content.language", "content.duration", "content.dateAdded",
+        "content.validityPeriodStart", "content.validityPeriodEnd", "content.captions.language",
+        "content.captions.captionType",
+    }
+)  # fmt: skip
+_ROOT = frozenset({"providerName", "lastUpdated", "language", *_ARRAYS})
+
+
 class RokuDirectReader:
     """Each series, season and episode of the nested document is a record of its own."""
 
     name: ClassVar[str] = "roku-direct"
     label: ClassVar[str] = "Roku Direct Publisher (JSON)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 
@@ -42,13 +54,18 @@ class RokuDirectReader:
                 "The file has no providerName, which a Direct Publisher feed must have. Choose the right format."
             )
         language = str(about.get("language") or "en")
+        # The first record tells of what stands beside the titles, such as categories and playlists.
+        beside = sorted(about.keys() - _ROOT)
         number = 0
         for array, data in json_members.members(stream, *((name, "item") for name in _ARRAYS)):
             for own, kind, of, item in _parts(data, _ARRAYS[array]):
                 number += 1
-                yield json_members.raw(number, own, {"kind": kind, "of": of, "language": language, "item": item})
+                told = {"kind": kind, "of": of, "language": language, "item": item}
+                yield json_members.raw(number, own, {**told, "beside": beside}, content=told)
+                beside = []
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
+        findings.left_out |= {*json_members.unread(raw.data["item"], _READ), *raw.data["beside"]}
         record = _Item(raw, findings).record()
         return None if findings.rejected else record
 
@@ -93,6 +110,8 @@ class _Item:
             )
             return None
         name = self.text("title")[:500]
+        start, end = (self.moment(f"validityPeriod{bound}", self.content) for bound in ("Start", "End"))
+        meaning.ends_after_start(self.findings, "content.validityPeriodEnd", start, end)
         if not name and kind != "season":
             self.findings.add("error", "title", "missing", "Has no title: give it one.")
         number = item.get("number") if kind == "season" else item.get("episodeNumber")
@@ -119,8 +138,10 @@ class _Item:
             ratings=self.ratings(),
             external_ids=self.identifiers(),
             artwork=self.artwork(kind),
-            valid_from=self.moment("validityPeriodStart", self.content),
-            valid_until=self.moment("validityPeriodEnd", self.content),
+            added_on=self.added(),
+            tracks=self.tracks(),
+            valid_from=start,
+            valid_until=end,
         )
 
     def text(self, field: str) -> str:
@@ -180,13 +201,26 @@ class _Item:
             return ()
         return (Image("still" if kind == "episode" else "backdrop", address),)
 
-    def moment(self, field: str, item: dict[str, Any]) -> datetime | None:
+    def added(self) -> date | None:
+        """Answer the day since which the provider has it, where it says one that there is."""
+        try:
+            return datetime.fromisoformat(str(self.content.get("dateAdded"))).date()
+        except ValueError:
+            return None
+
+    def tracks(self) -> tuple[dict[str, Any], ...]:
+        """Answer the subtitles that come with it, each language and kind once."""
+        found: list[dict[str, Any]] = []
+        for item in _objects(self.content.get("captions")):
+            if language := self.language(item.get("language")):
+                sdh = {"sdh": True} if str(item.get("captionType")).upper() == "CLOSED_CAPTION" else {}
+                found.append({"type": "subtitle", "language": language, **sdh})
+        return tuple(track for place, track in enumerate(found) if track not in found[:place])
+
+    def moment(self, field: str, item: dict[str, Any]) -> datetime | date | None:
         if not isinstance(item.get(field), str) or not item[field]:
             return None
-        found = meaning.instant(self.findings, f"content.{field}", item[field], end=field.endswith("End"))
-        if found is None or isinstance(found, datetime):
-            return found
-        return datetime.combine(found, time(), UTC)
+        return meaning.instant(self.findings, f"content.{field}", item[field], end=field.endswith("End"))
 
     def language(self, tag: object) -> str | None:
         return meaning.language(self.findings, "language", tag) if isinstance(tag, str) and tag else None

@@ -37,9 +37,30 @@ _SHAPE = json_members.Shape(
     externalIds=[{"id": "string", "source": "string"}], seasonInfo={}, episodeInfo={},
     images=[{"type": "string", "url": "string", "languages": ["string"]}],
     content={
-        "media": {"originalProductionLanguage": "string"},
+        "media": {
+            "originalProductionLanguage": "string", "audioTracks": [{"type": "string", "language": "string"}],
+            "secondaryAudioLanguages": ["string"], "captions": [{"captionType": "string", "language": "string"}],
+        },
         "playOptions": [{"license": "string", "quality": "string", "availabilityInfo": {"country": ["string"]}}],
     },
+)  # fmt: skip
+
+
+_READ = frozenset(
+    {
+        "id", "type", "titles.value", "titles.languages", "shortDescriptions.value", "shortDescriptions.languages",
+        "longDescriptions.value", "longDescriptions.languages", "releaseDate", "releaseYear", "genres", "tags",
+        "credits.name", "credits.role", "advisoryRatings.source", "advisoryRatings.value", "advisoryRatings.descriptors",
+        "externalIds.id", "externalIds.source", "images.type", "images.url", "images.languages", "durationInSeconds",
+        "durationInMilliseconds", "seasonInfo.seriesId", "seasonInfo.seasonNumber", "episodeInfo.seriesId",
+        "episodeInfo.seasonNumber", "episodeInfo.episodeNumber", "content.media.originalProductionLanguage",
+        "content.media.audioTracks.type", "content.media.audioTracks.language", "content.media.audioTracks.label",
+        "content.media.secondaryAudioLanguages", "content.media.captions.captionType", "content.media.captions.language",
+        "content.playOptions.license", "content.playOptions.quality", "content.playOptions.playId",
+        "content.playOptions.availabilityStartTimeStamp", "content.playOptions.availabilityEndTimeStamp",
+        "content.playOptions.availabilityStartTime", "content.playOptions.availabilityEndTime",
+        "content.playOptions.availabilityInfo.country",
+    }
 )  # fmt: skip
 
 
@@ -48,7 +69,7 @@ class RokuSearchReader:
 
     name: ClassVar[str] = "roku-search"
     label: ClassVar[str] = "Roku search feed (JSON)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = True
 
@@ -65,6 +86,7 @@ class RokuSearchReader:
         }
         number = 0
         seasons: set[str] = set()
+        next_page = str(about.get("nextPageUrl") or "")
         for _, data in json_members.members(stream, ("assets", "item")):
             season = _season_of(data)
             if season and season not in seasons:
@@ -76,11 +98,20 @@ class RokuSearchReader:
                     yield json_members.raw(number, season, {**defaults, "asset": implied}, implied=True)
             number += 1
             own = season if data.get("type") == "season" else data.get("id")
-            yield json_members.raw(number, own, {**defaults, "asset": data})
+            asset = {**defaults, "asset": data}
+            # The address of the next page says nothing of the asset: another one leaves it unchanged.
+            yield json_members.raw(number, own, {**asset, "next_page": next_page}, content=asset)
+            next_page = ""
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
         if not _SHAPE.fits(raw.data["asset"], findings):
             return None
+        if page := raw.data.get("next_page"):
+            findings.add(
+                "warning", "nextPageUrl", "more_pages",
+                f"The feed goes on at {page[:200]}, which was not fetched: deliver every page, none of them as full.",
+            )  # fmt: skip
+        findings.left_out |= json_members.unread(raw.data["asset"], _READ)
         record = _Asset(raw, findings).record()
         return None if findings.rejected else record
 
@@ -127,24 +158,56 @@ class _Asset:
             original_language=self.language("content.media", media.get("originalProductionLanguage")) or "",
             release_date=self.released(),
             runtime_seconds=self.runtime(),
+            tracks=self.tracks(media),
             genres=tuple(
                 self.findings.text("genres", str(name))[:100].capitalize() for name in data.get("genres") or ()
             ),
             keywords=tuple(self.findings.text("tags", str(name))[:100].lower() for name in data.get("tags") or ()),
             credits=self.credits(),
             ratings=self.ratings(),
-            external_ids=tuple(
-                Identifier(str(item["source"]), str(item["id"])[:255])
-                for item in data.get("externalIds") or ()
-                if item.get("id") and item.get("source") in {"tms", "gsd"}
-            ),
+            external_ids=self.identifiers(),
             windows=self.windows(),
-            artwork=tuple(
-                Image(_IMAGES[image["type"]], str(image["url"])[:2000], self.image_language(image))
-                for image in data.get("images") or ()
-                if image.get("type") in _IMAGES and image.get("url")
-            ),
+            names_licences=bool((data.get("content") or {}).get("playOptions")),
+            artwork=self.artwork(),
         )
+
+    def identifiers(self) -> tuple[Identifier, ...]:
+        found = []
+        for item in self.data.get("externalIds") or ():
+            source, value = str(item.get("source") or ""), str(item.get("id") or "")[:255]
+            if source in {"tms", "gsd"} and value:
+                found.append(Identifier(source, value))
+            elif value:
+                self.findings.left_out.add(f"externalIds {source}"[:100])
+        return tuple(found)
+
+    def artwork(self) -> tuple[Image, ...]:
+        found = []
+        for image in self.data.get("images") or ():
+            kind, address = _IMAGES.get(str(image.get("type"))), str(image.get("url") or "")
+            if kind is None:
+                self.findings.left_out.add(f"images {image.get('type')}"[:100])
+            elif address:
+                found.append(Image(kind, address[:2000], self.image_language(image)))
+        return tuple(found)
+
+    def tracks(self, media: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        """Answer what is said of sound and subtitles, each language and kind once."""
+        found: list[dict[str, Any]] = []
+        for item in media.get("audioTracks") or ():
+            if language := self.language("content.media.audioTracks", item.get("language")):
+                kind = {"original": {"original": True}, "audio description": {"audio_description": True}}
+                found.append({"type": "audio", "language": language, **kind.get(str(item.get("type")), {})})
+        found += [
+            {"type": "audio", "language": language}
+            for tag in media.get("secondaryAudioLanguages") or ()
+            if (language := self.language("content.media.secondaryAudioLanguages", tag))
+        ]
+        for item in media.get("captions") or ():
+            if language := self.language("content.media.captions", item.get("language")):
+                sdh = {"sdh": True} if item.get("captionType") == "closed_caption" else {}
+                found.append({"type": "subtitle", "language": language, **sdh})
+        return tuple(track for place, track in enumerate(found) if track not in found[:place])
 
     def place(self, kind: str) -> tuple[str, int | None]:
         """Answer what an asset belongs to, and its number there."""

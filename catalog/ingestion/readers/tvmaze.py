@@ -25,6 +25,15 @@ _SHAPE = json_members.Shape(
 )  # fmt: skip
 
 
+# `updated`, `weight` and `rating` change daily and say nothing of the title itself.
+_READ = frozenset(
+    {
+        "id", "url", "name", "language", "genres", "network", "webChannel", "summary", "premiered", "ended", "airdate",
+        "image", "externals", "season", "number", "_links", "updated", "weight", "rating",
+    }
+)  # fmt: skip
+
+
 class TvmazeReader:
     """Shows are series; episodes find theirs by its link, or else by the name in their address.
 
@@ -33,7 +42,7 @@ class TvmazeReader:
 
     name: ClassVar[str] = "tvmaze"
     label: ClassVar[str] = "TVmaze (JSON)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 
@@ -60,6 +69,8 @@ class TvmazeReader:
             return TitleRecord(raw.external_id, "season", number=data["number"], **data["of"])
         if not _SHAPE.fits(data, findings):
             return None
+        read = {*_READ, "runtime"} if _is_episode(data) else _READ
+        findings.left_out |= json_members.unread(data, frozenset(read))
         record = (_episode if _is_episode(data) else _show)(raw, findings)
         return None if findings.rejected else record
 
@@ -93,7 +104,8 @@ def _show(raw: RawRecord, findings: Findings) -> TitleRecord:
     name = _name(data, findings)
     address = _SHOW.fullmatch(str(data.get("url") or ""))
     externals = data.get("externals") or {}
-    broadcaster = data.get("network") or data.get("webChannel") or {}
+    channels = [channel for name in ("network", "webChannel") if (channel := data.get(name) or {})]
+    broadcaster = channels[0] if channels else {}
     place = str((broadcaster.get("country") or {}).get("code") or "")
     language = meaning.languages_by_name().get(str(data.get("language") or "").lower(), "")
     if data.get("language") and not language:
@@ -108,7 +120,9 @@ def _show(raw: RawRecord, findings: Findings) -> TitleRecord:
         release_date=_day(data, "premiered", findings),
         end_date=_day(data, "ended", findings),
         countries=(place,) if geo.is_country(place) or place in FORMER_COUNTRIES else (),
-        companies=({"name": str(broadcaster["name"])[:200], "role": "broadcast"},) if broadcaster.get("name") else (),
+        companies=tuple(
+            {"name": str(channel["name"])[:200], "role": "broadcast"} for channel in channels if channel.get("name")
+        ),
         genres=tuple(findings.text("genres", str(genre))[:100] for genre in data.get("genres") or ()),
         external_ids=(
             *(

@@ -150,7 +150,7 @@ def ratings(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
 def windows(title_id: UUID, record: TitleRecord, provider: Provider, source_id: int) -> Iterable[tuple[Any, ...]]:
     """Answer the licences: the record's own, else the provider's default for what stands alone."""
     given = record.windows
-    if not given and not record.parent and provider.has_default_licence:
+    if not given and not record.names_licences and not record.parent and provider.has_default_licence:
         given = (
             Window(
                 license_type=provider.default_license_type,
@@ -180,11 +180,12 @@ def windows(title_id: UUID, record: TitleRecord, provider: Provider, source_id: 
     )
 
 
-def _narrower(day: date | None, instant: datetime | None, *, later: bool) -> datetime | date | None:
+def _narrower(day: date | None, other: datetime | date | None, *, later: bool) -> datetime | date | None:
     """Answer the bound that grants less; a day and an instant of it count as the instant."""
-    if day is None or instant is None:
-        return instant or day
-    return instant if (instant.date() >= day if later else instant.date() < day) else day
+    if day is None or other is None:
+        return other or day
+    its_day = other.date() if isinstance(other, datetime) else other
+    return other if (its_day >= day if later else its_day < day) else day
 
 
 Arrived = tuple[str, int | None, int | None, str, str]

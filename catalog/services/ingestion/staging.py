@@ -38,6 +38,7 @@ def stage(run: IngestRun, reader: Reader, stream: BinaryIO, *, clock: Callable[[
     with connection.cursor() as cursor:
         # Between runs the table is empty, and the planner remembers that.
         cursor.execute("ANALYZE catalog_ingeststaging")
+    _note_left_out(run, stager.left_out, now=clock())
     _drop_implied(run, now=clock())
     _reject_repeated(run, now=clock())
     _note_doubles(run, now=clock())
@@ -73,11 +74,31 @@ class _Known:
     retired: bool
 
 
+class _LeftOut:
+    """What a delivery says that we have no place for: by name, in how many records, and in which first."""
+
+    MOST = 200
+    """A format has dozens of names; a delivery that makes thousands up is not reported name by name."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, tuple[int, str]] = {}
+        self.records: Counter[str] = Counter()
+
+    def add(self, raw: RawRecord, names: Iterable[str]) -> None:
+        told = set()
+        for name in names:
+            known = name if name in self.first or len(self.first) < self.MOST else "..."
+            self.first.setdefault(known, (raw.row_number, raw.external_id))
+            told.add(known)
+        self.records.update(told)
+
+
 class _Stager:
     def __init__(self, run: IngestRun, reader: Reader, seed: bytes) -> None:
         self.run = run
         self.reader = reader
         self.seed = seed
+        self.left_out = _LeftOut()
 
     def stage(self, batch: list[RawRecord], *, now: datetime) -> None:
         batch = [_with_sound_id(raw) for raw in batch]
@@ -88,6 +109,8 @@ class _Stager:
             findings = Findings(raw.row_number, raw.external_id)
             outcome, record = self._decide(raw, known.get(raw.external_id), digest, findings)
             problems += findings.problems
+            if findings.left_out:
+                self.left_out.add(raw, findings.left_out)
             rows.append(
                 (
                     self.run.pk,
@@ -260,6 +283,22 @@ def _note_doubles(run: IngestRun, *, now: datetime) -> None:
         ]  # fmt: skip
         write_problems(run, problems)
         runs.beat(run, now=now, problem_count=len(problems))
+
+
+def _note_left_out(run: IngestRun, left_out: _LeftOut, *, now: datetime) -> None:
+    """Say once of each thing that a delivery tells and we do not keep in how many records it stands."""
+    problems = [
+        Problem(
+            row, external_id, name, "not_kept", "info",
+            f"Stands in {left_out.records[name]:,} records, in this one first. We have no place for it, so it was left"
+            " out: nothing to correct.",
+        )
+        for name, (row, external_id) in sorted(left_out.first.items())
+    ]  # fmt: skip
+    if problems:
+        with transaction.atomic():
+            write_problems(run, problems)
+            runs.beat(run, now=now, problem_count=len(problems))
 
 
 def _count_decided(run: IngestRun, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ Each row asserts its outcome; a run of the tests ends with the table, which stay
 
 from __future__ import annotations
 
+import gzip
 import io
 import itertools
 import tracemalloc
@@ -64,6 +65,12 @@ REFUSED = [
     ("CSV: tabs for commas", "kaggle-titles", HEADER.replace(b",", b"\t") + b"\n", "with commas"),
     ("CSV: UTF-16", "kaggle-titles", rows(row()).decode().encode("utf-16"), "with commas"),
     ("CSV: columns in another order", "kaggle-titles", b",".join(reversed(HEADER.split(b","))) + b"\n", "with commas"),
+    *(
+        (f"{name}: a file packed by {said}", name, packed, "packed")
+        for name in ("jsonl", "kaggle-titles", "firetv", "tvmaze", "kodi-nfo")
+        for said, packed in (("gzip", gzip.compress(b"{}" * 1000)), ("zip", archive("a.json", b"{}")))
+    ),
+    ("JSON Lines: a PDF", "jsonl", b"%PDF-1.7\n%", "PDF"),
     ("Spreadsheet: a ZIP bomb", "avails-xlsx", archive("xl/worksheets/sheet1.xml", b"0" * UNPACKED), "unpacks to"),
     ("Spreadsheet: no ZIP at all", "avails-xlsx", b"a,b\n1,2\n", "workbook"),
     ("Spreadsheet: other columns", "avails-xlsx", workbook(["x"], ["a", "b"]), "LicenseType"),

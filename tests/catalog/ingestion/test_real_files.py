@@ -120,6 +120,10 @@ def test_mec_of_a_series_hangs_together(record_property: Record) -> None:
         # The file of episode 5 says that it is episode 4, which was there before.
         outcome = "updated" if "E5" in name else "created"
         assert counts(run) == {"read": 1, outcome: 1}, (name, list(run.problems.values_list("code", "message")))
+        again = reported(
+            (DATA / path).read_bytes(), provider, f"{path}, again", record_property, format="movielabs-mec"
+        )
+        assert counts(again) == {"read": 1, "unchanged": 1}
     series = Title.objects.get(kind="series")
     season = Title.objects.get(kind="season")
     assert (season.parent, season.number) == (series, 5)
@@ -147,14 +151,19 @@ def test_tvmaze_episodes_find_their_show_and_make_its_seasons(record_property: R
     assert list(Title.objects.filter(parent=series).order_by("number").values_list("number", flat=True)) == list(
         range(1, 9)
     )
-    assert counts(ingest(content, provider, format="tvmaze")) == {"read": 81, "unchanged": 81}
+    again = reported(content, provider, "tvmaze/episodes.json, again", record_property, format="tvmaze")
+    assert counts(again) == {"read": 81, "unchanged": 81}
 
 
 def test_licences_of_one_title_add_up() -> None:
     provider = ProviderFactory.create()
     ingest((DATA / "movielabs/examples/Movies_v1.9.xlsx").read_bytes(), provider, format="avails-xlsx")
     title = Title.objects.get(external_ids__value="md:cid:eidr-s:1489-49A2-3956-4B2D-ZZ45-6")
-    assert sorted(title.windows.values_list("license_type", "territories", "formats"))[:2] == [
-        ("EST", ["US"], ["HD"]), ("EST", ["US"], ["SD"]),
-    ]  # fmt: skip
+    # The licence in HD is pending, and grants nothing yet.
+    assert list(title.windows.values_list("license_type", "territories", "formats")) == [("EST", ["US"], ["SD"])]
+    dance = Title.objects.get(external_ids__value="md:cid:eidr-s:1489-49A2-3956-4B2D-FE16-A")
+    assert dict(dance.texts.values_list("language", "name")) == {
+        "en": "The First Dance", "es": "El primer baile", "fr": "La première danse",
+    }  # fmt: skip
+    assert dance.windows.filter(territories=["ES"]).count() == 8
     assert not AvailabilityWindow.objects.filter(source_id__isnull=True).exists()
