@@ -1,22 +1,27 @@
 """How far what a provider offers has come, in the words of MovieLabs Avails (OfferStatus, ProgressCode).
 
 Live: somebody can watch it now. Ready: public, and its licence has yet to begin. In-Process: with the editors. Issue: it
-was rejected, or an editor took it back. An offer whose licences have all ended has no status any more.
+was rejected, an editor took it back, or it is licensed in no way in which we offer titles. An offer whose licences have all
+ended has no status any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
+from itertools import groupby
 
 from django.db.models import Prefetch
+from django.db.models.functions import Collate
 
+from catalog import rules
 from catalog.models import AvailabilityWindow, IngestProblem, IngestRun, SourceRecord, Title
 from catalog.models.titles import State
 
 FORMATS = frozenset({"avails-xml", "avails-xlsx"})
 """Formats whose deliveries are answered so."""
+_OFFER = "avail:"
 _CHUNK = 1000
 
 
@@ -34,50 +39,86 @@ class OfferStatus:
 
 
 def offer_statuses(run: IngestRun, now: datetime) -> Iterator[OfferStatus]:
-    """Yield a status for each offer of the run's provider and format, those that the run rejected first, in constant memory."""
+    """Yield a status for each offer (ALID) of the run's provider and format, those that the run rejected first."""
     rejected: dict[str, str] = {}
-    errors = (
-        IngestProblem.objects.filter(run=run, severity="error").exclude(external_id="").order_by("row_number", "pk")
-    )
-    for external_id, message in errors.values_list("external_id", "message").iterator(_CHUNK):
-        rejected.setdefault(external_id, message)
-    for external_id, message in rejected.items():
-        yield OfferStatus(_alid(external_id), "Issue", None, None, message, is_known=False)
+    errors = IngestProblem.objects.filter(run=run, severity="error", external_id__startswith=_OFFER)
+    for external_id, message in (
+        errors.order_by("row_number", "pk").values_list("external_id", "message").iterator(_CHUNK)
+    ):
+        rejected.setdefault(_alid(external_id), message)
+    for alid, message in rejected.items():
+        yield OfferStatus(alid, "Issue", None, None, message, is_known=False)
+    titles = Title.objects.select_related("parent__parent", "series")
     records = (
-        SourceRecord.objects.filter(provider=run.provider_id, format=run.format, retired_at__isnull=True)
-        .order_by("pk")
+        SourceRecord.objects.filter(
+            provider=run.provider_id, format=run.format, retired_at__isnull=True, external_id__startswith=_OFFER
+        )
+        # Byte by byte, so that the rows of one offer are neighbours whatever the database's language.
+        .order_by(Collate("external_id", "C"))
         .prefetch_related(
-            Prefetch("title", Title.objects.only("state", "withdrawn_at")),
-            Prefetch("title__windows", AvailabilityWindow.objects.order_by("pk")),
+            Prefetch("title", titles), Prefetch("title__windows", AvailabilityWindow.objects.order_by("pk"))
         )
     )
-    for record in records.iterator(_CHUNK):
-        windows = [window for window in record.title.windows.all() if window.source_id == record.pk]
-        if windows and record.external_id not in rejected and (status := _status(record, windows, now)):
+    for alid, rows in groupby(records.iterator(_CHUNK), lambda record: _alid(record.external_id)):
+        if alid not in rejected and (status := _status(alid, list(rows), now)):
             yield status
 
 
-def _status(record: SourceRecord, windows: list[AvailabilityWindow], now: datetime) -> OfferStatus | None:
-    starts, ends = [_start(window) for window in windows], [_end(window) for window in windows]
+def _status(alid: str, records: Sequence[SourceRecord], now: datetime) -> OfferStatus | None:
+    granted = [
+        (record.title, window)
+        for record in records
+        for window in record.title.windows.all()
+        if window.source_id == record.pk
+    ]
+    if not granted:
+        return None
+    bounds = [bound for _, window in granted for bound in _bounds(window)]
+    starts, ends = [start for start, _ in bounds], [end for _, end in bounds]
     start = None if None in starts else min(filter(None, starts))
     end = None if None in ends else max(filter(None, ends))
     if end is not None and end <= now:
         return None
-    if record.title.state == State.WITHDRAWN:
-        return OfferStatus(_alid(record.external_id), "Issue", start, end, "An editor has taken the title back.")
-    if record.title.state == State.DRAFT:
-        return OfferStatus(_alid(record.external_id), "In-Process", start, end)
-    is_open = any((s is None or s <= now) and (e is None or e > now) for s, e in zip(starts, ends, strict=True))
-    return OfferStatus(_alid(record.external_id), "Live" if is_open else "Ready", start, end)
+    states = {_state(title) for title, _ in granted}
+    if State.PUBLISHED not in states:
+        if State.DRAFT in states:
+            return OfferStatus(alid, "In-Process", start, end)
+        return OfferStatus(alid, "Issue", start, end, "An editor has taken the title back.")
+    ours = [
+        window
+        for title, window in granted
+        if _state(title) == State.PUBLISHED and window.license_type in rules.SUBSCRIPTION_LICENCES
+    ]
+    if not ours:
+        types = ", ".join(sorted({window.license_type for _, window in granted}))
+        return OfferStatus(
+            alid, "Issue", start, end, f"It is licensed for {types}; titles are offered by subscription."
+        )
+    is_open = any(
+        (opens is None or opens <= now) and (closes is None or closes > now)
+        for window in ours
+        for opens, closes in _bounds(window)
+    )
+    return OfferStatus(alid, "Live" if is_open else "Ready", start, end)
 
 
-def _start(window: AvailabilityWindow) -> datetime | None:
-    return window.starts_at or (datetime.combine(window.starts_on, time(), UTC) if window.starts_on else None)
+def _state(title: Title) -> str:
+    """Answer the state of a title with what it belongs to: public only with all of it."""
+    parent = title.parent
+    wholes = (title, parent, parent.parent if parent else None, title.series)
+    states = [whole.state for whole in wholes if whole is not None]
+    return next((state for state in (State.WITHDRAWN, State.DRAFT) if state in states), State.PUBLISHED)
 
 
-def _end(window: AvailabilityWindow) -> datetime | None:
-    return window.ends_at or (datetime.combine(window.ends_on, time(), UTC) if window.ends_on else None)
+def _bounds(window: AvailabilityWindow) -> list[tuple[datetime | None, datetime | None]]:
+    """Answer when a window begins and ends in each of its territories, whose days begin at their own midnight.
+
+    Of the world, and of the world but for some, the days are those of UTC.
+    """
+    countries = window.territories if window.territories and not window.excluded else [""]
+    return [(rules.start_of(window, country), rules.end_of(window, country)) for country in countries]
 
 
 def _alid(external_id: str) -> str:
-    return external_id.removeprefix("avail:")
+    """Answer the offer that a licence is part of: rows of a spreadsheet name what tells them apart after a bar."""
+    return external_id.removeprefix(_OFFER).partition("|")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from lxml import etree
 from catalog import reports
 from catalog.models import AvailabilityWindow, IngestProblem, IngestRun, SourceRecord, Title
 from catalog.selectors.offers import OfferStatus, offer_statuses
+from tests.catalog.ingestion import test_hostile as hostile
 from tests.catalog.test_admin import staff
 from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, WindowFactory, feed, ingest, movie
 
@@ -33,7 +34,7 @@ def run() -> IngestRun:
     return ended
 
 
-def offer(run: IngestRun, alid: str, *windows: dict[str, datetime | None], **fields: Any) -> Title:
+def offer(run: IngestRun, alid: str, *windows: dict[str, Any], **fields: Any) -> Title:
     title = TitleFactory.create(window=False, **fields)
     record = SourceRecord.objects.create(
         provider=run.provider, external_id=f"avail:{alid}", title=title, digest=b"", format="avails-xml",
@@ -72,6 +73,52 @@ class TestOfferStatuses:
         title = offer(run, "mine", {"starts_at": AFTER})
         WindowFactory.create(title=title)
         assert progress(run) == {"mine": "Ready"}
+
+    def test_are_live_for_nobody_where_we_may_not_offer_them(self, run: IngestRun) -> None:
+        title = TitleFactory.create(window=False)
+        record = SourceRecord.objects.create(
+            provider=run.provider, external_id="avail:sale", title=title, digest=b"", format="avails-xml", first_run=run, last_run=run
+        )  # fmt: skip
+        WindowFactory.create(title=title, source_id=record.pk, license_type="EST")
+        [status] = offer_statuses(run, NOW)
+        assert (status.progress, status.comments) == (
+            "Issue", "It is licensed for EST; titles are offered by subscription.",
+        )  # fmt: skip
+
+    def test_wait_for_what_a_title_belongs_to(self, run: IngestRun) -> None:
+        series = TitleFactory.create(kind="series", state="draft", published_at=None)
+        offer(run, "season", {}, kind="season", parent=series, series=series, number=1)
+        assert progress(run) == {"season": "In-Process"}
+
+    def test_count_days_by_the_territorys_midnight(self, run: IngestRun) -> None:
+        offer(run, "day", {"territories": ["NZ"], "starts_on": date(2026, 3, 5)})
+        # In New Zealand it is the fifth already.
+        assert list(offer_statuses(run, NOW)) == [
+            OfferStatus("day", "Live", datetime(2026, 3, 4, 11, tzinfo=UTC), None)
+        ]
+
+    def test_of_a_sheet_are_one_for_each_offer(self) -> None:
+        header = [*hostile.TestSpreadsheet.HEADER, "AvailID", "FormatProfile"]
+        row = [*hostile.TestSpreadsheet.ROW]
+        bad = [*row[:4], "soon", *row[5:6], "a2", *row[7:]]
+        sheet = hostile.workbook(
+            ["Avail"],
+            header,
+            [*row, "1", "HD"],
+            [*row, "2", "SD"],
+            [*bad, "3", "HD"],
+            [*row[:6], "a0", *row[7:], "", "HD"],
+        )
+        run = ingest(sheet, ProviderFactory.create(), format="avails-xlsx")
+        assert [(status.alid, status.progress) for status in offer_statuses(run, NOW)] == [
+            ("a2", "Issue"), ("a0", "Live"), ("a1", "Live"),
+        ]  # fmt: skip
+
+    def test_name_no_series_that_was_told_of_in_passing(self, run: IngestRun) -> None:
+        IngestProblem.objects.create(
+            run=run, row_number=1, external_id="md:cid:series", code="x", severity="error", message="Wrong."
+        )
+        assert progress(run) == {}
 
     def test_cost_the_same_queries_however_many(self, run: IngestRun, django_assert_num_queries: Any) -> None:
         for number in range(5):
