@@ -1,13 +1,13 @@
 """What a title is found by, and what people type, as words: pure, without database, clock or settings.
 
-Both sides are folded (see `rules.fold`) and taken apart here and nowhere else, so that they agree.
+Both sides are folded (see `spellings.fold`) and taken apart here and nowhere else, so that they agree.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import threading
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,7 +15,7 @@ from datetime import date
 import Stemmer
 from rapidfuzz.distance import OSA
 
-from catalog import rules
+from catalog import spellings
 
 MAX_WORD = 40
 """Longer words are no words, and are not mended."""
@@ -27,6 +27,9 @@ MAX_QUERY = 200
 """So many characters of a query are read."""
 SHORT = 3
 """Beginnings of up to so many letters are answered from completions: too many titles have them to be ranked."""
+
+SHORT_WORD = 4
+"""In a word of up to so many letters there is one mistake at most."""
 
 LAST = "\U0010ffff"
 """What sorts after every letter: what begins with a word lies between the word and the word with this."""
@@ -42,12 +45,8 @@ _STEMMERS = {
     "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
 _threads = threading.local()
-# Letters with something else than a space between them: Spider-Man, WALL·E, S.W.A.T.
-_COMPOUND = re.compile(r"\w+(?:[^\w\s]\w+)+")
-_UMLAUTS = str.maketrans({letter: unicodedata.normalize("NFD", letter)[0] + "e" for letter in "äöüÄÖÜ"})
+_LATIN = "abcdefghijklmnopqrstuvwxyz"
 _TWICE = re.compile(r"(.)\1+")
-# Kana, Han, Hangul, Thai: written without spaces, so that a word within is found by what follows it.
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 
 
 # ---------------------------------------------------------------- what a title is found by
@@ -55,17 +54,23 @@ _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u
 
 @dataclass(slots=True)
 class Document:
-    """What the search reads of one title: its folded first name, its lexemes, and the words to mend typos by.
+    """What the search reads of one title: its folded first name, all names, its lexemes, and the words to mend typos by.
 
-    `vocabulary` names the languages that use each word, as far as that is known.
+    `spelt` has each spelling of each name with its language. `vocabulary` names the languages that use each word, as far
+    as that is known.
     """
 
     name: str = ""
+    spelt: dict[tuple[str, str], None] = field(default_factory=dict)
     lexemes: dict[str, str] = field(default_factory=dict)
     vocabulary: dict[str, set[str]] = field(default_factory=dict)
 
+    def names(self) -> str:
+        """Answer all names as the rank looks into them: "/en/ copper moon /de/ kupfermond /"."""
+        return "".join(f"/{language}/ {spelling} " for language, spelling in self.spelt) + "/" if self.spelt else ""
+
     def vector(self) -> str:
-        """Answer the lexemes as PostgreSQL reads a tsvector: they are letters and digits alone, so nothing is quoted."""
+        """Answer the lexemes as PostgreSQL reads a tsvector: nothing in them needs to be quoted."""
         return " ".join(
             f"{word}:{min(place, 16383)}{weight}" for place, (word, weight) in enumerate(self.lexemes.items(), 1)
         )
@@ -77,39 +82,59 @@ def document(
     other_names: Iterable[tuple[str, str]] = (),
     people: Iterable[str] = (),
     about: Iterable[tuple[str, str]] = (),
+    is_part: bool = False,
 ) -> Document:
-    """Take apart what is said of a title: pairs of language and text; the first name is the one an exact search matches."""
+    """Take apart what is said of a title: pairs of language and text. Of a part only the first name is found as a whole."""
     made = Document()
     lexemes, vocabulary = made.lexemes, made.vocabulary
     stems: list[tuple[str, list[str]]] = []
-    variants: list[str] = []
+    others: list[str] = []
+    whole: dict[str, None] = {}
     for weight, named in ((NAME, names), (OTHER_NAME, other_names)):
         for language, text in named:
-            folded = rules.fold(text)
-            made.name = made.name or folded[:500]
-            words = _words(folded)
+            spelt = spellings.spellings(text, language)
+            if not spelt:
+                continue
+            spoken = spellings.language_of(language)
+            for spelling in spelt:
+                made.spelt[spoken, spelling] = None
+                if spelling is not spelt[0]:
+                    others += spelling.split()
+            if not made.name:
+                made.name = spelt[0]
+            elif spelt[0] != made.name:
+                whole[spelt[0]] = None
+            words = _words(spelt[0])
             _add(lexemes, words, weight)
             for word in words:
                 if is_mendable(word):
                     vocabulary.setdefault(word, set()).add(language)
+                if not word.isascii():
+                    others += spellings.pieces(word)
             stems.append((language, words))
-            variants += _variants(text, folded)
-    _add(lexemes, _cut(variants), OTHER_NAME)
+    _add(lexemes, _cut(others), OTHER_NAME)
     for name in people:
-        words = _words(rules.fold(name))
+        words = _words(spellings.fold(name))
         for word in words:
             if word not in lexemes:
                 lexemes[word] = PERSON
             if word not in vocabulary and is_mendable(word):
                 vocabulary[word] = set()
     for language, text in about:
-        words = _words(rules.fold(text))
+        words = _words(spellings.fold(text))
         _add(lexemes, words, ABOUT)
         stems.append((language, words))
     for language, words in stems:
         if stemmer := _stemmer(language):
             _add(lexemes, stemmer.stemWords(words), ABOUT)
+    if not is_part:
+        _add(lexemes, map(whole_name, whole), ABOUT)
     return made
+
+
+def whole_name(name: str) -> str:
+    """Answer the one lexeme by which a whole folded name is found that is not a title's first."""
+    return f"={name[:MAX_LEXEME].replace(' ', '_')}"
 
 
 def standing(*, weight: int, released: date | None) -> float:
@@ -141,21 +166,6 @@ def _cut(words: list[str]) -> list[str]:
     return [word[:MAX_LEXEME] for word in words] if any(len(word) > MAX_LEXEME for word in words) else words
 
 
-def _variants(text: str, folded: str) -> list[str]:
-    """Answer the words of other spellings of a name: Spiderman, WALLE, gruen; 生門 within 羅生門."""
-    found: list[str] = []
-    if len(folded) != len(text) or not text.replace(" ", "").isalnum():
-        for compound in _COMPOUND.findall(text):
-            found += rules.fold(re.sub(r"[^\w]", "", compound)).split()
-    if not text.isascii():
-        if (spelt := text.translate(_UMLAUTS)) != text:
-            found += rules.fold(spelt).split()
-        for word in folded.split():
-            if _UNSPACED.search(word):
-                found += [word[start:] for start in range(1, min(len(word), 20))]
-    return found
-
-
 def _stemmer(language: str) -> Stemmer.Stemmer | None:
     name = _STEMMERS.get(language.partition("-")[0].lower())
     if name is None:
@@ -170,7 +180,7 @@ def _stemmer(language: str) -> Stemmer.Stemmer | None:
 
 def query_words(query: str) -> list[str]:
     """Answer the words of a query; none for one of nothing but punctuation, emoji or white space."""
-    return _cut(rules.fold(query[:MAX_QUERY].replace("\0", " ")).split()[:MAX_WORDS])
+    return _cut(spellings.fold(query[:MAX_QUERY].replace("\0", " ")).split()[:MAX_WORDS])
 
 
 def tsquery(words: Sequence[str], languages: Iterable[str], *, finished: bool = False) -> str:
@@ -181,21 +191,45 @@ def tsquery(words: Sequence[str], languages: Iterable[str], *, finished: bool = 
     """
     stemmers = [stemmer for language in dict.fromkeys([*languages, "en"]) if (stemmer := _stemmer(language))]
     return " & ".join(
-        _forms(word, stemmers, is_last=place == len(words) and not finished) for place, word in enumerate(words, 1)
+        _forms(word, stemmers, is_begun=_is_begun(words, place, finished=finished)) for place, word in enumerate(words)
     )
 
 
-def _forms(word: str, stemmers: Iterable[Stemmer.Stemmer], *, is_last: bool) -> str:
+def within(weights: str, words: Sequence[str], *, finished: bool = False, some: bool = False) -> str:
+    """Answer the query that every word, or `some` word, is met in the fields of these weights, without stems."""
+    return (" | " if some else " & ").join(
+        f"'{word}':{'*' if _is_begun(words, place, finished=finished) else ''}{weights}"
+        for place, word in enumerate(words)
+    )
+
+
+def _is_begun(words: Sequence[str], place: int, *, finished: bool) -> bool:
+    """Say whether a word may be but the beginning of one: the last one, and what is written without spaces."""
+    return (place == len(words) - 1 and not finished) or spellings.is_unspaced(words[place])
+
+
+def _forms(word: str, stemmers: Iterable[Stemmer.Stemmer], *, is_begun: bool) -> str:
     stems = dict.fromkeys(stemmer.stemWord(word) for stemmer in stemmers)
-    forms = [f"'{word}':*" if is_last else f"'{word}'"]
-    forms += [f"'{stem}':D" for stem in stems if stem != word and len(stem) >= 3]
+    forms = [f"'{word}':*" if is_begun else f"'{word}'"]
+    # A stem that is a word of a name counts as well: "tides" for Tide.
+    forms += [f"'{stem}'" for stem in stems if stem != word and len(stem) >= 3]
     return f"({' | '.join(forms)})" if len(forms) > 1 else forms[0]
 
 
 def slips(word: str) -> list[str]:
-    """Answer what was meant if two neighbours were swapped, or a letter typed too many: few enough to look each up."""
-    swapped = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
-    return sorted({*swapped, *(word[:at] + word[at + 1 :] for at in range(len(word)))} - {word})
+    """Answer what was meant if two neighbours were swapped, or a letter typed too many; of a word of few Latin letters, also
+    if one was left out or wrong: few enough to look each up."""
+    found = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
+    found |= {word[:at] + word[at + 1 :] for at in range(len(word))}
+    if is_looked_up(word):
+        found |= {word[:at] + letter + word[at:] for at in range(len(word) + 1) for letter in _LATIN}
+        found |= {word[:at] + letter + word[at + 1 :] for at in range(len(word)) for letter in _LATIN}
+    return sorted(found - {word})
+
+
+def is_looked_up(word: str) -> bool:
+    """Say whether all words that are one mistake away are `slips` of a word: so few letters make too few trigrams."""
+    return len(word) <= SHORT_WORD and word.isascii()
 
 
 def nearest(
@@ -205,11 +239,11 @@ def nearest(
 
     A swap of neighbours is one mistake, as a wrong, a missing and a superfluous letter are; a letter once instead of
     twice is half of one. Candidates come with the number of documents they are in and the languages that
-    use them: among equally near ones, a word of the viewer's languages and a frequent word is likelier, and people
-    seldom miss the first letter.
+    use them: a word of the viewer's languages and a frequent word is likelier, ten times as frequent as much as a tenth
+    of a mistake, and people seldom miss the first letter.
     """
-    most = 1 if len(word) <= 4 else 2 if len(word) <= 8 else 3
-    spoken = {language.partition("-")[0].lower() for language in languages}
+    most = 1 if len(word) <= SHORT_WORD else 2 if len(word) <= 8 else 3
+    spoken = {spellings.language_of(language) for language in languages}
     single = _TWICE.sub(r"\1", word)
     found = []
     for candidate, (documents, used_in) in candidates.items():
@@ -218,6 +252,13 @@ def nearest(
             continue
         mistakes = 0.5 if single == _TWICE.sub(r"\1", candidate) else float(distance)
         mistakes += 0.5 * (word[0] != candidate[0])
-        is_foreign = bool(used_in) and not any(tag.partition("-")[0].lower() in spoken for tag in used_in)
-        found.append(((mistakes, is_foreign, -documents, candidate), candidate))
-    return [(rank[0], candidate) for rank, candidate in sorted(found)]
+        if used_in and not any(spellings.language_of(tag) in spoken for tag in used_in):
+            mistakes += 0.4
+        mistakes -= min(0.1 * math.log10(max(documents, 1)), 0.4)
+        found.append((max(mistakes, 0.1), candidate))
+    return sorted(found)
+
+
+def splits(word: str) -> list[tuple[str, str]]:
+    """Answer the pairs of words that one without a space may be."""
+    return [(word[:at], word[at:]) for at in range(1, len(word))]

@@ -236,6 +236,10 @@ class SourceRecord(models.Model):
             # One record under two titles: an update would reach either.
             models.UniqueConstraint(fields=["provider", "external_id"], name="source_record_once"),
         ]
+        indexes = [
+            # The admin's list of a provider's titles, newest first.
+            models.Index("provider", F("title").desc(), name="source_record_titles"),
+        ]
 
     def __str__(self) -> str:
         return self.external_id

@@ -23,7 +23,12 @@ class SearchDocument(models.Model):
 
     title = models.OneToOneField(Title, models.CASCADE, primary_key=True, related_name="search_document")
     words = SearchVectorField()
-    name = models.TextField(help_text="The folded name, for an exact match and its beginning.")
+    name = models.TextField(help_text="The folded first name: those that begin alike stand together.")
+    names = models.TextField(
+        default="",
+        db_default="",
+        help_text="All names with their spellings and languages, for the rank: /en/ copper moon /de/ kupfermond /",
+    )
     is_part = models.BooleanField(
         default=False, db_default=False, help_text="An episode: comes after what stands alone."
     )
@@ -99,15 +104,17 @@ class SearchRename(models.Model):
     """A person, genre or keyword that was renamed: the documents of their titles are written anew, in the order of ids.
 
     A genre may have a hundred thousand titles, so that no request waits for them. The row goes with the last of them.
+    A migration after which names are taken apart otherwise makes a row for all titles.
     """
 
     class Kind(models.TextChoices):
         PERSON = "person"
         GENRE = "genre"
         KEYWORD = "keyword"
+        ALL = "all"
 
     kind = models.CharField(max_length=10, choices=Kind)
-    key = models.CharField(max_length=36, help_text="The primary key of what was renamed.")
+    key = models.CharField(max_length=36, help_text="The primary key of what was renamed; of all, what for.")
     done_to = models.UUIDField(null=True, help_text="The last title that was written anew; null: none.")
 
     class Meta:

@@ -276,6 +276,8 @@ class Title(models.Model):
             models.Index(
                 "kind", F("id").desc(), name="title_browse_kind", condition=Q(state="published", parent__isnull=True)
             ),
+            # The admin's list by kind, also of a kind that few have.
+            models.Index("kind", F("id").desc(), name="title_kind"),
             # Lists by year, and the admin's date filters.
             models.Index("release_date", name="title_release_date"),
             # Lists by country of production.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 
-from catalog import lexemes
+from catalog import lexemes, spellings
 from core import prepared
 
 CANDIDATES = 40
@@ -14,15 +15,29 @@ CANDIDATES = 40
 BEGUN = 500
 """Words that begin alike, which one of other letters than ASCII is compared with."""
 RARE = 50
-"""A word of at most so many titles may be a slip for another, when nothing matches."""
-OPTIONS = 3
+"""A word of at most so many titles is the first to be doubted, when nothing matches."""
+OPTIONS = 8
 """So many words may be meant by one."""
-COMBINATIONS = 8
-"""So many mended queries are tried."""
+NEIGHBOURS = 40
+"""So many are looked for together with the other words, if they are more."""
+READINGS = 16
+"""So many mended queries are looked for in the catalogue."""
 MEANT = 4
 """So many of them are searched for."""
+SAMPLE = 100
+"""So many titles that have a mended query's words are asked where they have them."""
 SHARED_TRIGRAMS = (0.4, 0.25)
 """Shares of trigrams in common with what was meant, tried in turn; two swapped letters cost most of six."""
+
+# What it costs to read a query otherwise, in mistakes: a wrong letter is one.
+JOINED, SPLIT, SPLIT_SHORT, DOUBTED = 0.6, 0.8, 1.2, 0.6
+"""A space too many, a space too few, one of whose words is too short to be known; a known word taken for another."""
+KEPT_UNKNOWN, LEFT_OUT_FILLER, LEFT_OUT_UNKNOWN, LEFT_OUT = 1.0, 0.8, 2.0, 2.6
+"""A word that no name has but some synopsis may have; a word left out: an article, one that nobody knows, any other."""
+DEAREST = 3.5
+"""What costs more would surprise whoever typed it more than finding nothing."""
+CALLED_SO, IN_PEOPLE, ELSEWHERE = -0.6, 0.4, 1.2
+"""Added where the words are: they are a whole name; people and names share them; some are elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -83,61 +98,197 @@ def known(words: Sequence[str]) -> Vocabulary:
 def mended(words: list[str], vocabulary: Vocabulary, languages: Sequence[str]) -> list[list[str]]:
     """Answer other queries that may have been meant and that some title has, likeliest first.
 
-    Neighbours joined; mistyped words mended, each by what is nearest; what nobody knows left out.
+    Mistyped words are read as what is near, and the better the more frequent that is; with a space more or less; or not at
+    all. What the words are together decides: they count more where they are a name than where they are scattered. Words
+    that nobody knows are doubted first, then rare ones with them, since a slip may be somebody's name by chance; then all.
     """
     documents = vocabulary.documents
-    joined = _joined(words, documents)
-    # A slip may be a rare word by chance, such as somebody's name.
-    doubted = {word for word in joined if word not in documents or (len(joined) > 1 and documents[word] <= RARE)}
-    near = _near(doubted, languages)
-    options = [_options(word, documents, near[word]) if word in doubted else [(0.0, word)] for word in joined]
-    likeliest = sorted(product(*options), key=lambda choice: sum(mistakes for mistakes, _ in choice))
-    kept = [ranked[0][1] for word, ranked in zip(joined, options, strict=True) if word in documents or ranked[0][0]]
-    tried = [joined, *([word for _, word in choice] for choice in likeliest[:COMBINATIONS]), kept]
-    tried = [other for place, other in enumerate(tried) if other and other != words and other not in tried[:place]]
-    return _somewhere(tried, words[-1], languages)
+    unknown = {word for word in words if word not in documents}
+    rare = {word for word in words if documents.get(word, 0) <= RARE} if len(words) > 1 else unknown
+    every = {word for word in words if not spellings.is_filler(word)} if len(words) > 1 else unknown
+    found: list[list[str]] = []
+    asked: set[str] | None = None
+    for doubted in (unknown | rare, unknown | every):
+        if not found and doubted != asked:
+            asked = doubted
+            found = _somewhere(_readings(words, doubted, documents, languages), words, languages)
+    return found
 
 
-def _options(word: str, documents: Mapping[str, int], near: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Answer what may be meant by a doubted word, with the mistakes that would be made."""
-    others = [(mistakes, other) for mistakes, other in near if other != word][:OPTIONS]
-    if word in documents:
-        return [(0.0, word), *((mistakes + 1, other) for mistakes, other in others if mistakes <= 1)]
-    return others or [(0.0, word)]
+@dataclass(frozen=True)
+class _Reading:
+    """Another way to read a query or its beginning, and what that costs."""
+
+    cost: float
+    words: tuple[str, ...]
 
 
-def _somewhere(queries: list[list[str]], unfinished: str, languages: Sequence[str]) -> list[list[str]]:
-    """Answer the first queries, up to MEANT, that any title matches, whoever may see it; one round for all.
+def _readings(
+    words: list[str], doubted: Collection[str], documents: Mapping[str, int], languages: Sequence[str]
+) -> list[_Reading]:
+    """Answer the cheapest ways to read a query otherwise than it was typed."""
+    near = _in_context(words, _near(doubted, languages), documents)
+    split = _split(doubted, words[-1])
+    # The best beginnings up to each word, from the first one to the last.
+    best: list[list[_Reading]] = [[_Reading(0.0, ())], *([] for _ in words)]
+    for place, word in enumerate(words):
+        options = [*_options(word, documents, near.get(word, ())), *split.get(word, ())]
+        best[place + 1] += [
+            _Reading(begun.cost + option.cost, begun.words + option.words)
+            for begun in best[place]
+            for option in options
+        ]
+        if place and (joined := words[place - 1] + word) in documents:
+            best[place + 1] += [_Reading(begun.cost + JOINED, (*begun.words, joined)) for begun in best[place - 1]]
+        best[place + 1] = _cheapest(best[place + 1])
+    others = [reading for reading in best[-1] if reading.words != tuple(words) and _is_telling(reading)]
+    return [reading for reading in others[:READINGS] if reading.cost <= DEAREST]
+
+
+def _is_telling(reading: _Reading) -> bool:
+    """Say whether something is left to look for: a letter or two were in every second title."""
+    return any(lexemes.is_mendable(word) or spellings.is_unspaced(word) for word in reading.words)
+
+
+def _cheapest(readings: Sequence[_Reading]) -> list[_Reading]:
+    found: dict[tuple[str, ...], _Reading] = {}
+    for reading in sorted(readings, key=lambda reading: (reading.cost, reading.words)):
+        found.setdefault(reading.words, reading)
+    # More than are asked for: the query as it was typed is among them.
+    return list(found.values())[: READINGS + 1]
+
+
+def _in_context(
+    words: Sequence[str], near: Mapping[str, list[tuple[float, str]]], documents: Mapping[str, int]
+) -> Mapping[str, list[tuple[float, str]]]:
+    """Keep, of more words than may be meant by one, those that some title has together with the other words.
+
+    Few letters are near to many words, and the one that is meant is seldom the most frequent.
+    """
+    many = {word: {other for _, other in found[:NEIGHBOURS]} for word, found in near.items() if len(found) > OPTIONS}
+    if not many or len(words) == 1:
+        return near
+    groups = []
+    for word in words:
+        meant = [other for _, other in near.get(word, ())[:NEIGHBOURS]]
+        if (meant or word in documents) and not spellings.is_filler(word):
+            groups.append(" | ".join(f"'{other}'" for other in [word, *meant]))
+    with prepared.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT word FROM (
+                SELECT words FROM catalog_searchdocument AS document WHERE document.words @@ %s::tsquery LIMIT %s
+            ) AS sample CROSS JOIN LATERAL unnest(tsvector_to_array(ts_filter(sample.words, '{a,b,c}'))) AS word
+            WHERE word = ANY(%s::text[])
+            """,
+            [" & ".join(f"({group})" for group in groups), SAMPLE, sorted(set().union(*many.values()))],
+        )
+        together = {word for (word,) in cursor.fetchall()}
+    return {
+        word: [one for one in found if one[1] in together] or found if word in many else found
+        for word, found in near.items()
+    }
+
+
+def _options(word: str, documents: Mapping[str, int], near: Sequence[tuple[float, str]]) -> list[_Reading]:
+    """Answer what one word may be: itself, a near one, nothing."""
+    # What is too short to be in the vocabulary is taken for right.
+    is_known = word in documents or not lexemes.is_mendable(word)
+    others = [(mistakes, other) for mistakes, other in near if other != word]
+    left_out = LEFT_OUT_FILLER if spellings.is_filler(word) else LEFT_OUT if is_known else LEFT_OUT_UNKNOWN
+    return [
+        _Reading(0.0 if is_known else KEPT_UNKNOWN, (word,)),
+        _Reading(left_out, ()),
+        *(_Reading(mistakes + DOUBTED * is_known, (other,)) for mistakes, other in others[:OPTIONS]),
+    ]
+
+
+def _split(words: Collection[str], unfinished: str) -> dict[str, list[_Reading]]:
+    """Answer the pairs of known words that each may be without its space; the last word's second may be unfinished."""
+    found: dict[str, list[_Reading]] = {
+        word: [
+            *(_Reading(SPLIT, pair) for pair in lexemes.splits(word)),
+            *(_Reading(SPLIT + 1, (before, after[1:])) for before, after in lexemes.splits(word) if len(after) > 1),
+        ]
+        for word in words
+        if spellings.is_unspaced(word)
+    }
+    left = [word for word in words if word not in found and 4 <= len(word) <= lexemes.MAX_WORD]
+    if not left:
+        return found
+    halves = sorted({half for word in left for pair in lexemes.splits(word) for half in pair if len(half) > 2})
+    begun = [after for _, after in lexemes.splits(unfinished) if len(after) > 2] if unfinished in left else []
+    with prepared.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT word, documents FROM catalog_searchword WHERE word = ANY(%(halves)s::text[])
+            UNION ALL
+            SELECT asked.first || '*', known.documents
+            FROM unnest(%(first)s::text[], %(past)s::text[]) AS asked (first, past) CROSS JOIN LATERAL (
+                SELECT documents FROM catalog_searchword
+                WHERE word ~>=~ asked.first AND word ~<~ asked.past LIMIT 1
+            ) AS known
+            """,
+            {"halves": halves, "first": begun, "past": [half + lexemes.LAST for half in begun]},
+        )
+        known: dict[str, int] = dict(cursor.fetchall())
+    for word in left:
+        readings = []
+        for before, after in lexemes.splits(word):
+            counts = [known.get(before), known.get(after) or (known.get(f"{after}*") if word == unfinished else None)]
+            if all(counts):
+                rarer = min(count for count in counts if count)
+                readings.append(_Reading(SPLIT - min(0.1 * math.log10(rarer), 0.4), (before, after)))
+            elif any(counts) and min(len(before), len(after)) <= 2:
+                readings.append(_Reading(SPLIT_SHORT, (before, after)))
+        found[word] = sorted(readings, key=lambda reading: reading.cost)[:OPTIONS]
+    return found
+
+
+def _somewhere(readings: Sequence[_Reading], words: Sequence[str], languages: Sequence[str]) -> list[list[str]]:
+    """Answer the readings, up to MEANT, that any title has, whoever may see it, by cost and where it has them.
 
     A last word that was mended is a whole one: to look for all that begins so would take longest.
     """
-    if not queries:
+    if not readings:
         return []
-    asked = [lexemes.tsquery(words, languages, finished=words[-1] != unfinished) for words in queries]
+    finished = [reading.words[-1] != words[-1] and not words[-1].endswith(reading.words[-1]) for reading in readings]
+    asked = list(zip(readings, finished, strict=True))
     with prepared.cursor() as cursor:
         # Without an order, so that it stops at the limit; the rows of a function come as they are.
         cursor.execute(
-            "SELECT place FROM unnest(%s::text[]) WITH ORDINALITY AS tried (words, place)"
-            " WHERE EXISTS (SELECT FROM catalog_searchdocument AS document WHERE document.words @@ tried.words::tsquery)"
-            " LIMIT %s",
-            [asked, MEANT],
+            """
+            SELECT place, met.is_name OR EXISTS (
+                       SELECT FROM catalog_searchdocument AS document WHERE document.name = tried.name),
+                   met.in_names, met.in_people
+            FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY
+                 AS tried (words, name, in_names, in_people, place)
+            CROSS JOIN LATERAL (
+                SELECT bool_or(strpos(sample.names, '/ ' || tried.name || ' /') > 0) AS is_name,
+                       bool_or(sample.words @@ tried.in_names::tsquery) AS in_names,
+                       bool_or(sample.words @@ tried.in_people::tsquery) AS in_people
+                FROM (SELECT names, words FROM catalog_searchdocument AS document
+                      WHERE document.words @@ tried.words::tsquery LIMIT %s) AS sample
+            ) AS met
+            WHERE met.in_names IS NOT NULL
+            """,
+            [
+                [lexemes.tsquery(reading.words, languages, finished=is_whole) for reading, is_whole in asked],
+                [" ".join(reading.words) for reading in readings],
+                [lexemes.within("AB", reading.words, finished=is_whole) for reading, is_whole in asked],
+                [lexemes.within("ABC", reading.words, finished=is_whole) for reading, is_whole in asked],
+                SAMPLE,
+            ],
         )
-        return [queries[place - 1] for (place,) in sorted(cursor.fetchall())]
+        found = []
+        for place, is_name, in_names, in_people in cursor.fetchall():
+            where = CALLED_SO if is_name else 0.0 if in_names else IN_PEOPLE if in_people else ELSEWHERE
+            found.append((readings[place - 1].cost + where, place))
+    return [list(readings[place - 1].words) for _, place in sorted(found)[:MEANT]]
 
 
 def _pairs(words: Sequence[str]) -> list[str]:
     return [one + other for one, other in pairwise(words)]
-
-
-def _joined(words: list[str], documents: Mapping[str, int]) -> list[str]:
-    """Join neighbours that are one word in the vocabulary: "spider man" for Spiderman."""
-    joined: list[str] = []
-    for word in words:
-        if joined and joined[-1] + word in documents:
-            joined[-1] += word
-        else:
-            joined.append(word)
-    return joined
 
 
 def _near(words: Collection[str], languages: Sequence[str]) -> dict[str, list[tuple[float, str]]]:
@@ -193,7 +344,7 @@ def _alike(words: Sequence[str], shared: float) -> dict[str, dict[str, tuple[int
             """,
             {
                 "shared": str(shared),
-                "words": list(words),
+                "words": [word for word in words if not lexemes.is_looked_up(word)],
                 "candidates": CANDIDATES,
                 "foreign": foreign,
                 "first": [word[:2] for word in foreign],

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db.models.expressions import RawSQL
 
-from catalog import lexemes, rules
+from catalog import lexemes, rules, spellings
 from catalog.models import Title, TitleText
 from catalog.selectors import mending
 from core import prepared
@@ -57,7 +57,7 @@ def search(query: str, viewer: rules.Viewer, now: datetime, *, limit: int = 30) 
     if not words:
         return Found([], None)
     visible = _Visible(viewer, now)
-    if title_ids := _completed(words, visible, limit):
+    if title_ids := _completed(words, viewer, visible, limit):
         return Found(title_ids, None)
     vocabulary = mending.known(words)
     if title_ids := _find(words, vocabulary, viewer, visible, limit):
@@ -91,11 +91,14 @@ def suggest(query: str, viewer: rules.Viewer, now: datetime, *, limit: int = 8) 
 # ---------------------------------------------------------------- ways of finding
 
 
-def _completed(words: list[str], visible: _Visible, limit: int) -> list[UUID]:
+def _completed(words: list[str], viewer: rules.Viewer, visible: _Visible, limit: int) -> list[UUID]:
     """Answer a full page of the titles that a beginning of a few letters has a list of; else none."""
     if len(words) > 1 or len(words[0]) > lexemes.SHORT:
         return []
-    found = visible.ids(_COMPLETED, {"prefix": words[0], "limit": limit})
+    found = visible.ids(
+        _COMPLETED,
+        {"prefix": words[0], "limit": limit, **_ranked_by(words, viewer), **_called(words[0], viewer)},
+    )
     return found if len(found) == limit else []
 
 
@@ -105,15 +108,17 @@ def _find(
     parameters: dict[str, Any] = {
         "words": (meant := lexemes.tsquery(words, viewer.languages)),
         "asked": meant,
-        "name": " ".join(words),
+        **_ranked_by(words, viewer),
         "ranked": RANKED,
         "limit": limit,
     }
     cost = vocabulary.begun + RANKING * vocabulary.expected(words)
     without_last = RANKING * vocabulary.expected(words[:-1], finished=True) if len(words) > 1 else cost
     if min(cost, without_last) > DEAR:
+        name = " ".join(words)
         # Bounds and no LIKE: a plan for every name cannot use the index for a pattern that it does not know.
-        leading = visible.ids(_LEADING, parameters | {"past": f"{parameters['name']}{lexemes.LAST}", "named": NAMED})
+        named = {"name": name, "past": f"{name}{lexemes.LAST}", **_called(name, viewer)}
+        leading = visible.ids(_LEADING, parameters | named)
         if len(leading) == limit:
             return leading
     if without_last < cost:
@@ -121,46 +126,116 @@ def _find(
     return visible.ids(_RANKED, parameters)
 
 
-# Exact names first, then names that begin with these words, then those that have them, then those in which the last word
-# is only begun, then by where the words are; the more popular among equals.
-# An episode comes after what stands alone.
-_SCORE = """
-    (CASE WHEN document.name = %(name)s::text THEN 4 WHEN document.name LIKE %(name)s::text || ' %%' THEN 2
-          WHEN ' ' || document.name || ' ' LIKE '%% ' || %(name)s::text || ' %%' THEN 1.5
-          WHEN document.name LIKE %(name)s::text || '%%' THEN 1 ELSE 0 END
-     + 2 * ts_rank('{0.05, 0.3, 0.6, 1.0}', document.words, %(words)s::tsquery, 1))
-    * CASE WHEN document.is_part THEN 0.4 ELSE 1 END + document.standing / 10
+def _called(name: str, viewer: rules.Viewer) -> dict[str, Any]:
+    """Answer by what titles are found that are called so: their first name, or another one, with an article or without."""
+    articled = spellings.articled(name, viewer.languages)
+    return {
+        "articled": articled,
+        "whole_names": " | ".join(f"'{lexemes.whole_name(one)}'" for one in articled),
+        "named": NAMED,
+    }
+
+
+def _own(viewer: rules.Viewer) -> str:
+    """Answer what stands before a name in the viewer's first language."""
+    return f"/{spellings.language_of(viewer.languages[0]) if viewer.languages else 'en'}/"
+
+
+def _ranked_by(words: list[str], viewer: rules.Viewer) -> dict[str, str]:
+    """Answer what the rank looks for in the names, and in which fields it looks for the words."""
+    own, name = _own(viewer), " ".join(words)
+    telling = [word for word in words if not spellings.is_filler(word)] or words
+    return {
+        "exact": f"/ {name} /",
+        "begins": f"/ {name} ",
+        "within": f" {name} ",
+        "typed": f"/ {name}",
+        "begun": f" {words[-1]}",
+        "own": own,
+        "own_exact": f"{own} {name} /",
+        "own_begins": f"{own} {name} ",
+        "own_typed": f"{own} {name}",
+        "in_names": lexemes.within("AB", words, finished=True),
+        "in_names_begun": lexemes.within("AB", words),
+        "in_people": lexemes.within("ABC", words),
+        "some_in_names": lexemes.within("AB", telling, some=True),
+    }
+
+
+# How a title matches, best first; every name of it takes part, in each spelling. The more popular among equals.
+# 8: a name is what was typed. 7: a name begins with it. 6: a name has it within. 5: names have all its words. 4: a name
+# begins with it, the last word unfinished. 3: names have its words, the last one unfinished. 2: names and people together
+# have them. 1: one of them is in a name. 0: all of them are elsewhere.
+# Documents that were written before they had all names are ranked by the first one.
+_TIERED = """
+    (SELECT found.*, CASE
+        WHEN strpos(names, %(exact)s::text) > 0 THEN 8
+        WHEN strpos(names, %(begins)s::text) > 0 THEN 7
+        WHEN strpos(names, %(within)s::text) > 0 THEN 6
+        WHEN words @@ %(in_names)s::tsquery THEN 5
+        WHEN strpos(names, %(typed)s::text) > 0 THEN 4
+        WHEN words @@ %(in_names_begun)s::tsquery THEN 3
+        WHEN words @@ %(in_people)s::tsquery THEN 2
+        WHEN words @@ %(some_in_names)s::tsquery THEN 1
+        ELSE 0 END AS tier
+     FROM ({found}) AS found OFFSET 0)
 """
-_COMPLETED = """
+_READ = "title_id, coalesce(nullif(names, ''), '// ' || name || ' /') AS names, words, is_part, standing"
+# An episode comes after what stands alone and has the words as whole as it has; then a name in the viewer's language
+# before one in another.
+_GRADED = """
+    SELECT title_id, standing,
+           CASE WHEN is_part THEN 32 * CASE WHEN tier >= 5 THEN 4 WHEN tier >= 3 THEN 2 ELSE -1 END + 2 * tier
+                ELSE 32 * tier END
+           + (strpos(CASE WHEN tier IN (4, 7, 8) THEN names ELSE split_part(split_part(names, %(own)s::text, 2), '/', 1) END,
+                     CASE tier WHEN 8 THEN %(own_exact)s::text WHEN 7 THEN %(own_begins)s::text
+                               WHEN 4 THEN %(own_typed)s::text WHEN 6 THEN %(within)s::text
+                               ELSE %(begun)s::text END) > 0)::int AS grade
+    FROM {tiered} AS tiered ORDER BY grade DESC, standing DESC, title_id LIMIT %(ranked)s
+"""
+_BEST = """
+    SELECT candidate.title_id FROM ({graded}) AS candidate CROSS JOIN LATERAL ({{visible}}) AS seen
+    ORDER BY candidate.grade DESC, candidate.standing DESC, candidate.title_id LIMIT %(limit)s
+"""
+_CALLED = """
+    (SELECT title_id FROM catalog_searchdocument WHERE name = ANY(%(articled)s::text[]) LIMIT %(named)s)
+    UNION (SELECT title_id FROM catalog_searchdocument WHERE words @@ %(whole_names)s::tsquery)
+"""
+# What is called by the letters, be it in the list or not; then names that begin with them as a word, or at all.
+_COMPLETED = f"""
     SELECT candidate.title_id FROM (
-        SELECT title_id, begins, standing FROM catalog_searchcompletion WHERE prefix = %(prefix)s::text
-        ORDER BY begins DESC, standing DESC
-    ) AS candidate CROSS JOIN LATERAL ({visible}) AS seen
-    ORDER BY candidate.begins DESC, candidate.standing DESC LIMIT %(limit)s
-"""
+        SELECT title_id, standing,
+               CASE WHEN strpos(names, %(exact)s::text) > 0 THEN 6 WHEN strpos(names, %(begins)s::text) > 0 THEN 4
+                    WHEN strpos(names, %(typed)s::text) > 0 THEN 2 ELSE 0 END
+               + (strpos(names, %(own_typed)s::text) > 0)::int AS grade
+        FROM (
+            SELECT {_READ} FROM catalog_searchdocument WHERE NOT is_part AND title_id IN (
+                (SELECT title_id FROM catalog_searchcompletion WHERE prefix = %(prefix)s::text) UNION {_CALLED})
+        ) AS found
+        ORDER BY grade DESC, standing DESC, title_id
+    ) AS candidate CROSS JOIN LATERAL ({{visible}}) AS seen
+    ORDER BY candidate.grade DESC, candidate.standing DESC, candidate.title_id LIMIT %(limit)s
+"""  # noqa: S608 - our own text
 # The index collects all that have a beginning, however few of them have the other words: where that is dearer than to
 # read what has the other words, it is asked for these alone. IS TRUE keeps the second condition from it.
 _MATCHES = "words @@ %(asked)s::tsquery AND (words @@ %(words)s::tsquery) IS TRUE"
-_RANKED = f"""
-    SELECT candidate.title_id FROM (
-        SELECT document.title_id, {_SCORE} AS score FROM catalog_searchdocument AS document WHERE {_MATCHES}
-        ORDER BY score DESC, document.title_id LIMIT %(ranked)s
-    ) AS candidate CROSS JOIN LATERAL ({{visible}}) AS seen
-    ORDER BY candidate.score DESC, candidate.title_id LIMIT %(limit)s
-"""  # noqa: S608 - our own text
-_LEADING = f"""
-    SELECT candidate.title_id FROM (
-        SELECT document.title_id, {_SCORE} AS score FROM (
-            (SELECT title_id, name, words, is_part, standing FROM catalog_searchdocument
-             WHERE name ~>=~ %(name)s::text AND name ~<~ %(past)s::text AND (words @@ %(words)s::tsquery) IS TRUE
-             LIMIT %(named)s)
-            UNION
-            SELECT title_id, name, words, is_part, standing FROM catalog_searchdocument WHERE leads AND {_MATCHES}
-        ) AS document
-        ORDER BY score DESC, document.title_id LIMIT %(ranked)s
-    ) AS candidate CROSS JOIN LATERAL ({{visible}}) AS seen
-    ORDER BY candidate.score DESC, candidate.title_id LIMIT %(limit)s
-"""  # noqa: S608 - our own text
+
+
+def _best(found: str) -> str:
+    """Answer the query for the best of what is found, up to the place of the condition of who may see it."""
+    return _BEST.format(graded=_GRADED.format(tiered=_TIERED.format(found=found)))
+
+
+_RANKED = _best(f"SELECT {_READ} FROM catalog_searchdocument WHERE {_MATCHES}")  # noqa: S608 - our own text
+# Beside the leaders, what is called so or begins so.
+_LEADING = _best(f"""
+    SELECT {_READ} FROM catalog_searchdocument WHERE NOT leads AND (words @@ %(words)s::tsquery) IS TRUE AND title_id IN (
+        (SELECT title_id FROM catalog_searchdocument
+         WHERE name ~>=~ %(name)s::text AND name ~<~ %(past)s::text LIMIT %(named)s)
+        UNION {_CALLED})
+    UNION ALL
+    SELECT {_READ} FROM catalog_searchdocument WHERE leads AND {_MATCHES}
+""")  # noqa: S608 - our own text
 
 
 class _Visible:

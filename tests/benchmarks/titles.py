@@ -130,8 +130,8 @@ def fill_up(described: Sequence[tuple[str, list[str]]] | Iterator[tuple[str, lis
                  for place, (key, *_) in enumerate(batch)),
             )  # fmt: skip
             copy_into(
-                cursor, SearchDocument, ("title_id", "name", "words", "is_part", "popularity", "base", "standing"),
-                ((key, document.name, document.vector(), False, 0, base, base)
+                cursor, SearchDocument, ("title_id", "name", "names", "words", "is_part", "popularity", "base", "standing"),
+                ((key, document.name, document.names(), document.vector(), False, 0, base, base)
                  for key, day, _, document in batch for base in (lexemes.standing(weight=0, released=day),)),
             )  # fmt: skip
         batch.clear()

@@ -22,10 +22,11 @@ from catalog.models import (
     SearchWord,
     SourceRecord,
     Title,
+    TitleText,
 )
-from catalog.rules import Viewer
+from catalog.rules import Blocks, Viewer
 from catalog.selectors import search as selectors
-from catalog.services import editing
+from catalog.services import blocks, editing
 from catalog.services import search as services
 from catalog.services.search import completions, leaders, misses, renames
 from tests.factories.accounts import AccountFactory, ProfileFactory, sign_in
@@ -198,6 +199,53 @@ class TestOrder:
         ingest(feed(*lines), ProviderFactory.create())
         assert find("pier") == ["Pier", "Pier Twelve", "Return of the Pier", "Pierhead", "Sea"]
 
+    def test_asks_every_name_of_a_title(self) -> None:
+        """The first name of each is another one: exact, begun, with the words within, begun within, not at all."""
+        lines = [
+            movie(1, titles={"de": "Aalmond", "en": "Moon"}),
+            movie(2, titles={"de": "Ebbe", "fr": "Moon River Blues"}),
+            movie(3, titles={"de": "Kupfermond", "en": "Copper Moon"}),
+            movie(4, titles={"de": "Abendrot"}, alternate_titles=[{"title": "High Moonrise"}]),
+            movie(5, titles={"de": "Zenit"}, people=[{"name": "Ada Moon", "job": "actor"}]),
+            movie(6, titles={"de": "Zeit"}, synopses={"de": {"short": "The moon is full."}}),
+        ]
+        ingest(feed(*lines), ProviderFactory.create())
+        assert find("moon") == ["Aalmond", "Ebbe", "Kupfermond", "Abendrot", "Zenit", "Zeit"]
+
+    def test_puts_what_stands_alone_before_episodes_that_match_as_well(self) -> None:
+        series = TitleFactory.create(kind="series", name="Moonrise")
+        season = SeasonFactory.create(parent=series)
+        exact, begun = (
+            EpisodeFactory.create(parent=season, number=number, name=name)
+            for number, name in enumerate(("Moon", "Moonset"), 1)
+        )
+        film = TitleFactory.create(name="Kupfermond")
+        TitleText.objects.filter(title=film).update(language="de")
+        TitleText.objects.create(title=film, language="en", name="Copper Moon")
+        services.rebuild([series.pk, exact.pk, begun.pk, film.pk])
+        services.set_popularity(scores={exact.pk: 1000, begun.pk: 1000})
+        assert selectors.search("moon", GERMANY, NOW).title_ids == [film.pk, exact.pk, series.pk, begun.pk]
+
+    def test_prefers_names_in_the_viewers_language_among_equals(self) -> None:
+        ingest(
+            feed(movie(1, titles={"de": "Mole"}), movie(2, titles={"en": "Mole"}), movie(3, titles={"fr": "Mole"})),
+            ProviderFactory.create(),
+        )
+        services.set_popularity(scores={title.pk: 5 for title in Title.objects.filter(texts__language="fr")})
+        by_language = {text.language: text.title_id for text in TitleText.objects.all()}
+        for language, others in (("de", ["fr", "en"]), ("en", ["fr", "de"]), ("fr", ["de", "en"])):
+            found = selectors.search("mole", Viewer("DE", (f"{language}-XX",)), NOW).title_ids
+            assert found[:2] == [by_language[language], by_language[others[0]]]
+
+    def test_does_not_put_a_title_of_many_words_behind_one_of_few(self) -> None:
+        cast = [{"name": f"Person {spelt}", "job": "actor"} for spelt in "abcdefghijklmnopqrst"]
+        lines = [
+            movie(1, titles={"en": "Harbour Tide"}, release_date="1990"),
+            movie(2, titles={"en": "Silent Tide", "de": "Stille Flut"}, release_date="2020", people=cast),
+        ]
+        ingest(feed(*lines), ProviderFactory.create())
+        assert find("tide") == ["Stille Flut", "Harbour Tide"]
+
     def test_prefers_the_popular_among_equals(self) -> None:
         ingest(feed(*(movie(number, titles={"en": "Pier"}) for number in range(3))), ProviderFactory.create())
         popular = Title.objects.get(source_records__external_id="m1")
@@ -287,6 +335,19 @@ class TestWhatManyTitlesShare:
         assert found[-1] == high  # its name does not begin so
         assert len(selectors.search("ti", GERMANY, NOW, limit=3).title_ids) == 3
 
+    def test_is_completed_by_what_is_called_so_first_be_it_in_the_list_or_not(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(completions, "COMMON", 3)
+        monkeypatch.setattr(completions, "KEPT", 3)
+        lines = [movie(30, titles={"en": "The Tid", "de": "Zeit"}), movie(31, titles={"de": "Ebbe", "en": "Tid"})]
+        ingest(feed(*lines), ProviderFactory.create())
+        called = {record.title_id for record in SourceRecord.objects.filter(external_id__in=["m30", "m31"])}
+        SearchDocument.objects.filter(title__in=called).update(standing=-1)
+        services.rebuild_completions()
+        assert not SearchCompletion.objects.filter(prefix="tid", title__in=called).exists()
+        assert set(selectors.search("tid", GERMANY, NOW, limit=4).title_ids[:2]) == called
+
     def test_is_completed_with_what_was_written_since(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(completions, "COMMON", 3)
         services.rebuild_completions()
@@ -307,13 +368,48 @@ class TestSuggest:
             movie(3, titles={"en": "Tide"}, availability=[{"license_type": "SVOD", "territories": ["US"]}]),
         ]
         ingest(feed(*lines), ProviderFactory.create())
-        assert [item.name for item in selectors.suggest("tid", Viewer("DE", ("de",)), NOW)] == ["Tide", "Gezeiten"]
+        assert [item.name for item in selectors.suggest("tid", Viewer("DE", ("de",)), NOW)] == ["Gezeiten", "Tide"]
         assert [item.name for item in selectors.suggest("tdie", GERMANY, NOW)] == ["Tide", "Tideline"]
         assert selectors.suggest("", GERMANY, NOW) == []
+
+    def test_leaves_out_of_the_kept_lists_what_the_viewer_may_not_see(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(completions, "COMMON", 1)
+        rated = {"ratings": [{"country": "DE", "system": "FSK", "value": "12"}]}
+        lines = [
+            movie(
+                1, titles={"en": "Pier abroad"}, availability=[{"license_type": "SVOD", "territories": ["US"]}], **rated
+            ),
+            movie(
+                2, titles={"en": "Pier later"}, availability=[{"license_type": "SVOD", "start": "2999-01-01"}], **rated
+            ),
+            movie(3, titles={"en": "Pier for adults"}, ratings=[{"country": "DE", "system": "FSK", "value": "18"}]),
+            movie(4, titles={"en": "Pier of gangsters"}, **rated),
+            movie(5, titles={"en": "Pier in the rain"}, **rated),
+            movie(6, titles={"de": "Pierangel", "en": "Pierrot"}, **rated),
+        ]
+        ingest(feed(*lines), ProviderFactory.create())
+        services.rebuild_completions()
+        services.set_popularity(scores={title.pk: 9 for title in Title.objects.filter(texts__name="Pierrot")})
+        services.rebuild_completions()
+        profile = ProfileFactory.create()
+        blocked = Title.objects.get(texts__name="Pier of gangsters")
+        blocks.add(account_id=profile.account_id, profile_id=profile.pk, kind="title", of=blocked.pk, now=NOW)
+        viewer = Viewer("DE", ("de",), Audience(12, allows_unrated=False), Blocks(profile.pk, "x"))
+        # A page that is full, so that nothing but the lists was asked.
+        monkeypatch.setattr(selectors, "_find", None)
+        assert [item.name for item in selectors.suggest("pie", viewer, NOW, limit=1)] == ["Pierangel"]
+        assert selectors.search("p", viewer, NOW, limit=2).title_ids == [
+            title.pk for title in (Title.objects.get(texts__name=name) for name in ("Pierrot", "Pier in the rain"))
+        ]
 
 
 class TestMisses:
     TODAY = NOW.date()
+
+    @pytest.fixture(autouse=True)
+    def room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a process knows of the room is of the tests before, whose rows are gone."""
+        monkeypatch.setattr(misses, "_room", misses._Room())
 
     def answer(self, query: str, viewer: Viewer = GERMANY) -> None:
         services.answer(query=query, viewer=viewer, now=NOW, limit=10)
@@ -335,6 +431,7 @@ class TestMisses:
 
     def test_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(misses, "MOST", 4)
+        monkeypatch.setattr(misses, "COUNTED_EACH", 2)
         for query in ("solaris", "stalker", "mirror", "ivan", "nostalgia", "solaris"):
             self.answer(query)
         assert dict(SearchMiss.objects.values_list("query", "times")) == {
@@ -344,6 +441,18 @@ class TestMisses:
         assert services.purge_misses(today=self.TODAY) == 2
         assert SearchMiss.objects.order_by("-times").values_list("query", flat=True)[0] == "solaris"
 
+    def test_are_counted_in_one_statement_and_a_new_one_without_counting_the_others(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        def note(query: str) -> None:
+            misses.note_miss(query=query, viewer=GERMANY, today=self.TODAY)
+
+        note("solaris")
+        with django_assert_num_queries(1):
+            note("solaris")
+        with django_assert_num_queries(2):
+            note("stalker")
+
     def test_are_shown_to_the_content_team(self, client: Client) -> None:
         self.answer("solaris")
         client.cookies["sessionid"] = sign_in(AccountFactory.create(is_staff=True, is_superuser=True))
@@ -352,6 +461,16 @@ class TestMisses:
         chosen = {"action": "forget", "_selected_action": [SearchMiss.objects.get().pk]}
         assert client.post(address, chosen).status_code == 302
         assert not SearchMiss.objects.exists()
+
+    def test_that_are_found_by_now_are_removed_by_the_content_team(self, client: Client) -> None:
+        for query in ("solaris", "stalker"):
+            self.answer(query)
+        ingest(feed(movie(1, titles={"en": "Solaris"})), ProviderFactory.create())
+        client.cookies["sessionid"] = sign_in(AccountFactory.create(is_staff=True, is_superuser=True))
+        chosen = {"action": "search_again", "_selected_action": list(SearchMiss.objects.values_list("pk", flat=True))}
+        answer = client.post(reverse("admin:catalog_searchmiss_changelist"), chosen, follow=True)
+        assert "Found by now and removed: 1. Still missed: 1." in answer.content.decode()
+        assert list(SearchMiss.objects.values_list("query", flat=True)) == ["stalker"]
 
 
 class TestWhatTheViewerMayNotSee:
@@ -528,3 +647,26 @@ class TestRename:
         while services.follow_renames():
             pass
         assert [find("winona"), sorted(find("murnau"))] == [[], ["Film 0", "Film 1"]]
+
+    def test_of_how_names_are_taken_apart_is_followed_by_all_titles_after_what_somebody_waits_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As after an upgrade: until then a title is ranked by its first name."""
+        monkeypatch.setattr(renames, "BATCH", 2)
+        lines = [
+            movie(1, titles={"de": "Aalmond", "en": "Moon"}),
+            movie(2, titles={"en": "Moon"}),
+            movie(3, titles={"en": "Blue Moon"}, genres=["Old"]),
+        ]
+        ingest(feed(*lines), ProviderFactory.create())
+        services.set_popularity(scores={title.pk: 9 for title in Title.objects.filter(texts__name="Blue Moon")})
+        SearchDocument.objects.update(names="")
+        SearchRename.objects.create(kind=SearchRename.Kind.ALL, key="names")
+        assert find("moon") == ["Moon", "Blue Moon", "Aalmond"]
+        services.note_rename(named=Genre.objects.get(name="Old"))
+        services.follow_renames()
+        assert SearchRename.objects.get().kind == "all"
+        while services.follow_renames():
+            pass
+        assert find("moon") == ["Aalmond", "Moon", "Blue Moon"]
+        assert not SearchRename.objects.exists()

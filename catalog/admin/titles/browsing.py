@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from catalog import rules
+from catalog import lexemes
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of, text_of
 from catalog.admin.titles.artwork import preview_of
@@ -39,12 +39,16 @@ class ProviderFilter(admin.SimpleListFilter):
         return [(code, name) for code, name in Provider.objects.order_by("name").values_list("code", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Title]) -> QuerySet[Title]:
-        """Keep the provider asked for."""
+        """Keep the provider asked for: read from its records, newest title first; of what was merged it has two."""
         if not self.value():
             return queryset
-        # Without a join: of what was merged a provider has two records.
-        records = SourceRecord.objects.filter(title=OuterRef("pk"), provider__code=self.value())
-        return queryset.filter(Exists(records))
+        provider = Provider.objects.filter(code=self.value()).first()
+        if provider is None:
+            return queryset.none()
+        earlier = SourceRecord.objects.filter(
+            provider=provider, title=OuterRef("pk"), pk__lt=OuterRef("source_records__pk")
+        )
+        return queryset.filter(~Exists(earlier), source_records__provider=provider)
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -96,7 +100,7 @@ class TitleList(LargeList):
         """Search as viewers do, without what is kept from them; an id finds its title whatever else is asked for."""
         if named := identifiers.titles_named(search_term):
             return self.get_queryset(request).filter(pk__in=named), False
-        words = rules.fold(search_term).split()
+        words = lexemes.query_words(search_term)
         if not words:
             return queryset, False
         query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")

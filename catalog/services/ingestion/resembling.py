@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from catalog import rules
+from catalog import rules, spellings
 from catalog.ingestion.records import TitleRecord
 from catalog.models import MatchCandidate, SourceRecord
 
@@ -34,7 +34,7 @@ def others_deliver(provider_id: int) -> bool:
 def resembling(records: Sequence[TitleRecord], provider_id: int) -> dict[str, list[Resemblance]]:
     """Answer for each record, by its id, the titles of other providers that it resembles, most alike first."""
     names = {
-        record.external_id: rules.fold(record.texts[0].name)
+        record.external_id: spellings.fold(record.texts[0].name)[: spellings.LONGEST]
         for record in records
         if record.kind in KINDS and not record.parent and record.texts
     }

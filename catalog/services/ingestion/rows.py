@@ -91,7 +91,7 @@ def search_entry(title_id: UUID, record: TitleRecord, spelling: Spelling) -> Ent
     other_names = [(name.language, name.name) for name in record.alternate_names]
     base = lexemes.standing(weight=0, released=record.release_date.date if record.release_date else None)
     if record.parent or record.parent_identifier:
-        return Entry(title_id, lexemes.document(names=names, other_names=other_names), base, is_part=True)
+        return Entry(title_id, lexemes.document(names=names, other_names=other_names, is_part=True), base, is_part=True)
     about = [("en", spelling.genres.get(name, name)) for name in record.genres]
     about += [("en", spelling.keywords.get(name, name)) for name in record.keywords]
     about += [(text.language, text.short or text.medium) for text in record.texts]

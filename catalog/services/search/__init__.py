@@ -8,7 +8,7 @@ from catalog.services.search.answering import answer
 from catalog.services.search.completions import complete_anew, rebuild_completions
 from catalog.services.search.documents import Entry, is_searched, rebuild, rebuild_all, set_popularity, write
 from catalog.services.search.leaders import choose_leaders, lead_anew
-from catalog.services.search.misses import forget_misses, purge_misses
+from catalog.services.search.misses import forget_found, forget_misses, purge_misses
 from catalog.services.search.renames import follow_renames, note_rename
 from catalog.services.search.vocabulary import count_words, insert_words, refresh_vocabulary, words_of
 
@@ -19,6 +19,7 @@ __all__ = [
     "complete_anew",
     "count_words",
     "follow_renames",
+    "forget_found",
     "forget_misses",
     "insert_words",
     "is_searched",

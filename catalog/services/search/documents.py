@@ -27,7 +27,7 @@ from catalog.services.search.leaders import lead_anew
 from catalog.services.search.vocabulary import add_words
 
 BATCH = 1000
-_COLUMNS = ("title_id", "name", "words", "is_part", "popularity", "base", "standing")
+_COLUMNS = ("title_id", "name", "names", "words", "is_part", "popularity", "base", "standing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ def write(entries: Sequence[Entry], *, fresh: Collection[UUID] = frozenset()) ->
                 SearchDocument,
                 _COLUMNS,
                 (
-                    (entry.title_id, entry.document.name, entry.document.vector(), entry.is_part, 0, entry.base, entry.base)
+                    (entry.title_id, (document := entry.document).name, document.names(), document.vector(), entry.is_part,
+                     0, entry.base, entry.base)
                     for entry in made
                 ),
             )  # fmt: skip
@@ -69,22 +70,24 @@ def _overwrite(entries: Sequence[Entry]) -> None:
         # of words is dear to write.
         cursor.execute(
             """
-            INSERT INTO catalog_searchdocument AS document (title_id, name, words, is_part, popularity, base, standing)
-            SELECT incoming.title_id, incoming.name, incoming.words, incoming.is_part, 0,
+            INSERT INTO catalog_searchdocument AS document
+                (title_id, name, names, words, is_part, popularity, base, standing)
+            SELECT incoming.title_id, incoming.name, incoming.names, incoming.words, incoming.is_part, 0,
                    incoming.base + title.editorial_weight, incoming.base + title.editorial_weight
-            FROM unnest(%s::uuid[], %s::text[], %s::tsvector[], %s::bool[], %s::float8[])
-                 AS incoming (title_id, name, words, is_part, base)
+            FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::tsvector[], %s::bool[], %s::float8[])
+                 AS incoming (title_id, name, names, words, is_part, base)
             JOIN catalog_title AS title ON title.id = incoming.title_id
             ORDER BY incoming.title_id
             ON CONFLICT (title_id) DO UPDATE
-            SET name = EXCLUDED.name, words = EXCLUDED.words, is_part = EXCLUDED.is_part, base = EXCLUDED.base,
-                standing = EXCLUDED.base + ln(1 + document.popularity)
-            WHERE (document.name, document.words, document.is_part, document.base)
-                  IS DISTINCT FROM (EXCLUDED.name, EXCLUDED.words, EXCLUDED.is_part, EXCLUDED.base)
+            SET name = EXCLUDED.name, names = EXCLUDED.names, words = EXCLUDED.words, is_part = EXCLUDED.is_part,
+                base = EXCLUDED.base, standing = EXCLUDED.base + ln(1 + document.popularity)
+            WHERE (document.name, document.names, document.words, document.is_part, document.base)
+                  IS DISTINCT FROM (EXCLUDED.name, EXCLUDED.names, EXCLUDED.words, EXCLUDED.is_part, EXCLUDED.base)
             """,
             [
                 [entry.title_id for entry in entries],
                 [entry.document.name for entry in entries],
+                [entry.document.names() for entry in entries],
                 [entry.document.vector() for entry in entries],
                 [entry.is_part for entry in entries],
                 [entry.base for entry in entries],
@@ -168,7 +171,8 @@ def _entry(title: Title) -> Entry:
     other_names = [(name.language, name.name) for name in title.alternate_titles.all()]
     base = lexemes.standing(weight=0, released=title.release_date)
     if is_part:
-        return Entry(title.pk, lexemes.document(names=names, other_names=other_names), base, is_part=True)
+        document = lexemes.document(names=names, other_names=other_names, is_part=True)
+        return Entry(title.pk, document, base, is_part=True)
     return Entry(
         title.pk,
         lexemes.document(

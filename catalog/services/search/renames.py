@@ -1,4 +1,4 @@
-"""Documents follow when a person, a genre or a keyword is renamed."""
+"""Documents follow when a person, a genre or a keyword is renamed, and when a release takes names apart otherwise."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ def note_rename(*, named: Person | Genre | Keyword) -> None:
 def follow_renames() -> int:
     """Write a thousand documents anew, in a transaction of their own; answer how many, 0 when there is nothing left."""
     with transaction.atomic():
-        rename = SearchRename.objects.select_for_update(skip_locked=True).order_by("pk").first()
+        # In descending order of kinds "all" is the last: nobody waits an hour for a name.
+        rename = SearchRename.objects.select_for_update(skip_locked=True).order_by("-kind", "pk").first()
         if rename is None:
             return 0
-        model, column = _TITLES[rename.kind]
-        titles = Title.objects.filter(pk__in=model.objects.filter(**{column: rename.key}).values("title"))
+        titles = Title.objects.all()
+        if rename.kind != Kind.ALL:
+            model, column = _TITLES[rename.kind]
+            titles = titles.filter(pk__in=model.objects.filter(**{column: rename.key}).values("title"))
         if rename.done_to:
             titles = titles.filter(pk__gt=rename.done_to)
         # Locked, so that what an editor commits meanwhile is not overwritten by what was before.
