@@ -91,7 +91,7 @@ def spellings(text: str, language: str) -> list[str]:
 
 
 def _written_otherwise(text: str, own: str, language: str) -> list[str]:
-    """Answer a name with its signs read otherwise: "&" as a word, apostrophes as spaces, hyphens as nothing, ü as ue."""
+    """Answer a name with its signs read otherwise: "&" as a word, apostrophes as spaces, hyphens as nothing, umlauts in two."""
     if text.isascii() and text.replace(" ", "").isalnum():
         return []
     found = []
