@@ -55,8 +55,8 @@ class Place:
         code = "".join(postal_code.split()).upper()
         for prefixes, territory in TERRITORIES.get(country, {}).items():
             if code.startswith(prefixes):
-                # Some have a country's code of their own, and with it their own prices.
-                return cls(territory) if len(territory) == 2 else cls(country, territory)
+                # Some have a country's code of their own, or are another country's, and with it its prices.
+                return cls(territory[:2], territory if len(territory) > 2 else "")
         return cls(country)
 
     @property
@@ -68,7 +68,12 @@ class Place:
 TERRITORIES: Mapping[str, Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
         "AT": {("6691",): "AT-6691", ("6991", "6992", "6993"): "AT-6991"},
-        "DE": {("27498",): "DE-27498", ("78266",): "DE-78266"},
+        "DE": {
+            ("27498",): "DE-27498",
+            ("78266",): "DE-78266",
+            ("87491",): "AT-6691",
+            ("87567", "87568", "87569"): "AT-6991",
+        },
         "ES": {("35", "38"): "ES-CN", ("51", "52"): "ES-CE"},
         "FI": {("22",): "AX"},
         "FR": {
@@ -95,7 +100,10 @@ TERRITORIES: Mapping[str, Mapping[tuple[str, ...], str]] = MappingProxyType(
         },
     }
 )
-"""Postal codes of places where the country's tax does not hold (Council Directive 2006/112/EC, articles 6, 7, 104, 105)."""
+"""Postal codes of places where the country's tax does not hold (Council Directive 2006/112/EC, articles 6, 7, 104, 105).
+
+Where their rates come from is told in docs/tax-and-law.md.
+"""
 
 
 def moves_at(boundaries: Iterable[datetime], *, now: datetime) -> datetime:
