@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +10,9 @@ from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
 from billing import stripe_gateway
+from billing.gateway import DisputeState
 from billing.models import CreditNote, Dispute, Invoice, JournalLine, PaymentAttempt, Refund, Subscription, WebhookEvent
-from billing.services import refunds, tie_out, webhooks
+from billing.services import disputes, refunds, tie_out, webhooks
 from core.clock import now
 from tests.billing.customers import Customer
 from tests.factories.billing import PriceFactory
@@ -32,6 +34,12 @@ def paid(standin: Standin, card: str = "4242424242424242") -> Invoice:
 def give_back(invoice: Invoice, amount: int) -> Refund:
     asked = refunds.request(invoice_id=invoice.pk, amount=amount, reason="asked for", by=ANNA, now=now())
     return refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
+
+
+def state(invoice: Invoice, *, status: str = "needs_response") -> DisputeState:
+    """Answer a dispute of a whole payment."""
+    intent = PaymentAttempt.objects.get(invoice=invoice).gateway_id
+    return DisputeState("dp_one", intent, invoice.due, invoice.currency, "fraudulent", status)
 
 
 def balances() -> dict[str, int]:
@@ -183,6 +191,38 @@ class TestDispute:
             "dispute_hold": -899,
         }
         assert balances() == {}
+
+    def test_that_began_with_a_question_withholds_once_it_is_one(self, standin: Standin) -> None:
+        invoice = paid(standin)
+        asked = state(invoice, status="warning_needs_response")
+        for status in ("warning_needs_response", "warning_under_review"):
+            disputes.record(found=replace(asked, status=status), now=now())
+        assert "dispute_hold" not in balances()
+        for _ in range(2):
+            disputes.record(found=replace(asked, status="needs_response"), now=now())
+        assert balances()["dispute_hold"] == 1399
+        assert Subscription.objects.get().parked_reason == "dispute_open"
+        disputes.record(found=replace(asked, status="lost"), now=now())
+        assert balances() == {}
+        assert Subscription.objects.get().status == "canceled"
+
+    def test_that_is_won_leaves_parked_what_another_one_holds(self, standin: Standin) -> None:
+        invoice = paid(standin)
+        one, two = (replace(state(invoice), id=name, amount=600) for name in ("dp_one", "dp_two"))
+        for found in (one, two):
+            disputes.record(found=found, now=now())
+        disputes.record(found=replace(one, status="won"), now=now())
+        assert Subscription.objects.get().parked_reason == "dispute_open"
+        disputes.record(found=replace(two, status="won"), now=now())
+        assert Subscription.objects.get().parked_reason == ""
+
+    def test_that_is_lost_after_all_was_given_back_is_lost_to_us(self, standin: Standin) -> None:
+        invoice = paid(standin)
+        found = state(invoice)
+        give_back(invoice, 1399)
+        for status in ("needs_response", "lost"):
+            disputes.record(found=replace(found, status=status), now=now())
+        assert balances() == {"bad_debt": 1399, "cash:stripe_clearing": -1399}
 
     def test_of_a_partly_refunded_payment_takes_the_rest(self, standin: Standin) -> None:
         give_back(paid(standin), 500)
