@@ -155,6 +155,8 @@ def _mail_receipt(invoice: Invoice, *, now: datetime) -> None:
         context = {
             "number": invoice.number,
             "amount": words.amount(invoice.total),
+            "charged": words.amount(invoice.due),
+            "credit": words.amount(invoice.credit_applied) if invoice.credit_applied > 0 else "",
             "card": card(charged.payment_method) if charged else "",
             "paid_on": words.day(invoice.paid_at or now),
         }
@@ -166,7 +168,8 @@ def mail_credit_note(note: CreditNote, *, now: datetime) -> None:
     account = get_user_model().objects.get(pk=note.invoice.account_id)
     with translation.override(account.language):
         amount = Words(note.invoice).amount(note.net + note.tax)
-    context = {"number": note.number, "invoice": note.invoice.number, "amount": amount}
+    context: dict[str, Any] = {"number": note.number, "invoice": note.invoice.number, "amount": amount}
+    context["to_credit"] = note.refund.attempt_id is None
     _mail("refunded", account, context | {"action_url": credit_note_url(note.pk)}, now=now)
 
 

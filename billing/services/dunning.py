@@ -89,13 +89,19 @@ def write_mails(notices: Sequence[Notice], *, now: datetime) -> None:
 
 def _context(notice: Notice, *, language: str) -> dict[str, Any]:
     subscription = notice.subscription
-    grace_ends = (subscription.first_failed_at or subscription.created_at) + timedelta(days=rules.GRACE_DAYS)
+    first_failed_at = subscription.first_failed_at or subscription.created_at
+    grace_ends = first_failed_at + timedelta(days=rules.GRACE_DAYS)
     zone = ZoneInfo(subscription.billing_tz)
 
     def written(moment: datetime) -> str:
         return str(format_date(moment.astimezone(zone).date(), locale=to_locale(language)))
 
-    context: dict[str, Any] = {"grace_ends": written(grace_ends)}
+    context: dict[str, Any] = {
+        "grace_ends": written(grace_ends),
+        "ends": written(rules.after_hold(first_failed_at=first_failed_at)[1]),
+        "can_watch": subscription.status == rules.Status.PAST_DUE,
+        "is_declined": notice.attempt is not None,
+    }
     if notice.invoice is not None:
         amount = Money(notice.invoice.due, notice.invoice.currency)
         context |= {"number": notice.invoice.number, "amount": money.format(amount, language)}

@@ -14,7 +14,7 @@ from billing import events, rules
 from billing.models import PaymentMethod, Period, Price, Subscription, SubscriptionTransition, Trial
 from billing.places import Place
 from billing.rules import Status
-from billing.services import consents, coupons, letters, records, subscriptions, whereabouts
+from billing.services import consents, coupons, forecasts, letters, records, subscriptions, whereabouts
 from billing.services.consents import Agreement
 from billing.services.letters import Letter
 from billing.services.subscriptions import AlreadySubscribed, PaymentMethodRequired
@@ -98,7 +98,8 @@ def start(
         aggregate=f"account:{account_id}",
         now=now,
     )
-    amount = Money(price.amount_of(subscription.ordinal), price.currency)
+    first = forecasts.first_bill_of(subscription, None, now=now)
+    amount = Money(first.amount, first.currency)
     told = Letter("trial_started", subscription, {"plan": price.plan.name, "ends": ends_at, "amount": amount})
     letters.write([told], now=now)
     return subscription

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import OutgoingEmail, User
+from accounts.services import mails
 from billing import amounts, stripe_gateway
 from billing.amounts import Tender
 from billing.gateway import ChargeOutcome, DisputeState, OutcomeKind
@@ -300,6 +301,7 @@ class TestRefund:
         assert (refund.state, refund.attempt, refund.net, refund.tax) == ("succeeded", None, 459, 41)
         assert (CreditGrant.objects.get().remaining, CreditNote.objects.get().net) == (814, 459)
         assert balances()["gift_liability"] == -814
+        assert "so it is your credit again" in mails.render(OutgoingEmail.objects.get()).body
         refunds.request(invoice_id=invoice.pk, amount=1186, reason="", by=ANNA, now=LATER)
         with pytest.raises(refunds.NotRefundable):
             refunds.request(invoice_id=invoice.pk, amount=1, reason="", by=ANNA, now=LATER)

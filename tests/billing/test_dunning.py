@@ -72,6 +72,34 @@ class TestMails:
         assert mail.subject
         assert str(mail.alternatives[0][0]).startswith("<!doctype html>")
 
+    @pytest.mark.parametrize(
+        ("code", "says"),
+        [
+            ("insufficient_funds", "We will try again on Feb 1, 2026. You can watch as soon as it is paid."),
+            (
+                "lost_card",
+                "Save another card by Mar 2, 2026, and we try it at once. You can watch as soon as it is paid.",
+            ),
+            ("authentication_required", "Confirm by Mar 2, 2026. You can watch as soon as it is paid."),
+        ],
+    )
+    def test_promise_no_watching_where_nothing_was_paid_yet(self, code: str, says: str) -> None:
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
+        Subscription.objects.update(status="trialing")
+        kind = OutcomeKind.REQUIRES_ACTION if code == "authentication_required" else OutcomeKind.DECLINED
+        run(InstantGateway(ChargeOutcome(kind, "pi_1", code=code)), NOW)
+        subscription.refresh_from_db()
+        assert subscription.status == "on_hold"
+        assert says in mails.render(OutgoingEmail.objects.get()).body
+
+    def test_speak_of_no_declined_card_where_none_is_saved(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        PaymentMethod.objects.update(is_default=False, removed_at=NOW)
+        run(InstantGateway(), NOW)
+        body = mails.render(OutgoingEmail.objects.get()).body
+        assert "because no card is saved" in body
+        assert "declined" not in body
+
     def test_none_is_written_for_a_success(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW)
         run(InstantGateway(), NOW)

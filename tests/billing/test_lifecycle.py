@@ -257,6 +257,12 @@ class TestTrial:
         assert (first.status_code, again.status_code, first.json()["id"]) == (201, 201, again.json()["id"])
         assert told() == ["trial_started"]
 
+    def test_is_confirmed_with_what_the_first_charge_will_be(self, standin: Standin) -> None:
+        Coupon.objects.create(code="HALF", percent=50, periods=1)
+        customer, price = signed_up(standin), PriceFactory.create(trial_days=7)
+        try_it(customer, price, coupon="half")
+        assert "then it costs $7.74" in mails.render(OutgoingEmail.objects.get()).body
+
     def test_reminder_is_stored_with_its_time_and_sent_once(self, standin: Standin) -> None:
         customer, price = signed_up(standin), PriceFactory.create(trial_days=30)
         try_it(customer, price)
