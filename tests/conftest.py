@@ -15,11 +15,27 @@ def round_number(request: pytest.FixtureRequest) -> int:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test so often as ROUNDS says (`make faults`): what races or is killed does so otherwise each time."""
+    """Run each test so often as ROUNDS says (`make faults`): what races or is killed does so otherwise each time.
+
+    What waits for minutes does so in the long form alone, and once.
+    """
     rounds = int(os.environ.get("ROUNDS", "1"))
-    if rounds > 1:
+    if rounds > 1 and not metafunc.definition.get_closest_marker("minutes"):
         metafunc.fixturenames.append("round_number")
         metafunc.parametrize("round_number", range(rounds), indirect=True, ids=lambda number: f"round{number}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", "minutes: waits for real minutes, so it is left to the long form")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what waits for minutes to the long form."""
+    if "ROUNDS" not in os.environ:
+        for item in items:
+            if item.get_closest_marker("minutes"):
+                item.add_marker(pytest.mark.skip(reason="waits for minutes: make faults"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

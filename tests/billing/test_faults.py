@@ -97,20 +97,36 @@ class TestGateway:
         recover(due)
         prove(standin, f"gateway: {kind}", record_property)
 
-    def test_that_takes_minutes(
+    def test_that_takes_longer_than_we_wait(
         self, standin: Standin, record_property: Record, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """The next test in little."""
         due = world(standin)
         monkeypatch.setattr(client, "READ_TIMEOUT", 0.2)
         impatient = StripeGateway(configured.STRIPE_SECRET_KEY, standin.url, 100, 25)
         standin.control.fault("latency", seconds=0.6, path="/v1/payment_intents", times=DUE)
         renewals.run(gateway=impatient, clock=lambda: due, limit=100)
         assert PaymentAttempt.objects.filter(state="sent").count() == DUE
-        until = time.monotonic() + 10
-        while len(standin.control.charges()) < 2 * DUE and time.monotonic() < until:
-            time.sleep(0.05)
+        await_charges(standin, 2 * DUE, seconds=10)
         recover(due)
-        prove(standin, "gateway: slower than our patience", record_property)
+        prove(standin, "gateway: latency of 0.6 s, time-out of 0.2 s", record_property)
+
+    @pytest.mark.minutes
+    def test_that_takes_minutes(self, standin: Standin, record_property: Record) -> None:
+        """With the real time-out: we are gone long before the charges are made, and come back while they are."""
+        due = world(standin)
+        latency = 4 * client.READ_TIMEOUT
+        standin.control.fault("latency", seconds=latency, path="/v1/payment_intents", times=DUE)
+        began = time.monotonic()
+        renew(due)
+        assert client.READ_TIMEOUT <= time.monotonic() - began < latency
+        # The key is in use at Stripe: nothing is known yet, and nothing is charged a second time for it.
+        payments.sweep(gateway=stripe_gateway.connect(), now=due + timedelta(minutes=2))
+        assert PaymentAttempt.objects.filter(state="sent").count() == DUE
+        assert len(standin.control.charges()) == DUE
+        await_charges(standin, 2 * DUE, seconds=latency)
+        recover(due + timedelta(minutes=2))
+        prove(standin, f"gateway: latency of {latency:.0f} s, the real time-out", record_property)
 
 
 class TestServers:
@@ -216,6 +232,12 @@ def apart(act: Callable[[], T]) -> T:
         return act()
     finally:
         connections.close_all()
+
+
+def await_charges(standin: Standin, count: int, *, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while len(standin.control.charges()) < count and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def await_calls(standin: Standin) -> None:
