@@ -141,6 +141,7 @@ class ResumeView(APIView):
     @raises(
         subscriptions.NoSubscription,
         pauses.NotPaused,
+        subscriptions.UnderReview,
         subscriptions.PaymentUnderWay,
         subscriptions.QuoteChanged,
         subscriptions.PaymentMethodRequired,
@@ -193,6 +194,7 @@ class ReactivateView(APIView):
         consents.ConsentRequired,
         coupons.CouponNotValid,
         pauses.NotPaused,
+        subscriptions.UnderReview,
     )
     @idempotent(secret=True)
     def post(self, request: IdempotentRequest) -> Response:

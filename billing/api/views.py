@@ -237,7 +237,12 @@ class QuotesView(APIView):
         request=serializers.ChangeSerializer,
         responses={201: serializers.QuoteSerializer},
     )
-    @raises(subscriptions.NoSubscription, subscriptions.PriceNotOffered, changes.ChangeNotPossible)
+    @raises(
+        subscriptions.NoSubscription,
+        subscriptions.PriceNotOffered,
+        changes.ChangeNotPossible,
+        subscriptions.UnderReview,
+    )
     def post(self, request: Request) -> Response:
         """Ask what a higher plan costs from today to the end of the period. The answer is binding until it expires."""
         wanted = serializers.ChangeSerializer(data=request.data)
@@ -255,6 +260,7 @@ class AcceptQuoteView(APIView):
     @raises(
         changes.QuoteNotFound,
         changes.QuoteExpired,
+        subscriptions.UnderReview,
         subscriptions.PaymentMethodRequired,
         subscriptions.PaymentUnderWay,
         subscriptions.PaymentFailed,

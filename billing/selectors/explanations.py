@@ -100,11 +100,18 @@ def _beginning(line: InvoiceLine, how: dict[str, Any], words: Words) -> Reason:
             )
             return Reason("remaining_days", text % _days(line, how, words, how["list_price"]), how["amount"])
         case "unused_days":
+            values = _days(line, how, words, how["billed"]) | {"invoice": how["invoice"]}
             text = gettext(
                 "%(plan)s was billed at %(price)s for %(of_days)s days with invoice %(invoice)s. "
                 "From %(day)s on %(days)s of them are unused, so %(amount)s is taken off."
             )
-            values = _days(line, how, words, how["billed"]) | {"invoice": how["invoice"]}
+            if "worth" in how:
+                values["worth"] = words.amount(how["worth"])
+                text = gettext(
+                    "%(plan)s was billed at %(price)s for %(of_days)s days with invoice %(invoice)s. "
+                    "From %(day)s on %(days)s of them are unused, worth %(worth)s. Of what was paid for the period "
+                    "the rest was given back already, so %(amount)s is taken off."
+                )
             return Reason("unused_days", text % values, how["amount"])
         case "credit_taken_back":
             text = gettext(

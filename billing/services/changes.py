@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
@@ -25,13 +27,15 @@ from billing.models import (
     Subscription,
 )
 from billing.rules import Status
-from billing.services import cycles, invoicing, records, settlement
+from billing.services import cycles, invoicing, payments, records, settlement
+from billing.services.settlement import Changes
 from billing.services.subscriptions import (
     NoSubscription,
     PaymentMethodRequired,
     PaymentUnderWay,
     PriceNotOffered,
     Subscribed,
+    UnderReview,
     collect,
 )
 from core import idempotency
@@ -71,7 +75,7 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
 
     A higher plan costs the rest of the period, or nothing now where its family has upgrades billed with the next
     period. Another interval, with the same plan or a higher one, begins a new period today. What comes to less than
-    nothing becomes credit, never a refund. Raises NoSubscription, PriceNotOffered, ChangeNotPossible.
+    nothing becomes credit, never a refund. Raises NoSubscription, PriceNotOffered, ChangeNotPossible, UnderReview.
     """
     subscription, price = _changeable(account_id, price_id, now=now)
     present = subscription.price
@@ -79,6 +83,8 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
     restarts = price.interval != present.interval
     if higher < 0 or (higher == 0 and not restarts) or subscription.status != Status.ACTIVE:
         raise ChangeNotPossible
+    if subscription.parked_at is not None:
+        raise UnderReview
     period = _current_period(subscription, now=now)
     zone = ZoneInfo(subscription.billing_tz)
     on = now.astimezone(zone).date()
@@ -117,29 +123,39 @@ def _restarted(subscription: Subscription, anchor: rules.Anchor, running: Period
 def accept(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, gateway: Gateway, now: datetime) -> Subscribed:
     """Charge a quote and change the plan once it is paid; the same again answers the same charge.
 
-    A declined charge leaves everything as it was. Raises QuoteNotFound, QuoteExpired, PaymentMethodRequired,
-    PaymentUnderWay, PaymentFailed.
+    A declined charge leaves everything as it was. Another change that waits for the customer is withdrawn. Raises
+    QuoteNotFound, QuoteExpired, UnderReview, PaymentMethodRequired, PaymentUnderWay, PaymentFailed.
     """
-    invoice_id = _begin(account_id=account_id, quote_id=quote_id, request_key=request_key, now=now)
-    if invoice_id is None:
+    begun = _begin(account_id=account_id, quote_id=quote_id, request_key=request_key, now=now)
+    for waiting in begun.replaced:
+        payments.withdraw(waiting, gateway=gateway, now=now)
+    if begun.invoice_id is None:
         changed = Subscription.objects.select_related("price__plan__family").live().get(account=account_id)
         return Subscribed(changed, OutcomeKind.SUCCEEDED)
-    return collect(invoice_id=invoice_id, gateway=gateway, now=now)
+    return collect(invoice_id=begun.invoice_id, gateway=gateway, now=now)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """The invoice of a change, None where nothing is billed now, and the payments of others that it takes the place of."""
+
+    invoice_id: UUID | None
+    replaced: Sequence[PaymentAttempt] = ()
 
 
 @transaction.atomic
-def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: datetime) -> UUID | None:
-    """Commit the quote's invoice and attempt, or find them; answers the invoice, None where nothing is billed now."""
+def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: datetime) -> _Begun:
+    """Commit the quote's invoice and attempt, or find them."""
     idempotency.claim(request_key, now=now)
     subscription = Subscription.objects.locked().live().filter(account=account_id).first()
     accepted = Quote.objects.locked().filter(pk=quote_id, account=account_id).first()
     if accepted is None:
         raise QuoteNotFound
     if accepted.invoice_id is not None:
-        return accepted.invoice_id
+        return _Begun(accepted.invoice_id)
     if not accepted.lines and subscription is not None and subscription.price_id == accepted.price_id:
         # Accepted before.
-        return None
+        return _Begun(None)
     if (
         subscription is None
         or subscription.pk != accepted.subscription_id
@@ -150,11 +166,17 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
         or (subscription.paid_through is not None and now >= subscription.paid_through)
     ):
         raise QuoteExpired
-    if PaymentAttempt.objects.filter(invoice__subscription=subscription, state__in=PaymentAttempt.OPEN).exists():
+    if subscription.parked_at is not None:
+        raise UnderReview
+    given_up = Changes()
+    replaced = settlement.void_waiting_changes(subscription, given_up)
+    given_up.write(now=now)
+    underway = PaymentAttempt.objects.filter(invoice__subscription=subscription, state__in=PaymentAttempt.OPEN)
+    if underway.exclude(pk__in=[attempt.pk for attempt in replaced]).exists():
         raise PaymentUnderWay
     if not accepted.lines:
         _change_at_once(subscription, accepted.price, by=f"account:{account_id}", now=now)
-        return None
+        return _Begun(None, replaced)
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
     gateway_id = customer.gateway_id if customer else ""
@@ -163,7 +185,7 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
         settlement.settle_covered(invoice, subscription, now=now)
     elif card is None or customer is None:
         raise PaymentMethodRequired
-    return invoice.pk
+    return _Begun(invoice.pk, replaced)
 
 
 def _change_at_once(subscription: Subscription, price: Price, *, by: str, now: datetime) -> None:
@@ -178,11 +200,14 @@ def downgrade(*, account_id: UUID, price_id: UUID, now: datetime, by: str) -> Su
     """Bill another price from the next period on; until then everything stays. A later change replaces it.
 
     The present price takes a downgrade back. What was changed up and not paid for ends at once: until the next
-    period the features are those that are paid for. Raises NoSubscription, PriceNotOffered, ChangeNotPossible.
+    period the features are those that are paid for. A change that waits for the customer is given up. Raises NoSubscription, PriceNotOffered, ChangeNotPossible.
     """
     subscription, price = _changeable(account_id, price_id, now=now, same_too=True)
     if price.plan.tier > subscription.price.plan.tier:
         raise ChangeNotPossible
+    given_up = Changes()
+    settlement.void_waiting_changes(subscription, given_up)
+    given_up.write(now=now)
     paid = _paid_price(subscription, now=now)
     if paid is not None and price.plan.tier <= paid.plan.tier < subscription.price.plan.tier:
         _change_at_once(subscription, paid, by=by, now=now)

@@ -37,6 +37,16 @@ def redeem(*, code: str, subscription: Subscription, now: datetime) -> CouponRed
     )
 
 
+def give_back(subscription: Subscription) -> None:
+    """Let the coupon of a subscription that never began be used again, in the transaction that ends it."""
+    redemption = CouponRedemption.objects.filter(subscription=subscription).first()
+    if redemption is not None:
+        coupon = Coupon.objects.locked().get(pk=redemption.coupon_id)
+        coupon.redemptions -= 1
+        coupon.save(update_fields=["redemptions"])
+        redemption.delete()
+
+
 def valid(*, code: str, subscription: Subscription, now: datetime, among: QuerySet[Coupon] | None = None) -> Coupon:
     """Answer the coupon of a code that a subscription could be bought with. Raises CouponNotValid."""
     coupon = (Coupon.objects.all() if among is None else among).filter(code__iexact=code).first()

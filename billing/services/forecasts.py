@@ -21,11 +21,20 @@ NO_MOVES = Moves({})
 
 
 def next_charge(
-    subscription: Subscription, noticed: plans.NoticedPrices, *, now: datetime, moves: Moves = NO_MOVES
+    subscription: Subscription,
+    noticed: plans.NoticedPrices,
+    *,
+    now: datetime,
+    moves: Moves = NO_MOVES,
+    resuming: bool = False,
 ) -> Charge:
-    """Answer the next charge of a subscription; `price__plan` and `pending_price__plan` are at hand."""
+    """Answer the next charge of a subscription, or that of `resuming` a paused one now.
+
+    `price__plan` and `pending_price__plan` are at hand.
+    """
     paused = subscription.status == Status.PAUSED
-    start = (subscription.resume_at if paused else subscription.paid_through) or now
+    planned = subscription.resume_at if paused else subscription.paid_through
+    start = now if resuming or planned is None else planned
     price = plans.next_price(
         subscription, price=subscription.price, pending=subscription.pending_price, noticed=noticed, start=start
     )
@@ -57,12 +66,23 @@ def next_bill(subscription: Subscription, *, now: datetime) -> NextBill | None:
     status = Status(subscription.status)
     if status not in {Status.ACTIVE, Status.TRIALING, Status.PAUSED} or subscription.cancel_at is not None:
         return None
+    bill = _bill(subscription, now=now)
+    if subscription.pause_at is not None and subscription.resume_at is not None:
+        return replace(bill, at=subscription.resume_at)
+    return bill
+
+
+def resumption(subscription: Subscription, *, now: datetime) -> NextBill:
+    """Answer what ending a pause now costs: at the price, and in the country, of today."""
+    return _bill(subscription, now=now, resuming=True)
+
+
+def _bill(subscription: Subscription, *, now: datetime, resuming: bool = False) -> NextBill:
     told = [subscription] if subscription.price.superseded_at is not None else []
     moves = whereabouts.moves([subscription])
-    charge = next_charge(subscription, plans.noticed_prices(told), now=now, moves=moves)
+    charge = next_charge(subscription, plans.noticed_prices(told), now=now, moves=moves, resuming=resuming)
     (forecast,) = invoicing.forecast([charge])
-    at = subscription.resume_at if subscription.pause_at is not None and subscription.resume_at else charge.start
-    return NextBill(at, charge.price, forecast.total, charge.price.currency)
+    return NextBill(charge.start, charge.price, forecast.total, charge.price.currency)
 
 
 def moved(subscription: Subscription, move: Move) -> Subscription:

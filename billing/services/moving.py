@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from billing import places, rules
-from billing.models import Price, Subscription, TaxPlace
+from billing.models import Price, Subscription, SubscriptionTransition, TaxPlace
 from billing.places import Evidence, Place
 from billing.rules import Status
 from billing.selectors import whereabouts
@@ -60,6 +60,17 @@ def review(*, account_id: UUID, cause: Cause, now: datetime, seen: str = "") -> 
     records.save(subscription, ["moves_at"])
     cycles.note(subscription, f"country: {place.taxed_as} by {cause}", by=SYSTEM, now=now).save(force_insert=True)
     letters.write([letter.letter], now=now)
+
+
+def move(subscription: Subscription, to: Move, *, now: datetime) -> SubscriptionTransition:
+    """Let a locked subscription be billed in another place from now on, as its customer was told.
+
+    Answers the unsaved record of it.
+    """
+    subscription.country, subscription.territory = to.place.country, to.place.territory
+    subscription.moves_at = None
+    records.save(subscription, ["country", "territory", "moves_at"])
+    return cycles.note(subscription, f"country: {to.place.taxed_as}", by=SYSTEM, now=now)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from billing import rules
 from billing.models import ConsumerLaw, Price, PriceNotice, Reminder, Subscription
 from billing.rules import Status
+from billing.selectors import whereabouts
 from billing.selectors.consumers import Laws
 from billing.services import forecasts, invoicing, letters, plans
 from billing.services.letters import Letter
@@ -143,7 +144,8 @@ def _remind(kind: Kind, *, now: datetime, size: int) -> int:
     due = _to_remind(kind, now=now).select_related("price__plan", "pending_price__plan").order_by("pk")
     found = list(due.select_for_update(of=("self",), skip_locked=True)[:size])
     noticed = plans.noticed_prices([each for each in found if each.price.superseded_at is not None])
-    charges = [forecasts.next_charge(subscription, noticed, now=now) for subscription in found]
+    moves = whereabouts.moves(found)
+    charges = [forecasts.next_charge(subscription, noticed, now=now, moves=moves) for subscription in found]
     Reminder.objects.bulk_create(
         Reminder(subscription=charge.subscription, kind=kind, boundary=charge.start, sent_at=now) for charge in charges
     )

@@ -13,7 +13,8 @@ from billing import rules
 from billing.gateway import Gateway
 from billing.models import Invoice, PaymentCustomer, PaymentMethod, Subscription
 from billing.rules import Status
-from billing.services import cycles, invoicing, letters, plans, records, settlement, subscriptions
+from billing.selectors import whereabouts
+from billing.services import cycles, invoicing, letters, moving, plans, records, settlement, subscriptions
 from billing.services.invoicing import Charge
 from billing.services.letters import Letter
 from billing.services.subscriptions import (
@@ -22,6 +23,7 @@ from billing.services.subscriptions import (
     PaymentUnderWay,
     QuoteChanged,
     Subscribed,
+    UnderReview,
 )
 from core import idempotency
 from core.errors import DomainError
@@ -95,9 +97,9 @@ def resume(
 ) -> Subscribed:
     """End a pause now and charge a period that begins today; access returns when the payment has succeeded.
 
-    `quoted_amount` is what the customer was shown as the next bill. The same request key again answers the same
-    charge. Declined, the subscription is on hold until a card pays. Raises NoSubscription, NotPaused, QuoteChanged,
-    PaymentMethodRequired, PaymentFailed.
+    `quoted_amount` is what `returning.offer` says. The same request key again answers the same
+    charge. Declined, the subscription is on hold until a card pays. Raises NoSubscription, NotPaused, UnderReview,
+    PaymentUnderWay, QuoteChanged, PaymentMethodRequired, PaymentFailed.
     """
     invoice_id = _begin(account_id=account_id, quoted_amount=quoted_amount, request_key=request_key, now=now, by=by)
     return subscriptions.collect(invoice_id=invoice_id, gateway=gateway, now=now)
@@ -113,12 +115,17 @@ def _begin(*, account_id: UUID, quoted_amount: int, request_key: RequestKey, now
         return invoices.get(period__cycle=begun.cycle, period__index=0).pk
     if subscription.status != Status.PAUSED:
         raise NotPaused
+    if subscription.parked_at is not None:
+        raise UnderReview
     if invoices.filter(status=Invoice.Status.OPEN).exists():
         raise PaymentUnderWay
     noticed = plans.noticed_prices([subscription] if subscription.price.superseded_at is not None else [])
     price = plans.next_price(
         subscription, price=subscription.price, pending=subscription.pending_price, noticed=noticed, start=now
     )
+    if move := whereabouts.moves([subscription]).at(subscription, now):
+        price = move.price_of(price)
+        moving.move(subscription, move, now=now).save(force_insert=True)
     anchor = rules.Anchor.at(now, ZoneInfo(subscription.billing_tz), rules.Interval(price.interval))
     cycles.restart(subscription, anchor)
     subscription.resumptions.create(request_key=request_key.id, cycle=subscription.cycle, at=now, by=by)

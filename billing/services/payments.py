@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
-from billing.models import Invoice, PaymentAttempt, PaymentMethod
+from billing.models import Invoice, PaymentAttempt, PaymentMethod, Period
 from billing.rules import Status
 from billing.services import _rows, calls, invoicing, settlement
 from billing.services.calls import Call, Outcomes
@@ -173,6 +173,15 @@ def _abandoned(*, now: datetime) -> list[PaymentAttempt]:
             Q(invoice__status__in=[Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE])
             | Q(invoice__subscription__status=Status.INCOMPLETE, created_at__lte=now - ABANDONED_AFTER)
             | Q(invoice__kind__in=[Invoice.Kind.CHANGE, Invoice.Kind.ONE_OFF], created_at__lte=now - ABANDONED_AFTER)
+            # What it was to change is over.
+            | Q(
+                Exists(
+                    Period.objects.filter(
+                        subscription=OuterRef("invoice__subscription"), start__gt=OuterRef("created_at")
+                    )
+                ),
+                invoice__kind=Invoice.Kind.CHANGE,
+            )
             # Another card waits for its turn, and the withdrawal at its saving was not answered or came too early.
             | Q(
                 _with_another_card(),

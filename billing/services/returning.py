@@ -38,7 +38,8 @@ def offer(*, account_id: UUID, place: Place, now: datetime) -> ReturnOffer:
     last = _last(account_id)
     if _still_runs(last, now=now):
         return ReturnOffer(last.price, 0)
-    if last.status == Status.PAUSED and (bill := forecasts.next_bill(last, now=now)) is not None:
+    if last.status == Status.PAUSED:
+        bill = forecasts.resumption(last, now=now)
         return ReturnOffer(bill.price, bill.amount)
     price = _price_again(last, country=place.country)
     bought = forecasts.purchase(

@@ -65,7 +65,7 @@ class ResumeSerializer(InputSerializer):
     """What the customer was shown that resuming costs."""
 
     quoted_amount = serializers.IntegerField(
-        min_value=0, max_value=2**53 - 1, help_text="`next_bill.amount` of the subscription, in minor units."
+        min_value=0, max_value=2**53 - 1, help_text="`amount` of GET subscription/reactivate, in minor units."
     )
 
 

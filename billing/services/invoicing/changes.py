@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
@@ -45,8 +45,12 @@ def quote_lines(
     taxed_as = subscription.place.taxed_as
     rate = Rates({taxed_as}).on(taxed_as, start)
     inclusive = price.tax_behavior == Price.TaxBehavior.INCLUSIVE
-    given_back = _given_back(paid)
-    lines = [_unused_line(line, credited=given_back.get(line.invoice_id), on=on) for line in paid]
+    given_back = _given_back({line.invoice_id for line in paid})
+    lines, kept = [], _kept(subscription, paid)
+    for line in paid:
+        unused = _unused_line(line, credited=given_back.get(line.invoice_id), at_most=kept, on=on)
+        kept = Taxed(kept.net + unused["amount"] - unused["tax"], kept.tax + unused["tax"])
+        lines.append(unused)
     # The period that is under way, not the next one to bill: a coupon that covers it covers the rest of it too.
     ordinal = max(0, subscription.ordinal - 1)
     list_amount = price.amount_of(ordinal)
@@ -86,25 +90,40 @@ def quote_lines(
     return lines
 
 
-def _given_back(lines: Sequence[InvoiceLine]) -> dict[UUID, Taxed]:
-    """Answer what was refunded of the invoices of lines; an invoice has one line for a plan."""
+def _kept(subscription: Subscription, paid: Sequence[InvoiceLine]) -> Taxed:
+    """Answer what was paid for the period of lines, with all its changes, and not given back."""
+    of_period = InvoiceLine.objects.filter(
+        invoice__subscription=subscription,
+        invoice__status=Invoice.Status.PAID,
+        service_end__in={line.service_end for line in paid},
+    )
+    lines = list(of_period)
+    back = _given_back({line.invoice_id for line in lines}).values()
+    return Taxed(
+        sum(line.net for line in lines) - sum(each.net for each in back),
+        sum(line.tax for line in lines) - sum(each.tax for each in back),
+    )
+
+
+def _given_back(invoice_ids: Collection[UUID]) -> dict[UUID, Taxed]:
+    """Answer what was refunded of invoices; each has one line for a plan."""
     refunds = Refund.objects.filter(
-        invoice__in={line.invoice_id for line in lines},
-        state__in=[*Refund.OPEN, Refund.State.SUCCEEDED],
-        owed_again=False,
+        invoice__in=invoice_ids, state__in=[*Refund.OPEN, Refund.State.SUCCEEDED], owed_again=False
     )
     sums = refunds.values_list("invoice").annotate(Sum("net"), Sum("tax")).order_by()
     return {invoice: Taxed(net, tax) for invoice, net, tax in sums}
 
 
-def _unused_line(line: InvoiceLine, *, credited: Taxed | None, on: date) -> dict[str, Any]:
+def _unused_line(line: InvoiceLine, *, credited: Taxed | None, at_most: Taxed, on: date) -> dict[str, Any]:
     if line.service_start is None or line.service_end is None or line.price is None:
         raise ValueError(f"Line {line.pk} pays for no days.")
     days, remaining = (line.service_end - line.service_start).days, (line.service_end - on).days
     inclusive = line.price.tax_behavior == Price.TaxBehavior.INCLUSIVE
     billed = line.amount if inclusive else line.net
     before = (credited.gross if inclusive else credited.net) if credited else 0
+    worth = amounts.share(billed, remaining, days)
     unused = amounts.unused(amounts.Paid(billed, line.service_start, line.service_end, before), on=on)
+    unused = max(0, min(unused, at_most.gross if inclusive else at_most.net))
     taxed = amounts.with_tax(unused, Fraction(line.tax_rate or 0), inclusive=inclusive)
     return {
         "kind": InvoiceLine.Kind.UNUSED,
@@ -123,6 +142,7 @@ def _unused_line(line: InvoiceLine, *, credited: Taxed | None, on: date) -> dict
             "days": remaining,
             "of_days": days,
             "given_back": before,
+            **({"worth": worth} if unused < worth else {}),
             "amount": -unused,
             "from": on.isoformat(),
             "to": line.service_end.isoformat(),

@@ -15,9 +15,8 @@ from django.db import IntegrityError, transaction
 
 from billing import rules
 from billing.gateway import ChargeOutcome, OutcomeKind
-from billing.models import Invoice, Subscription, SubscriptionTransition
-from billing.selectors.whereabouts import Move
-from billing.services import _rows, cycles, invoicing, records, settlement
+from billing.models import Invoice, Subscription
+from billing.services import _rows, cycles, invoicing, moving, records, settlement
 from billing.services.invoicing import Charge
 from billing.services.renewals.deciding import Decision, decide
 from billing.services.renewals.facts import Facts
@@ -112,7 +111,7 @@ def claim(*, now: datetime, size: int, only: UUID | None = None) -> Claimed:
     records.claim([charge.subscription.pk for charge in to_bill + to_retry], until=now + CLAIM)
     for charge in to_bill:
         if move := facts.moves.at(charge.subscription, charge.start):
-            changes.transitions.append(_move(charge.subscription, move, now=now))
+            changes.transitions.append(moving.move(charge.subscription, move, now=now))
         if charge.price.pk != charge.subscription.price_id:
             charge.subscription.price, charge.subscription.pending_price = charge.price, None
             records.save(charge.subscription, ["price", "pending_price"])
@@ -130,14 +129,6 @@ def claim(*, now: datetime, size: int, only: UUID | None = None) -> Claimed:
             attempts[billed.attempt.pk] = billed.charge
     changes.write(now=now)
     return Claimed(attempts, handled)
-
-
-def _move(subscription: Subscription, move: Move, *, now: datetime) -> SubscriptionTransition:
-    """Let a claimed subscription be billed in another place from now on, as its customer was told."""
-    subscription.country, subscription.territory = move.place.country, move.place.territory
-    subscription.moves_at = None
-    records.save(subscription, ["country", "territory", "moves_at"])
-    return cycles.note(subscription, f"country: {move.place.taxed_as}", by=SYSTEM, now=now)
 
 
 def _carry_out(

@@ -16,6 +16,7 @@ from billing.services.settlement.states import (
     park,
     pause,
     put_on_hold,
+    void_waiting_changes,
 )
 from billing.services.settlement.successes import mark_paid, settle_covered
 
@@ -33,4 +34,5 @@ __all__ = [
     "record_failure",
     "settle",
     "settle_covered",
+    "void_waiting_changes",
 ]

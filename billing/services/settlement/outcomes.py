@@ -10,7 +10,7 @@ from django.db import transaction
 
 from billing import rules
 from billing.gateway import ChargeOutcome, OutcomeKind
-from billing.models import Invoice, PaymentAttempt, Subscription
+from billing.models import Invoice, PaymentAttempt, Period, Quote, Subscription
 from billing.rules import Status
 from billing.services.settlement import ordinary
 from billing.services.settlement.changes import Changes
@@ -63,18 +63,16 @@ def _apply(
         if attempt.state == State.SUCCEEDED:
             return
         _close(attempt, State.SUCCEEDED, outcome, changes, now=now)
-        if (
-            invoice.kind == Invoice.Kind.CHANGE
-            and invoice.status == Invoice.Status.OPEN
-            and subscription.status not in rules.CHANGEABLE
-        ):
-            # Confirmed so late that nothing is left to change.
+        is_change = invoice.kind == Invoice.Kind.CHANGE
+        if is_change and invoice.status == Invoice.Status.OPEN and _nothing_is_left(invoice, subscription, now=now):
             invoice.status = Invoice.Status.VOID
             changes.invoices[invoice.pk] = invoice
         if invoice.status in {Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE}:
             mark_paid(invoice, attempt, subscription, changes, now=now)
-        else:
-            changes.astray.append(attempt.pk)
+            return
+        changes.astray.append(attempt.pk)
+        if not is_change:
+            # A customer may confirm a change late. Whatever else is charged and not owed is a fault.
             park(subscription, f"charged_for_{invoice.status}_invoice", changes, now=now)
         return
     if attempt.state not in PaymentAttempt.OPEN:
@@ -119,6 +117,16 @@ def _apply(
         # invoiced already, so what goes on afterwards is another try at its invoice.
         subscription.next_step = rules.Step.RETRY
         park(subscription, f"gateway_refused_{outcome.code}", changes, now=now)
+
+
+def _nothing_is_left(invoice: Invoice, subscription: Subscription, *, now: datetime) -> bool:
+    """Answer whether what a locked invoice was to change is over: the subscription, or the period it was quoted for."""
+    if subscription.status not in rules.CHANGEABLE:
+        return True
+    if Period.objects.filter(subscription=subscription, start__gt=invoice.created_at).exists():
+        return True
+    begins_anew = Quote.objects.filter(invoice=invoice, restarts_at__isnull=False).exists()
+    return not begins_anew and subscription.paid_through is not None and subscription.paid_through <= now
 
 
 def _apply_one_off(

@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from billing import events, rules
-from billing.models import Invoice, Plan, Subscription, SubscriptionTransition
+from billing.models import Invoice, PaymentAttempt, Plan, Subscription, SubscriptionTransition
 from billing.rules import Status
 from billing.services import dunning
 from billing.services.settlement.changes import SYSTEM, Changes
@@ -36,9 +36,13 @@ def change_status(
 
 
 def park(subscription: Subscription, reason: str, changes: Changes, *, now: datetime) -> None:
-    """Take a locked subscription out of the schedule until staff have looked at it."""
-    subscription.parked_at = now
-    subscription.parked_reason = reason[:100]
+    """Take a locked subscription out of the schedule until staff have looked at it.
+
+    One that is parked stays so for its first reason: a later one must not lead past an open dispute.
+    """
+    if subscription.parked_at is None:
+        subscription.parked_at = now
+        subscription.parked_reason = reason[:100]
     subscription.claimed_until = None
     changes.subscriptions[subscription.pk] = subscription
 
@@ -74,6 +78,23 @@ def put_on_hold(subscription: Subscription, changes: Changes, *, now: datetime) 
     subscription.next_step, subscription.next_bill_at = rules.after_hold(first_failed_at=started)
     changes.events.append((subscription, lambda: lapsed(subscription, "on_hold")))
     changes.notices.append(dunning.Notice(dunning.Step.ON_HOLD, subscription))
+
+
+def void_waiting_changes(subscription: Subscription, changes: Changes) -> list[PaymentAttempt]:
+    """Close the invoices of changes that wait for the customer of a locked subscription, who wants something else.
+
+    Answers their attempts, for the gateway to withdraw; what is still confirmed becomes credit.
+    """
+    waiting = PaymentAttempt.objects.filter(
+        state=PaymentAttempt.State.REQUIRES_ACTION,
+        invoice__subscription=subscription,
+        invoice__kind=Invoice.Kind.CHANGE,
+    )
+    attempts = list(waiting.filter(invoice__status=Invoice.Status.OPEN).order_by("pk"))
+    for invoice in Invoice.objects.locked().filter(pk__in=[attempt.invoice_id for attempt in attempts]):
+        invoice.status = Invoice.Status.VOID
+        changes.invoices[invoice.pk] = invoice
+    return attempts
 
 
 def pause(subscription: Subscription, changes: Changes, *, now: datetime) -> None:

@@ -77,6 +77,9 @@ def _restart(subscription: Subscription, start: datetime, end: datetime, changes
     Period.objects.create(subscription=subscription, cycle=subscription.cycle, index=0, start=start, end=end)
     subscription.period_index = 1
     subscription.paid_through = subscription.next_bill_at = end
+    if subscription.cancel_at is not None:
+        # What is paid for is delivered.
+        subscription.cancel_at = end
     subscription.pause_at = subscription.resume_at = None
     subscription.next_step = rules.Step.RENEW
 

@@ -35,6 +35,17 @@ class PaymentUnderWay(DomainError):
     status: ClassVar[int] = 409
 
 
+class UnderReview(DomainError):
+    """A bank or our staff look into the subscription: it is parked, and nothing is charged meanwhile."""
+
+    code: ClassVar[str] = "under_review"
+    title: ClassVar[str] = (
+        "A payment of this subscription is being looked into, so nothing can be charged for it at present. "
+        "It can be cancelled at any time."
+    )
+    status: ClassVar[int] = 409
+
+
 class NotCanceled(DomainError):
     """There is no cancellation to take back."""
 
@@ -66,11 +77,10 @@ def cancel(
     """End the account's subscription: at the end of what is paid for, or at once when nothing is.
 
     It is confirmed by mail, and what was planned for the next period is dropped. With `subscription_id` that one and
-    no other. Cancelled twice it stays as it is. A first payment that waits for the customer is withdrawn. Raises
-    NoSubscription, and PaymentUnderWay while a first charge has no outcome.
+    no other. Cancelled twice it stays as it is. A first payment or a change of plan that waits for the customer is
+    withdrawn. Raises NoSubscription, and PaymentUnderWay while a first charge has no outcome.
     """
-    waiting = _cancel(account_id=account_id, subscription_id=subscription_id, now=now, by=by, why=reason)
-    if waiting is not None:
+    for waiting in _cancel(account_id=account_id, subscription_id=subscription_id, now=now, by=by, why=reason):
         payments.withdraw(waiting, gateway=gateway, now=now)
     subscription = selectors.current_subscription(account_id=account_id)
     if subscription is None:
@@ -81,7 +91,7 @@ def cancel(
 def stop_renewing(*, account_id: UUID, now: datetime, by: str) -> None:
     """Cancel as `cancel` does, in the database alone: for whoever reaches no gateway.
 
-    A first payment that waits for the customer is withdrawn by the sweep. Raises NoSubscription, PaymentUnderWay.
+    What waits for the customer is withdrawn by the sweep. Raises NoSubscription, PaymentUnderWay.
     """
     _cancel(account_id=account_id, subscription_id=None, now=now, by=by, why=NO_REASON)
 
@@ -89,8 +99,8 @@ def stop_renewing(*, account_id: UUID, now: datetime, by: str) -> None:
 @transaction.atomic
 def _cancel(
     *, account_id: UUID, subscription_id: UUID | None, now: datetime, by: str, why: Why
-) -> PaymentAttempt | None:
-    """Cancel under lock; answers the attempt that must be withdrawn at the gateway first."""
+) -> list[PaymentAttempt]:
+    """Cancel under lock; answers the attempts that are to be withdrawn at the gateway."""
     subscription = Subscription.objects.locked().live().filter(account=account_id).first()
     if subscription is None or subscription_id not in {None, subscription.pk}:
         raise NoSubscription
@@ -105,10 +115,11 @@ def _cancel(
     if subscription.status == Status.INCOMPLETE:
         if attempt is None or in_flight:
             raise PaymentUnderWay
-        return attempt
+        return [attempt]
     if subscription.cancel_at is not None:
-        return None
+        return []
     changes = Changes()
+    waiting = settlement.void_waiting_changes(subscription, changes)
     # What was planned for the next period has no period to begin with.
     subscription.pending_price = subscription.pause_at = subscription.resume_at = None
     if in_flight and invoice is not None and invoice.period is not None:
@@ -146,7 +157,7 @@ def _cancel(
     )
     told = Letter("canceled", subscription, {"until": until}) if until else Letter("canceled_at_once", subscription)
     letters.write([told], now=now)
-    return None
+    return waiting
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,9 +13,16 @@ from django.db import transaction
 
 from billing import rules
 from billing.gateway import Gateway
-from billing.models import Invoice, PaymentCustomer, PaymentMethod, Subscription, SubscriptionTransition
+from billing.models import (
+    Invoice,
+    PaymentAttempt,
+    PaymentCustomer,
+    PaymentMethod,
+    Subscription,
+    SubscriptionTransition,
+)
 from billing.rules import Status
-from billing.services import consents, coupons, invoicing, records, settlement, whereabouts
+from billing.services import consents, coupons, invoicing, payments, records, settlement, whereabouts
 from billing.services.consents import Agreement
 from billing.services.subscriptions.choosing import offered_price, periods_billed
 from billing.services.subscriptions.collecting import Subscribed, collect
@@ -66,11 +74,12 @@ def subscribe(
 
     `country` is the one that the customer declares and `seen` the one that the request comes from, if it is known.
     `quoted_amount` is what the customer was shown for the first period, tax and `coupon` included, in minor units. The same request key again goes on
-    where a killed one stopped and never charges a second time. Raises AlreadySubscribed,
+    where a killed one stopped and never charges a second time. A purchase that waits for its customer is given up. Raises AlreadySubscribed,
     CountryUncertain, PriceNotOffered, CouponNotValid, QuoteChanged, ConsentRequired, PaymentMethodRequired,
     PaymentFailed.
     """
-    invoice_id = _begin(
+    begin = partial(
+        _begin,
         account_id=account_id,
         price_id=price_id,
         quoted_amount=quoted_amount,
@@ -83,7 +92,26 @@ def subscribe(
         agreement=agreement,
         seen=seen,
     )
+    try:
+        invoice_id = begin()
+    except AlreadySubscribed:
+        if not _withdraw_waiting(account_id, gateway=gateway, now=now):
+            raise
+        invoice_id = begin()
     return collect(invoice_id=invoice_id, gateway=gateway, now=now)
+
+
+def _withdraw_waiting(account_id: UUID, *, gateway: Gateway, now: datetime) -> bool:
+    """Give up a first payment that waits for its customer, who buys anew instead; answers whether there was one."""
+    waiting = PaymentAttempt.objects.filter(
+        state=PaymentAttempt.State.REQUIRES_ACTION,
+        invoice__account=account_id,
+        invoice__subscription__status=Status.INCOMPLETE,
+    ).first()
+    if waiting is None:
+        return False
+    payments.withdraw(waiting, gateway=gateway, now=now)
+    return True
 
 
 @transaction.atomic
