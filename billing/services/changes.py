@@ -200,7 +200,8 @@ def downgrade(*, account_id: UUID, price_id: UUID, now: datetime, by: str) -> Su
     """Bill another price from the next period on; until then everything stays. A later change replaces it.
 
     The present price takes a downgrade back. What was changed up and not paid for ends at once: until the next
-    period the features are those that are paid for. A change that waits for the customer is given up. Raises NoSubscription, PriceNotOffered, ChangeNotPossible.
+    period the features are those that are paid for. A change that waits for the customer is given up. Raises
+    NoSubscription, PriceNotOffered, ChangeNotPossible.
     """
     subscription, price = _changeable(account_id, price_id, now=now, same_too=True)
     if price.plan.tier > subscription.price.plan.tier:

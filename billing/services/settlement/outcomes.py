@@ -25,7 +25,8 @@ def settle(outcomes: Mapping[UUID, ChargeOutcome], *, now: datetime) -> None:
     """Record outcomes of attempts with all that follows from them, once each.
 
     Monotone: a final state gives way only to a success, since money that moved is a fact. An unknown
-    outcome changes nothing. A success for an invoice that is not owed any more parks the subscription.
+    outcome changes nothing. What is charged and not owed any more becomes credit; unless it was for a change that its
+    customer confirmed late, it parks the subscription too.
     """
     decided = {key: outcome for key, outcome in outcomes.items() if outcome.kind is not OutcomeKind.UNKNOWN}
     if not decided:
