@@ -81,8 +81,8 @@ bench: $(READY) ## print a benchmark's figures (NAME=...)
 	@$(BIN)/python -m tests.benchmarks.bench_$(NAME)
 
 .PHONY: fuzz
-fuzz: $(READY) ## the long form of the tests that search the API for faults
-	@FUZZ_EXAMPLES=500 $(BIN)/pytest -n0 tests/test_api_schema.py --timeout=0 $(ARGS)
+fuzz: $(READY) ## the long form of the tests that search the API and billing for faults
+	@FUZZ_EXAMPLES=500 $(BIN)/pytest -n0 tests/test_api_schema.py tests/billing/test_any_order.py --timeout=0 $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## the long form of the tests that kill, race and disturb (ROUNDS=10)
