@@ -12,15 +12,19 @@ from django.db.models import Q
 from catalog.events import TitleWithdrawn
 from catalog.models import (
     AvailabilityWindow,
+    CollectionTitle,
     ExternalId,
     MatchCandidate,
+    MediaPackage,
+    MediaSource,
+    MediaSubtitles,
     PublicationEntry,
     SourceRecord,
     Title,
     TitleMerge,
     TitleText,
 )
-from catalog.models.titles import State
+from catalog.models.titles import Kind, State
 from catalog.services import kept, search, titles
 from core import outbox
 from core.errors import DomainError
@@ -47,21 +51,25 @@ class SourceUnknown(DomainError):
 def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMerge:
     """Make two titles one: `kept` receives the records, ids, licences and parts of `merged`, whose id answers for it from now on.
 
-    What `kept` says of itself stays as it is; later deliveries may fill what it lacks. Raises TitleUnknown,
-    CannotMerge.
+    What `kept` says of itself stays as it is; later deliveries may fill what it lacks. It takes the places of `merged`
+    in collections, and its film where it has none of its own. Seasons and episodes of one number are merged too, each on
+    record. Raises TitleUnknown, CannotMerge.
     """
     with transaction.atomic():
+        _lock_with_parts(kept_id, merged_id)
         kept, merged = _locked_pair(kept_id, merged_id)
         if kept.kind != merged.kind:
             raise CannotMerge(f"A {merged.kind} is no {kept.kind}: choose two titles of one kind.")
         moved = _move(merged, kept)
+        moved["within"] = [
+            merge(kept_id=own, merged_id=other, by=by, now=now).pk for own, other in _twins(kept, moved["children"])
+        ]
         moved["state"] = [
             merged.state,
             merged.published_at.isoformat() if merged.published_at else None,
             merged.withdrawn_at.isoformat() if merged.withdrawn_at else None,
         ]
         done = TitleMerge.objects.create(kept=kept, merged=merged, moved=moved, at=now, by=by)
-        Title.objects.filter(merged_into=merged).update(merged_into=kept)
         if merged.state != State.WITHDRAWN:
             merged.state, merged.withdrawn_at = State.WITHDRAWN, now
             _log(merged, PublicationEntry.Action.WITHDRAWN, f"Merged into {kept.pk}", by=by, now=now)
@@ -83,12 +91,15 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Title:
         done = TitleMerge.objects.select_for_update().filter(pk=merge_id, undone_at__isnull=True).first()
         if done is None:
             raise MergeUnknown
+        moved: dict[str, Any] = done.moved
+        _lock_with_parts(done.kept_id, done.merged_id)
+        for within in TitleMerge.objects.filter(pk__in=moved.get("within", []), undone_at__isnull=True).order_by("-pk"):
+            unmerge(merge_id=within.pk, by=by, now=now)
         kept, merged = (titles.locked(pk) for pk in sorted([done.kept_id, done.merged_id]))
         if kept.pk != done.kept_id:
             kept, merged = merged, kept
-        moved: dict[str, Any] = done.moved
         for name, (model, column) in _TIES.items():
-            model.objects.filter(**{"pk__in": moved[name], column: kept}).update(**{column: merged})
+            model.objects.filter(**{"pk__in": moved.get(name, []), column: kept}).update(**{column: merged})
         state, published_at, withdrawn_at = moved["state"]
         merged.merged_into = None
         merged.state = state
@@ -146,18 +157,50 @@ _TIES: dict[str, tuple[Any, str]] = {
     "windows": (AvailabilityWindow, "title"),
     "children": (Title, "parent"),
     "parts": (Title, "series"),
+    # Whoever was merged before is answered for by the same title, without a chain to follow.
+    "merged": (Title, "merged_into"),
+    "places": (CollectionTitle, "title"),
+    "media_sources": (MediaSource, "title"),
+    "media_subtitles": (MediaSubtitles, "title"),
+    "media_packages": (MediaPackage, "title"),
 }
+_MEDIA = (MediaSource, MediaSubtitles, MediaPackage)
 
 
 def _move(merged: Title, kept: Title) -> dict[str, Any]:
     moved: dict[str, Any] = {}
+    has_film = any(model.objects.filter(title=kept).exists() for model in _MEDIA)
     for name, (model, column) in _TIES.items():
         rows = model.objects.filter(**{column: merged})
+        if model is CollectionTitle:
+            rows = rows.exclude(collection__in=CollectionTitle.objects.filter(title=kept).values("collection"))
+        if model in _MEDIA and has_film:
+            rows = rows.none()
         moved[name] = [
             str(pk) if isinstance(pk, UUID) else pk for pk in rows.order_by("pk").values_list("pk", flat=True)
         ]
-        rows.update(**{column: kept})
+        model.objects.filter(pk__in=moved[name]).update(**{column: kept})
     return moved
+
+
+def _lock_with_parts(*title_ids: UUID) -> None:
+    """Lock titles with what they belong to and all that belongs to them, in the one order."""
+    tied = Title.objects.filter(pk__in=title_ids).values_list("pk", "parent", "series")
+    whole = Q(pk__in={pk for row in tied for pk in row if pk})
+    whole |= Q(parent__in=title_ids) | Q(parent__parent__in=title_ids)
+    list(Title.objects.filter(whole).locked().values_list("pk", flat=True))
+
+
+def _twins(kept: Title, moved_ids: list[str]) -> list[tuple[UUID, UUID]]:
+    """Answer the seasons and episodes of one number that a title has twice now: its own, and the one that came."""
+    parts = Title.objects.filter(
+        parent=kept, kind__in=[Kind.SEASON, Kind.EPISODE], number__isnull=False, merged_into__isnull=True
+    ).order_by("pk")
+    came = {UUID(pk) for pk in moved_ids}
+    own = {(part.kind, part.number): part.pk for part in parts if part.pk not in came}
+    return [
+        (own[part.kind, part.number], part.pk) for part in parts if part.pk in came and (part.kind, part.number) in own
+    ]
 
 
 def _locked_pair(kept_id: UUID, merged_id: UUID) -> tuple[Title, Title]:

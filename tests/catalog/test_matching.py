@@ -7,12 +7,31 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from catalog.models import MatchCandidate, PublicationEntry, SourceRecord, Title, TitleMerge
+from catalog.models import (
+    Collection,
+    CollectionTitle,
+    MatchCandidate,
+    MediaSource,
+    PublicationEntry,
+    SourceRecord,
+    Title,
+    TitleMerge,
+)
 from catalog.rules import Likeness, resemblance
 from catalog.services import editing, matching
 from tests.catalog.ingestion.test_real_files import Record, reported
 from tests.factories.accounts import ProfileFactory, sign_in
-from tests.factories.catalog import NOW, ProviderFactory, SeasonFactory, TitleFactory, counts, feed, ingest, movie
+from tests.factories.catalog import (
+    NOW,
+    EpisodeFactory,
+    ProviderFactory,
+    SeasonFactory,
+    TitleFactory,
+    counts,
+    feed,
+    ingest,
+    movie,
+)
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -23,6 +42,11 @@ EIDR = [{"namespace": "eidr", "value": "10.5240/CF5A-AB7E-A4DB-35FA-BAC5-M"}]
 
 def title_of(external_id: str) -> Title:
     return Title.objects.get(source_records__external_id=external_id)
+
+
+def places() -> set[tuple[object, ...]]:
+    """Answer where every title hangs, and in what state it is."""
+    return set(Title.objects.values_list("pk", "parent", "series", "state", "merged_into"))
 
 
 class TestResemblance:
@@ -174,6 +198,73 @@ class TestMerge:
         matching.unmerge(merge_id=done.pk, by="user:1", now=NOW)
         season.refresh_from_db()
         assert (season.parent, season.series) == (merged, merged)
+
+    def test_of_a_title_that_another_was_merged_into_comes_back_with_it(self) -> None:
+        first, second, third = TitleFactory.create(), TitleFactory.create(), TitleFactory.create()
+        matching.merge(kept_id=second.pk, merged_id=first.pk, by="user:1", now=NOW)
+        done = matching.merge(kept_id=third.pk, merged_id=second.pk, by="user:1", now=NOW)
+        matching.unmerge(merge_id=done.pk, by="user:1", now=NOW)
+        first.refresh_from_db()
+        assert first.merged_into == second
+
+    def test_keeps_places_in_collections_and_the_film(self) -> None:
+        kept, merged = TitleFactory.create(), TitleFactory.create()
+        both, alone = (
+            Collection.objects.create(slug=slug, names={"en": slug}, updated_at=NOW) for slug in ("both", "alone")
+        )
+        for collection, title in ((both, kept), (both, merged), (alone, merged)):
+            CollectionTitle.objects.create(collection=collection, title=title, position=1)
+        source = MediaSource.objects.create(
+            title=merged,
+            name="a.mp4",
+            file="x",
+            is_ours=True,
+            size=1,
+            digest="d",
+            attached_by="user:1",
+            attached_at=NOW,
+        )
+        done = matching.merge(kept_id=kept.pk, merged_id=merged.pk, by="user:1", now=NOW)
+        source.refresh_from_db()
+        assert (source.title, alone.members.get().title) == (kept, kept)
+        assert set(both.members.values_list("title", flat=True)) == {kept.pk, merged.pk}
+        matching.unmerge(merge_id=done.pk, by="user:1", now=NOW)
+        source.refresh_from_db()
+        assert (source.title, alone.members.get().title) == (merged, merged)
+
+    def test_leaves_the_film_where_the_other_has_one(self) -> None:
+        kept, merged = TitleFactory.create(), TitleFactory.create()
+        sources = [
+            MediaSource.objects.create(
+                title=title,
+                name="a.mp4",
+                file="x",
+                is_ours=True,
+                size=1,
+                digest="d",
+                attached_by="user:1",
+                attached_at=NOW,
+            )
+            for title in (kept, merged)
+        ]
+        matching.merge(kept_id=kept.pk, merged_id=merged.pk, by="user:1", now=NOW)
+        assert [MediaSource.objects.get(pk=source.pk).title for source in sources] == [kept, merged]
+
+    def test_of_series_merges_seasons_and_episodes_of_one_number(self) -> None:
+        kept, merged = TitleFactory.create(kind="series"), TitleFactory.create(kind="series")
+        own, came = SeasonFactory.create(parent=kept, number=1), SeasonFactory.create(parent=merged, number=1)
+        later = SeasonFactory.create(parent=merged, number=2)
+        first, twin = EpisodeFactory.create(parent=own, number=1), EpisodeFactory.create(parent=came, number=1)
+        second = EpisodeFactory.create(parent=came, number=2)
+        before = places()
+        done = matching.merge(kept_id=kept.pk, merged_id=merged.pk, by="user:1", now=NOW)
+        assert set(Title.objects.filter(parent=kept, merged_into=None)) == {own, later}
+        assert set(Title.objects.filter(parent=own, merged_into=None)) == {first, second}
+        assert Title.objects.get(pk=twin.pk).merged_into == first
+        assert TitleMerge.objects.count() == 3
+        matching.unmerge(merge_id=done.pk, by="user:1", now=NOW)
+        assert places() == before
+        assert not TitleMerge.objects.filter(undone_at=None).exists()
 
     def test_refuses_what_cannot_be_one(self) -> None:
         film, series, other = TitleFactory.create(), TitleFactory.create(kind="series"), TitleFactory.create()
