@@ -42,6 +42,24 @@ def card(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
     }
 
 
+def coming(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
+    """Answer a card of what opens soon, with when."""
+    return {
+        **card(title, viewer, now),
+        "available_from": _instant(rules.opens_at(title.windows.all(), viewer.country, now)),
+    }
+
+
+def withdrawn(title: Title) -> dict[str, Any]:
+    """Answer that a title is gone."""
+    merged = title.merged_into_id
+    return {
+        "id": str(title.pk),
+        "withdrawn_at": _instant(title.withdrawn_at),
+        "merged_into": str(merged) if merged else None,
+    }
+
+
 def page(
     title: Title, seasons: Iterable[Title], extras: Iterable[Title], viewer: Viewer, now: datetime
 ) -> dict[str, Any]:

@@ -69,6 +69,24 @@ class CardSerializer(serializers.Serializer[Title]):
     artwork = ArtworkSerializer()
 
 
+class ComingSerializer(CardSerializer):
+    available_from = serializers.DateTimeField(help_text="The first moment at which it can be watched.")
+
+
+class WithdrawnParameters(serializers.Serializer[Title]):
+    since = serializers.DateTimeField(
+        help_text="Only what was withdrawn then or later, such as the last answer's newest."
+    )
+
+
+class WithdrawnSerializer(serializers.Serializer[Title]):
+    """What others have kept of this title must go."""
+
+    id = serializers.UUIDField()
+    withdrawn_at = serializers.DateTimeField()
+    merged_into = serializers.UUIDField(allow_null=True, help_text="The title that answers for it; null: none does.")
+
+
 class EpisodeSerializer(CardSerializer):
     season = serializers.IntegerField(allow_null=True)
 

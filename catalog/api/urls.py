@@ -6,6 +6,9 @@ from catalog.api import blocks, collections, views
 
 urlpatterns = [
     path("titles", views.TitlesView.as_view(), name="titles"),
+    path("titles/coming-soon", views.ComingView.as_view(), name="coming-soon"),
+    path("titles/leaving-soon", views.LeavingView.as_view(), name="leaving-soon"),
+    path("titles/withdrawn", views.WithdrawnView.as_view(), name="withdrawn"),
     path("titles/<uuid:title_id>", views.TitleView.as_view(), name="title"),
     path("titles/<uuid:title_id>/episodes", views.EpisodesView.as_view(), name="episodes"),
     path("genres", views.GenresView.as_view(), name="genres"),

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
@@ -19,6 +20,7 @@ from catalog.api import representations
 from catalog.api.filters import TitleFilters
 from catalog.api.serializers import (
     CardSerializer,
+    ComingSerializer,
     EpisodeSerializer,
     EpisodesParameters,
     GenreSerializer,
@@ -28,11 +30,13 @@ from catalog.api.serializers import (
     SuggestionsParameters,
     SuggestionsSerializer,
     TitlePageSerializer,
+    WithdrawnParameters,
+    WithdrawnSerializer,
 )
 from catalog.api.viewers import viewer_of
 from catalog.models import Title
 from catalog.rules import Viewer
-from catalog.selectors import parts, search, titles
+from catalog.selectors import availability, parts, search, titles
 from catalog.services import kept
 from catalog.services import search as services
 from core.api import etags
@@ -53,6 +57,12 @@ class InOrder(CursorPagination):
     """Season by season, episode by episode."""
 
     ordering = ("place", "id")
+
+
+class OldestWithdrawn(CursorPagination):
+    """In the order in which they went."""
+
+    ordering = ("withdrawn_at", "id")
 
 
 class TitlesView(generics.GenericAPIView[Title]):
@@ -98,6 +108,66 @@ class TitleView(APIView):
             return representations.page(*titles.page_for(title_id, viewer, at), viewer, at)
 
         return _kept_answer(request, viewer, at, page)
+
+
+class ComingView(generics.GenericAPIView[Title]):
+    """What opens soon."""
+
+    reach = Reach.PROFILE
+    queryset = Title.objects.none()
+    pagination_class = Newest
+    serializer_class = ComingSerializer
+
+    @extend_schema(operation_id="titles_coming_soon_list", responses=ComingSerializer(many=True))
+    @raises(PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
+    def get(self, request: Request) -> Response:
+        """List what is announced where the viewer is and opens within thirty days, newest in the catalogue first."""
+        viewer, at = viewer_of(request), now()
+        return _page(
+            self, viewer, titles.coming_soon(viewer, at), lambda title: representations.coming(title, viewer, at)
+        )
+
+
+class LeavingView(generics.GenericAPIView[Title]):
+    """What goes soon."""
+
+    reach = Reach.PROFILE
+    queryset = Title.objects.none()
+    pagination_class = Newest
+    serializer_class = CardSerializer
+
+    @extend_schema(operation_id="titles_leaving_soon_list", responses=CardSerializer(many=True))
+    @raises(PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
+    def get(self, request: Request) -> Response:
+        """List what can be watched now and within thirty days no more, newest in the catalogue first."""
+        viewer, at = viewer_of(request), now()
+        return _page(
+            self, viewer, titles.leaving_soon(viewer, at), lambda title: representations.card(title, viewer, at)
+        )
+
+
+class WithdrawnView(generics.GenericAPIView[Title]):
+    """Titles that are gone."""
+
+    reach = Reach.PROFILE
+    queryset = Title.objects.none()
+    pagination_class = OldestWithdrawn
+    serializer_class = WithdrawnSerializer
+
+    @extend_schema(
+        operation_id="titles_withdrawn_list", parameters=[WithdrawnParameters], responses=WithdrawnSerializer(many=True)
+    )
+    @raises(PreviewForbidden, PreviewCountryUnknown)
+    @etags.conditional
+    def get(self, request: Request) -> Response:
+        """List the titles withdrawn since an instant, oldest first: what an app has kept of them must go."""
+        wanted = WithdrawnParameters(data=request.query_params.dict())
+        wanted.is_valid(raise_exception=True)
+        found = self.paginate_queryset(availability.tombstones(wanted.validated_data["since"])) or []
+        gone = [representations.withdrawn(title) for title in found]
+        return _answer(request, viewer_of(request), self.get_paginated_response(gone).data)
 
 
 class EpisodesView(generics.GenericAPIView[Title]):
@@ -191,6 +261,13 @@ class PersonView(APIView):
         viewer, at = viewer_of(request), now()
         person, appearances = titles.person_for(person_id, viewer, at)
         return _answer(request, viewer, representations.person(person, appearances, viewer, at))
+
+
+def _page(view: generics.GenericAPIView[Title], viewer: Viewer, found: QuerySet[Title], card: Callable[[Title], Any]) -> Response:  # fmt: skip
+    """Answer a page of titles as cards."""
+    page = view.paginate_queryset(found) or []
+    parts.fetch(page)
+    return _answer(view.request, viewer, view.get_paginated_response([card(title) for title in page]).data)
 
 
 _PARAMETERS = {

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 
 from catalog import rules
 from catalog.models import AvailabilityWindow, Title
-from catalog.models.titles import State
+from catalog.models.titles import State, TitleQuerySet
 from catalog.selectors import ages
 
 SOON = timedelta(days=30)
@@ -35,6 +35,8 @@ def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]
     """
     title = Title.objects.select_related("parent__parent", "series").get(pk=title_id)
     line = line_of(title)
+    if title.merged_into_id is not None:
+        return [Reason("merged", "It was merged into another title, which answers under its id.", title.merged_into_id)]
     reasons = [
         Reason(level.state, f"{_said(level, title)} is {level.get_state_display().lower()}.", level.pk)
         for level in line
@@ -44,6 +46,18 @@ def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]
     reasons += _age_reasons(line, viewer)
     reasons += _block_reasons(line, viewer)
     return reasons
+
+
+def open_windows(title_id: UUID, country: str, now: datetime) -> list[AvailabilityWindow]:
+    """Answer the licences by which a title may be watched in a country now, its own or those of what it belongs to.
+
+    Each says in which languages and formats; `rules.may_offer` weighs them. Raises Title.DoesNotExist.
+    """
+    title = Title.objects.select_related("parent__parent", "series").get(pk=title_id)
+    for level in line_of(title):
+        if windows := list(AvailabilityWindow.objects.filter(title=level).order_by("pk")):
+            return [window for window in windows if rules.is_open(window, country, now)]
+    return []
 
 
 def next_boundary(country: str, now: datetime) -> datetime:
@@ -57,7 +71,7 @@ def next_boundary(country: str, now: datetime) -> datetime:
     return min([rules.next_midnight(country, now), *(at for at in starts.union(ends, all=True) if at)])
 
 
-def opening_soon(country: str, now: datetime, *, within: timedelta = SOON) -> QuerySet[Title]:
+def opening_soon(country: str, now: datetime, *, within: timedelta = SOON) -> TitleQuerySet:
     """Answer what may be shown as coming soon: announced, public, and open within `within`, but not yet."""
     windows = AvailabilityWindow.objects.covering(country).filter(
         Q(announce_at__lte=now) | Q(announce_on__lte=rules.local_dates(country, now)[0])
@@ -69,7 +83,7 @@ def opening_soon(country: str, now: datetime, *, within: timedelta = SOON) -> Qu
     return titles.filter(pk__in=opening.values("title")).exclude(pk__in=open_now.values("title"))
 
 
-def leaving_soon(country: str, now: datetime, *, within: timedelta = SOON) -> QuerySet[Title]:
+def leaving_soon(country: str, now: datetime, *, within: timedelta = SOON) -> TitleQuerySet:
     """Answer what can be watched now and, by all its licences together, no more after `within`."""
     later = now + within
     open_now = AvailabilityWindow.objects.open_in(country, now)
@@ -79,7 +93,7 @@ def leaving_soon(country: str, now: datetime, *, within: timedelta = SOON) -> Qu
     return titles.filter(pk__in=open_now.values("title")).exclude(pk__in=open_later.values("title"))
 
 
-def tombstones(since: datetime) -> QuerySet[Title]:
+def tombstones(since: datetime) -> TitleQuerySet:
     """Answer the titles withdrawn since an instant, oldest first: what others have kept of them must go."""
     return Title.objects.filter(state=State.WITHDRAWN, withdrawn_at__gte=since).order_by(F("withdrawn_at"), "pk")
 

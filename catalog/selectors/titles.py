@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from catalog.models import Credit, Genre, Person, Title
 from catalog.models.titles import Kind
 from catalog.rules import Viewer
-from catalog.selectors import parts
+from catalog.selectors import availability, parts
 from core.errors import DomainError
 
 MAX_SEASON = 1_000_000
@@ -38,6 +38,18 @@ class PersonNotFound(DomainError):
 def browse(viewer: Viewer, now: datetime) -> QuerySet[Title]:
     """Answer films, series and specials that the viewer may watch now; `parts.fetch` adds what their cards show."""
     return Title.objects.browsable_by(viewer, now)
+
+
+def coming_soon(viewer: Viewer, now: datetime) -> QuerySet[Title]:
+    """Answer what opens soon where the viewer is and may be told of, as far as it is for the viewer."""
+    found = availability.opening_soon(viewer.country, now).for_audience(viewer, standing_alone=True)
+    return found.without_blocked(viewer, standing_alone=True)
+
+
+def leaving_soon(viewer: Viewer, now: datetime) -> QuerySet[Title]:
+    """Answer what the viewer may watch now and soon no more."""
+    found = availability.leaving_soon(viewer.country, now).for_audience(viewer, standing_alone=True)
+    return found.without_blocked(viewer, standing_alone=True)
 
 
 def in_order(title_ids: Sequence[UUID]) -> list[Title]:

@@ -77,6 +77,25 @@ class TestExplain:
             assert shown is not bool(codes(title, viewer)), (window, age, state, viewer)
 
 
+class TestOpenWindows:
+    def test_are_those_of_the_nearest_level_that_has_any(self) -> None:
+        series = make.TitleFactory.create(kind="series", window={"formats": ["HD"]})
+        make.WindowFactory.create(title=series, ends_at=NOW, formats=["UHD"])
+        season = make.SeasonFactory.create(parent=series)
+        episode = make.EpisodeFactory.create(parent=season)
+        assert [window.formats for window in availability.open_windows(episode.pk, "DE", NOW)] == [["HD"]]
+        make.WindowFactory.create(title=season, formats=["SD"])
+        assert [window.formats for window in availability.open_windows(episode.pk, "DE", NOW)] == [["SD"]]
+
+
+class TestMerged:
+    def test_is_said_before_all_else(self) -> None:
+        kept = make.TitleFactory.create()
+        title = make.TitleFactory.create(window=False, state="withdrawn", withdrawn_at=NOW, merged_into=kept)
+        [reason] = availability.explain(title.pk, CHILD, NOW)
+        assert (reason.code, reason.title_id) == ("merged", kept.pk)
+
+
 class TestOverlappingLicences:
     def test_combine(self) -> None:
         title = make.TitleFactory.create(window={"territories": ["AT"]})

@@ -24,6 +24,9 @@ class Window:
     ends_at: datetime | None = None
     ends_on: date | None = None
     license_type: str = "SVOD"
+    languages: list[str] = field(default_factory=list)
+    holdback_languages: list[str] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
 
 
 class TestIsOpen:
@@ -72,6 +75,99 @@ class TestIsOpen:
         end = rules.end_of(window, country)
         assert end is not None
         assert rules.is_open(window, country, now) is (now < end)
+
+
+class TestMidnights:
+    """A licence by days begins with the last zone of a country and ends with the first, summer time or not."""
+
+    @pytest.mark.parametrize(
+        ("country", "begins", "ends"),
+        [
+            # Kaliningrad is last, Kamchatka first.
+            ("RU", datetime(2026, 3, 3, 22, tzinfo=UTC), datetime(2026, 3, 3, 12, tzinfo=UTC)),
+            # Perth; Sydney, in its summer.
+            ("AU", datetime(2026, 3, 3, 16, tzinfo=UTC), datetime(2026, 3, 3, 13, tzinfo=UTC)),
+            # Rio Branco; Fernando de Noronha.
+            ("BR", datetime(2026, 3, 4, 5, tzinfo=UTC), datetime(2026, 3, 4, 2, tzinfo=UTC)),
+            # Honolulu; New York.
+            ("US", datetime(2026, 3, 4, 10, tzinfo=UTC), datetime(2026, 3, 4, 5, tzinfo=UTC)),
+            ("DE", datetime(2026, 3, 3, 23, tzinfo=UTC), datetime(2026, 3, 3, 23, tzinfo=UTC)),
+            # Nobody keeps a calendar on Bouvet Island.
+            ("BV", datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)),
+        ],
+    )
+    def test_of_several_zones(self, country: str, begins: datetime, ends: datetime) -> None:
+        day = date(2026, 3, 4)
+        assert rules.start_of(Window(starts_on=day), country) == begins
+        assert rules.end_of(Window(ends_on=day), country) == ends
+
+    @pytest.mark.parametrize(
+        ("country", "day", "begins"),
+        [
+            ("DE", date(2026, 3, 29), datetime(2026, 3, 28, 23, tzinfo=UTC)),
+            ("DE", date(2026, 3, 30), datetime(2026, 3, 29, 22, tzinfo=UTC)),
+            # Lebanon's clocks go forward at midnight: its day begins at one.
+            ("LB", date(2026, 3, 29), datetime(2026, 3, 28, 22, tzinfo=UTC)),
+            # Paraguay's went back at midnight: eleven at night came twice before the day.
+            ("PY", date(2024, 3, 24), datetime(2024, 3, 24, 4, tzinfo=UTC)),
+            # Cuba's go back at one: midnight comes twice, and the first counts.
+            ("CU", date(2026, 11, 1), datetime(2026, 11, 1, 4, tzinfo=UTC)),
+        ],
+    )
+    def test_on_days_when_clocks_change(self, country: str, day: date, begins: datetime) -> None:
+        assert rules.start_of(Window(starts_on=day), country) == begins
+
+    @given(
+        st.sampled_from([*LICENSED, "RU", "AU", "CL", "LB", "CU", "PY", "EG"]),
+        st.dates(date(2024, 1, 1), date(2027, 12, 31)),
+    )
+    def test_open_and_close_exactly_then(self, country: str, day: date) -> None:
+        starting, ending = Window(starts_on=day), Window(ends_on=day)
+        begins, ends = rules.start_of(starting, country), rules.end_of(ending, country)
+        assert begins is not None
+        assert ends is not None
+        before = timedelta(seconds=1)
+        assert (rules.is_open(starting, country, begins - before), rules.is_open(starting, country, begins)) == (
+            False,
+            True,
+        )
+        assert (rules.is_open(ending, country, ends - before), rules.is_open(ending, country, ends)) == (True, False)
+        assert rules.next_midnight(country, ends - before) == ends
+
+
+class TestMayOffer:
+    GERMAN_HD = Window(territories=["DE"], languages=["de"], formats=["HD", "SD"])
+    ALL_BUT_FRENCH_SD = Window(holdback_languages=["fr"], formats=["SD"])
+
+    @pytest.mark.parametrize(
+        ("country", "language", "picture", "expected"),
+        [
+            ("DE", "", "", True),
+            ("DE", "de", "HD", True),
+            ("DE", "de-AT", "HD", True),
+            ("DE", "en", "HD", False),
+            ("DE", "en", "SD", True),
+            ("DE", "den", "HD", False),
+            ("DE", "fr", "SD", False),
+            ("DE", "fr-CA", "SD", False),
+            ("DE", "", "UHD", False),
+            ("FR", "de", "HD", False),
+            ("FR", "de", "SD", True),
+        ],
+    )
+    def test_takes_one_licence_for_language_and_format(
+        self, country: str, language: str, picture: str, expected: bool
+    ) -> None:
+        windows = [self.GERMAN_HD, self.ALL_BUT_FRENCH_SD]
+        assert rules.may_offer(windows, country, NOON, language=language, picture=picture) is expected
+
+    def test_of_a_region_is_not_of_the_language(self) -> None:
+        windows = [Window(languages=["es-419"])]
+        asked = ["es-419", "es", "es-ES"]
+        assert [rules.may_offer(windows, "DE", NOON, language=tag) for tag in asked] == [True, False, False]
+
+    def test_ends_with_the_licence(self) -> None:
+        assert not rules.may_offer([Window(ends_at=NOON)], "DE", NOON)
 
 
 class TestAvailableUntil:

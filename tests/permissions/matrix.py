@@ -126,6 +126,9 @@ API: Mapping[str, Kind] = {
     "GET /api/v1/credit/balance": ACCOUNT,
     # ------------------------------------------------ catalog
     "GET /api/v1/titles": PROFILE,
+    "GET /api/v1/titles/coming-soon": PROFILE,
+    "GET /api/v1/titles/leaving-soon": PROFILE,
+    "GET /api/v1/titles/withdrawn": PROFILE,
     "GET /api/v1/titles/<uuid:title_id>": PROFILE,
     "GET /api/v1/titles/<uuid:title_id>/episodes": PROFILE,
     "GET /api/v1/genres": PROFILE,

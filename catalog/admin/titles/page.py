@@ -42,9 +42,7 @@ from catalog.admin.titles.publishing import PublishingPages
 from catalog.admin.titles.sources import SourcePages
 from catalog.admin.titles.visibility import VisibilityPages
 from catalog.admin.words import gettext_lazy as _
-from catalog.models import (
-    Title,
-)
+from catalog.models import AvailabilityWindow, Title
 from catalog.models.titles import Kind
 from catalog.selectors import availability, media
 from catalog.selectors import revisions as versions
@@ -203,7 +201,11 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         country = settings.DEFAULT_COUNTRY
         reasons = availability.explain(title.pk, rules.Viewer(country, ("en",)), clock.now())
         lines = ((reason.message,) for reason in reasons)
-        return format_html_join("", "<div>{}</div>", lines) or f"Yes, to adults in {country}"
+        if reasons:
+            return format_html_join("", "<div>{}</div>", lines)
+        windows = availability.open_windows(title.pk, country, clock.now())
+        terms = ((line,) for line in dict.fromkeys(map(_terms, windows)) if line)
+        return format_html("Yes, to adults in {}{}", country, format_html_join("", "<div>{}</div>", terms))
 
     @display(description=_("edited here"))
     def edited_by_us(self, title: Title) -> str:
@@ -251,6 +253,12 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         if title is not None and (notice := lock_notice(title, request)):
             messages.warning(request, notice)
         return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _terms(window: AvailabilityWindow) -> str:
+    """Say what a licence restricts beside place and time."""
+    told = (("in", window.languages), ("not in", window.holdback_languages), ("as", window.formats))
+    return ", ".join(f"{word} {', '.join(items)}" for word, items in told if items)
 
 
 def _line(title: Title) -> SafeString:

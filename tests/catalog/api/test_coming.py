@@ -1,0 +1,87 @@
+"""What comes, what goes and what is gone, over HTTP."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from catalog.models import Title
+from core.clock import now
+from tests.catalog.api.test_titles import in_germany, viewer
+from tests.factories import catalog as make
+from tests.factories.accounts import KidsProfileFactory
+
+pytestmark = pytest.mark.django_db
+
+__all__ = ["in_germany", "viewer"]
+
+DAY = timedelta(days=1)
+
+
+def cards(client: Client, which: str, **parameters: Any) -> list[dict[str, Any]]:
+    answer = client.get(f"/api/v1/titles/{which}", parameters)
+    assert answer.status_code == 200, answer.content
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
+
+
+class TestComing:
+    def test_are_announced_and_say_from_when(self, viewer: Any) -> None:
+        at = now()
+        opens = (at + 5 * DAY).replace(microsecond=0)
+        soon = make.TitleFactory.create(window={"announce_at": at - DAY, "starts_at": opens})
+        make.WindowFactory.create(title=soon, starts_at=at + 2 * DAY)  # nobody may be told of this one
+        make.TitleFactory.create(window={"announce_at": at + DAY, "starts_at": opens})
+        make.TitleFactory.create(window={"starts_at": opens})
+        make.TitleFactory.create(window={"announce_at": at - DAY, "starts_at": opens, "territories": ["US"]})
+        make.TitleFactory.create(window={"announce_at": at - DAY, "starts_at": at + 31 * DAY})
+        make.TitleFactory.create()
+        [card] = cards(viewer(), "coming-soon")
+        assert (card["id"], card["available_from"]) == (str(soon.pk), opens.isoformat().replace("+00:00", "Z"))
+
+    def test_are_not_told_to_whom_they_are_not_for(self, viewer: Any) -> None:
+        window = {"announce_at": now() - DAY, "starts_at": now() + DAY}
+        make.RatingFactory.create(title=make.TitleFactory.create(window=window), minimum_age=18)
+        assert cards(viewer(KidsProfileFactory), "coming-soon") == []
+
+    def test_cost_the_same_however_many(self, viewer: Any, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        client = viewer()
+        for _ in range(3):
+            make.TitleFactory.create(window={"announce_at": now() - DAY, "starts_at": now() + DAY})
+            make.TitleFactory.create(window={"ends_at": now() + DAY})
+        cards(client, "coming-soon")
+        for which in ("coming-soon", "leaving-soon"):
+            with django_assert_num_queries(3):
+                assert len(cards(client, which)) == 3
+
+
+class TestLeaving:
+    def test_say_until_when(self, viewer: Any) -> None:
+        ends = (now() + 3 * DAY).replace(microsecond=0)
+        going = make.TitleFactory.create(window={"ends_at": ends})
+        make.TitleFactory.create(window={"ends_at": now() + 31 * DAY})
+        make.TitleFactory.create(window={"ends_at": now() - DAY})
+        make.WindowFactory.create(title=make.TitleFactory.create(window={"ends_at": ends}))
+        [card] = cards(viewer(), "leaving-soon")
+        assert (card["id"], card["available_until"]) == (str(going.pk), ends.isoformat().replace("+00:00", "Z"))
+
+
+class TestWithdrawn:
+    def test_are_told_of_since_an_instant_the_first_gone_first(self, viewer: Any) -> None:
+        at = now()
+        kept = make.TitleFactory.create()
+        second = make.TitleFactory.create(state="withdrawn", withdrawn_at=at - DAY, merged_into=kept)
+        first = make.TitleFactory.create(state="withdrawn", withdrawn_at=at - 2 * DAY)
+        make.TitleFactory.create(state="withdrawn", withdrawn_at=at - 4 * DAY)
+        found = cards(viewer(), "withdrawn", since=(at - 3 * DAY).isoformat())
+        assert [(card["id"], card["merged_into"]) for card in found] == [
+            (str(first.pk), None), (str(second.pk), str(kept.pk)),
+        ]  # fmt: skip
+
+    def test_ask_since_when(self, viewer: Any) -> None:
+        assert viewer().get("/api/v1/titles/withdrawn").status_code == 400
+        assert Title.objects.count() == 0
