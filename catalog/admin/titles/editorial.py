@@ -178,7 +178,13 @@ class EditorialPages(LargeList):
                 f"{dict(ScheduledAct.Action.choices)[values['action']]} is planned for {values['at']:%Y-%m-%d %H:%M} UTC.",
             )
         plans = list(ScheduledAct.objects.filter(title=title).order_by("-pk")[:20])
-        context = {"form": form, "verb": _("Plan"), "plans": plans, "names": staff.names(plan.by for plan in plans)}
+        context = {
+            "form": form,
+            "verb": _("Plan"),
+            "plans": plans,
+            "names": staff.names(plan.by for plan in plans),
+            "media": self.media + form.media,
+        }
         return self._page(request, title, "catalog/admin/plan.html", _("Plan"), context)
 
     # ---------------------------------------------------------------- locks
