@@ -174,4 +174,5 @@ def test_is_whole(
         with page.expect_navigation():
             page.evaluate(CHOOSE, {"action": act, ACTION_CHECKBOX_NAME: str(catalogue["film"])})
         look(act)
-    assert errors == []
+    # Who goes on before a picture further down has come, breaks it off.
+    assert [error for error in errors if "ERR_ABORTED" not in error] == []
