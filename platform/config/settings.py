@@ -153,6 +153,8 @@ DATABASES: dict[str, dict[str, Any]] = {
         **_database,
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,  # the pool keeps connections, not the thread
+        # Each is asked whether it lives when it leaves the pool: a restart of the server fails no later request.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             **_database.get("OPTIONS", {}),  # such as ?sslmode=verify-full in the address
             "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10)},

@@ -45,6 +45,7 @@ from tests.standin import Standin
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.rule("4.16", "4.23")]
 
 DUE = 3
+IDLE = 4
 T = TypeVar("T")
 Record = Callable[[str, object], None]
 
@@ -175,9 +176,27 @@ class TestServers:
                 with pytest.raises(DatabaseError):
                     run.result()
             standin.control.clear()
-            use_up_dead_connections()
+            connection.close()
             recover(due)
             prove(standin, "PostgreSQL restarted in mid-run", record_property)
+
+    def test_a_database_that_restarts_between_requests_fails_none(self, tmp_path: Path) -> None:
+        PriceFactory.create()
+        held = threading.Barrier(IDLE)
+
+        def hold() -> None:
+            connection.ensure_connection()
+            held.wait()
+
+        with own_postgres(tmp_path) as postgres:
+            at_once(*[hold] * IDLE)
+            wrapper = connections["default"]
+            assert isinstance(wrapper, DatabaseWrapper)
+            assert wrapper.pool.get_stats()["pool_available"] == IDLE
+            postgres.stop()
+            postgres.start()
+            asked = [lambda: Client().get("/api/v1/plans").status_code] * IDLE
+            assert at_once(*asked) == [200] * IDLE
 
 
 @contextmanager
@@ -213,17 +232,6 @@ def disconnect() -> None:
     assert isinstance(wrapper, DatabaseWrapper)
     wrapper.close()
     wrapper.close_pool()
-
-
-def use_up_dead_connections() -> None:
-    """Let what would have run in these seconds fail: each idle connection of the pool does so once."""
-    for _ in range(configured.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]):
-        try:
-            Subscription.objects.exists()
-        except DatabaseError:
-            connection.close()
-        else:
-            break
 
 
 def apart(act: Callable[[], T]) -> T:
