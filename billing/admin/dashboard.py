@@ -67,6 +67,7 @@ class DashboardAdmin(ReadOnly):
                 (report, money.format(Money(report.difference, report.currency), "en"), len(report.details))
                 for report in found.tie_outs
             ],
+            "parked": [(part.name, part.count) for part in found.parked],
             "exports": exports.EXPORTS if request.user.has_perm("billing.export_books") else {},
             "today": clock.now().date(),
         }
