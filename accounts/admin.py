@@ -26,6 +26,7 @@ from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, Us
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import rules
+from accounts.admin_pages import OnRecord
 from accounts.models import (
     AccountDeletion,
     AuditEntry,
@@ -55,7 +56,7 @@ class ReasonForm(ActionForm):
     )
 
 
-class Discreet(ModelAdmin):
+class Discreet(OnRecord):
     """What it does not show nobody finds out by filters either: a code could be guessed letter by letter."""
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
@@ -108,8 +109,10 @@ class AddUserForm(UserCreationForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # Django's and unfold's classes disagree on types
+class UserAdmin(DjangoUserAdmin, OnRecord):  # type: ignore[misc, type-arg]  # Django's and unfold's classes disagree on types
     """Accounts and staff. Rights are given by superusers alone."""
+
+    person = "pk"
 
     form = UserChangeForm
     add_form = AddUserForm
@@ -178,13 +181,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
         if change and form.changed_data:
             self._record(request, audit.Act.STAFF_CHANGED, form.instance.pk, fields=", ".join(form.changed_data))
 
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show an account, and record who looked at it."""
-        response = super().change_view(request, object_id, *args, **kwargs)
-        if request.method == "GET" and response.status_code == 200 and request.user.pk != UUID(object_id):
-            self._record(request, audit.Act.STAFF_VIEWED, UUID(object_id))
-        return response
-
     @staticmethod
     def _record(request: HttpRequest, act: audit.Act, account_id: UUID, **detail: str) -> None:
         by = cast(User, request.user)
@@ -250,6 +246,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  #
 class OutgoingEmailAdmin(Discreet):
     """What mail went out, and what did not; never what it said."""
 
+    person = "account_id"
+
     list_display = ["address", "template", "language", "created_at", "sent_at", "given_up_at", "attempts", "last_error"]
     list_filter = ["template"]
     search_fields = ["address__startswith"]
@@ -304,6 +302,8 @@ class SuppressedAddressAdmin(ModelAdmin):
 class AccountDeletionAdmin(Discreet):
     """Who is leaving, what an erasure waits for, and what was erased. Nobody changes it."""
 
+    person = "account_id"
+
     list_display = ["account_id", "requested_at", "erase_at", "waits_for", "cancelled_at", "started_at", "erased_at"]
     list_filter = ["waits_for"]
     search_fields = ["account__id"]
@@ -327,6 +327,8 @@ class AccountDeletionAdmin(Discreet):
 class RecoveryAdmin(Discreet):
     """Who says that a second factor is lost. Staff see it, and can neither hurry nor complete it."""
 
+    person = "account_id"
+
     list_display = ["account", "requested_at", "effective_at", "outcome", "ended_at"]
     list_filter = ["outcome"]
     list_select_related = ["account"]
@@ -338,8 +340,10 @@ class RecoveryAdmin(Discreet):
 
 
 @admin.register(ProfileTransfer)
-class ProfileTransferAdmin(ModelAdmin):
+class ProfileTransferAdmin(OnRecord):
     """Which profiles were offered to other households, and how that ended; kept for 30 days. Nobody changes it."""
+
+    person = "from_account_id"
 
     list_display = ["profile_id", "from_account", "to_email", "to_account", "offered_at", "outcome", "ended_at"]
     list_filter = ["outcome"]
@@ -352,8 +356,10 @@ class ProfileTransferAdmin(ModelAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ModelAdmin):
+class AuditEntryAdmin(OnRecord):
     """What was done to accounts, by whom and from where. Nobody changes it."""
+
+    person = "account_id"
 
     list_display = ["at", "account", "act", "actor", "address", "place"]
     list_filter = ["act", "actor"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -20,7 +21,26 @@ from accounts.models import (
     Profile,
     ProfileTransfer,
     Recovery,
+    User,
 )
+
+PERSONS = frozenset({"account", "staff", "user"})
+"""What an actor begins with that is a person."""
+
+
+def names_of(actors: Iterable[str]) -> dict[str, str]:
+    """Answer for each actor, such as `staff:<id>`, the address of that person; or the actor itself: `system`."""
+    asked = set(actors)
+    ids: dict[UUID, list[str]] = {}
+    for one in asked:
+        kind, _, value = one.partition(":")
+        if kind in PERSONS:
+            try:
+                ids.setdefault(UUID(value), []).append(one)
+            except ValueError:
+                continue
+    found = dict(User.objects.filter(pk__in=ids).values_list("pk", "email")) if ids else {}
+    return {one: one for one in asked} | {one: email for pk, email in found.items() for one in ids[pk]}
 
 
 def profiles_of(account_id: UUID) -> QuerySet[Profile]:

@@ -6,8 +6,8 @@ from django.contrib import admin
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, ReadOnly, ReadOnlyInline, as_json
-from billing.models import JournalEntry, JournalLine, TaxRate, TieOut
+from billing.admin.base import BAD, GOOD, CurrencyFilter, ReadOnly, ReadOnlyInline, amount_of, as_json, link
+from billing.models import Invoice, JournalEntry, JournalLine, TaxRate, TieOut
 
 
 @admin.register(TaxRate)
@@ -23,7 +23,19 @@ class JournalLineInline(ReadOnlyInline):
     """Debits and credits."""
 
     model = JournalLine
-    fields = ("account", "country", "amount")
+    fields = ("account", "country", "debit", "credit")
+    readonly_fields = ("debit", "credit")
+    reads = ("entry",)
+
+    @display(description="debit")
+    def debit(self, line: JournalLine) -> str:
+        """Show major units."""
+        return amount_of(line.amount, line.entry.currency) if line.amount > 0 else ""
+
+    @display(description="credit")
+    def credit(self, line: JournalLine) -> str:
+        """Show major units."""
+        return amount_of(-line.amount, line.entry.currency) if line.amount < 0 else ""
 
 
 @admin.register(JournalEntry)
@@ -31,29 +43,45 @@ class JournalEntryAdmin(ReadOnly):
     """The journal."""
 
     list_display = ("source_key", "kind", "currency", "booked_at", "reference")
-    list_filter = ("kind", "currency")
+    list_filter = ("kind", CurrencyFilter)
     search_fields = ("=source_key", "=reference")
     search_help_text = "A whole cause, or an id of the gateway's."
     ordering = ("-pk",)
     inlines = (JournalLineInline,)
-    exclude = ("transaction",)
+    fields = ("source_key", "kind", "currency", "booked_at", "reference", "invoice")
+    readonly_fields = ("invoice",)
+
+    @display(description="invoice")
+    def invoice(self, entry: JournalEntry) -> str:
+        """Link to the invoice that it is about."""
+        return link(Invoice.objects.filter(pk=entry.invoice_id).first() if entry.invoice_id else None)
 
 
 @admin.register(TieOut)
 class TieOutAdmin(ReadOnly):
     """Each day's comparison with the gateway's balance."""
 
-    list_display = ("day", "currency", "gateway_net", "ledger_net", "difference_label", "made_at")
+    list_display = ("day", "currency", "gateway_label", "ledger_label", "difference_label", "made_at")
     list_filter = ("currency",)
     ordering = ("-day", "currency")
-    readonly_fields = ("differences",)
-    exclude = ("details",)
+    fields = ("day", "currency", "gateway_label", "ledger_label", "difference_label", "differences", "made_at")
+    readonly_fields = ("gateway_label", "ledger_label", "difference_label", "differences")
 
     @display(description="difference", label={"none": GOOD, "differs": BAD})
     def difference_label(self, report: TieOut) -> tuple[str, str]:
         """Colour the difference."""
         clean = not report.difference and not report.details
-        return ("none", "none") if clean else ("differs", str(report.difference))
+        return ("none", "none") if clean else ("differs", amount_of(report.difference, report.currency))
+
+    @display(description="at the gateway", ordering="gateway_net")
+    def gateway_label(self, report: TieOut) -> str:
+        """Show major units."""
+        return amount_of(report.gateway_net, report.currency)
+
+    @display(description="in our books", ordering="ledger_net")
+    def ledger_label(self, report: TieOut) -> str:
+        """Show major units."""
+        return amount_of(report.ledger_net, report.currency)
 
     @display(description="differences")
     def differences(self, report: TieOut) -> str:

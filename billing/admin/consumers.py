@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.db.models import Model
@@ -11,12 +11,13 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from billing.admin.base import ReadOnly
+from billing.admin.base import Actor, OfPerson, amount_of, plan_link
 from billing.models import Cancellation, ConsumerLaw, LegalDocument, PriceNotice, Reminder, Trial, Withdrawal
 from billing.services import consents
 from core import clock
 from core.admin import SecureAddresses
-from core.money import Money
+
+BY = Actor("by")
 
 
 @admin.register(ConsumerLaw)
@@ -66,67 +67,90 @@ class LegalDocumentAdmin(SecureAddresses, ModelAdmin):  # type: ignore[misc]  # 
         wanted.pk, wanted.version = made.pk, made.version
 
 
-@admin.register(PriceNotice)
-class PriceNoticeAdmin(ReadOnly):
-    """Who was told of which price, and from when it may be billed."""
+class OfSubscription(OfPerson):
+    """What was said or done about a subscription."""
 
-    list_display = ("subscription", "price", "sent_at", "earliest_on")
-    list_select_related = ("subscription", "price")
+    person = "subscription.account_id"
+    list_select_related: ClassVar[Any] = ("subscription__account", "subscription__price__plan")
     search_fields = ("=subscription__account__email", "=subscription__id")
     search_help_text = "A whole e-mail address or id of a subscription."
     ordering = ("-pk",)
+
+    @display(description="customer", ordering="subscription__account__email")
+    def customer(self, row: Any) -> str:
+        """Name the customer."""
+        return str(row.subscription.account)
+
+    @display(description="subscription")
+    def plan(self, row: Any) -> str:
+        """Link to the subscription by its plan."""
+        return plan_link(row.subscription)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Begin with whose it is."""
+        return ("customer", "plan", *(name for name in super().get_fields(request, obj) if name != "subscription"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Have them shown."""
+        return ("customer", "plan", *super().get_readonly_fields(request, obj))
+
+
+@admin.register(PriceNotice)
+class PriceNoticeAdmin(OfSubscription):
+    """Who was told of which price, and from when it may be billed."""
+
+    list_display: Any = ("customer", "plan", "price", "sent_at", "earliest_on")
+    list_select_related = (*OfSubscription.list_select_related, "price")
 
 
 @admin.register(Reminder)
-class ReminderAdmin(ReadOnly):
+class ReminderAdmin(OfSubscription):
     """Who was reminded of which charge."""
 
-    list_display = ("subscription", "kind", "boundary", "sent_at")
+    list_display: Any = ("customer", "plan", "kind", "boundary", "sent_at")
     list_filter = ("kind",)
-    list_select_related = ("subscription",)
-    search_fields = ("=subscription__account__email", "=subscription__id")
-    search_help_text = "A whole e-mail address or id of a subscription."
-    ordering = ("-pk",)
 
 
 @admin.register(Cancellation)
-class CancellationAdmin(ReadOnly):
+class CancellationAdmin(OfSubscription):
     """Cancellations, and why."""
 
-    list_display = ("subscription", "at", "effective_at", "reason", "comment", "undone_at")
+    list_display: Any = ("customer", "plan", "at", "effective_at", "reason", "comment", "undone_at")
     list_filter = ("reason",)
-    list_select_related = ("subscription",)
-    search_fields = ("=subscription__account__email", "=subscription__id")
-    search_help_text = "A whole e-mail address or id of a subscription."
-    ordering = ("-pk",)
 
 
 @admin.register(Withdrawal)
-class WithdrawalAdmin(ReadOnly):
+class WithdrawalAdmin(OfSubscription):
     """Withdrawals from the contract, and what was given back."""
 
-    list_display = ("subscription", "at", "by", "refunded_label", "kept_label", "pro_rata")
-    list_select_related = ("subscription",)
-    ordering = ("-pk",)
+    list_display: Any = ("customer", "plan", "at", BY, "refunded_label", "kept_label", "pro_rata")
 
     @display(description="refunded", ordering="refunded")
     def refunded_label(self, withdrawal: Withdrawal) -> str:
         """Show major units."""
-        return str(Money(withdrawal.refunded, withdrawal.currency))
+        return amount_of(withdrawal.refunded, withdrawal.currency)
 
     @display(description="kept", ordering="kept")
     def kept_label(self, withdrawal: Withdrawal) -> str:
         """Show major units."""
-        return str(Money(withdrawal.kept, withdrawal.currency))
+        return amount_of(withdrawal.kept, withdrawal.currency)
 
 
 @admin.register(Trial)
-class TrialAdmin(ReadOnly):
+class TrialAdmin(OfPerson):
     """Who has had a trial."""
 
-    list_display = ("account", "subscription", "started_at", "ends_at")
-    list_select_related = ("account", "subscription")
+    person = "account_id"
+
+    list_display = ("account", "plan", "started_at", "ends_at")
+    list_select_related = ("account", "subscription__price__plan")
     search_fields = ("=account__email",)
     search_help_text = "A whole e-mail address."
     ordering = ("-pk",)
-    exclude = ("card_digest",)
+    fields = ("account", "plan", "started_at", "ends_at")
+    readonly_fields = ("plan",)
+
+    @display(description="subscription")
+    def plan(self, trial: Trial) -> str:
+        """Link to the subscription by its plan."""
+        return plan_link(trial.subscription)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
@@ -12,17 +12,31 @@ from django.forms import Form, ModelForm
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly, ReadOnlyInline
+from billing.admin.base import (
+    BAD,
+    GOOD,
+    OVER,
+    WAITING,
+    Actor,
+    CurrencyFilter,
+    OfPerson,
+    ReadOnlyInline,
+    amount_of,
+    link,
+)
 from billing.models import AccessGrant, CreditGrant, CreditUse, Gift
 from billing.services import access, crediting, gifts
 from core import clock, money
 from core.errors import DomainError
-from core.money import Money
 
 M = TypeVar("M", bound=Model)
 
+REQUESTED_BY, APPROVED_BY, GRANTED_BY, REVOKED_BY = (
+    Actor(field) for field in ("requested_by", "approved_by", "granted_by", "revoked_by")
+)
 
-class Acting(ReadOnly):
+
+class Acting(OfPerson):
     """A table whose rows are only made and changed through services."""
 
     def each(self, request: HttpRequest, queryset: QuerySet[M], act: Callable[[M, str], object], done: str) -> None:
@@ -41,8 +55,25 @@ class UseInline(ReadOnlyInline):
     """The invoices that took it."""
 
     model = CreditUse
-    fields = ("invoice", "amount", "returned", "used_at")
+    fields = ("invoice_link", "amount_label", "returned_label", "used_at")
+    readonly_fields = ("invoice_link", "amount_label", "returned_label")
     ordering = ("-pk",)
+    reads = ("invoice", "grant")
+
+    @display(description="invoice")
+    def invoice_link(self, use: CreditUse) -> str:
+        """Link to the invoice."""
+        return link(use.invoice)
+
+    @display(description="taken")
+    def amount_label(self, use: CreditUse) -> str:
+        """Show major units."""
+        return amount_of(use.amount, use.grant.currency)
+
+    @display(description="returned")
+    def returned_label(self, use: CreditUse) -> str:
+        """Show major units."""
+        return amount_of(use.returned, use.grant.currency)
 
 
 class GoodwillForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
@@ -64,7 +95,30 @@ class GoodwillForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at
 class CreditGrantAdmin(Acting):
     """Credit. Adding some gives it out of goodwill; above the limit somebody else approves it here."""
 
-    list_display = ("account", "kind", "amount_label", "remaining", "state_label", "requested_by", "created_at")
+    person = "account_id"
+    list_display: Any = (
+        "account",
+        "kind",
+        "amount_label",
+        "remaining_label",
+        "state_label",
+        REQUESTED_BY,
+        APPROVED_BY,
+        "created_at",
+    )
+    readonly_fields: ClassVar[Any] = ("amount_label", "remaining_label", "state_label", REQUESTED_BY, APPROVED_BY)
+    SHOWN: ClassVar[Any] = (
+        "account",
+        "kind",
+        "amount_label",
+        "remaining_label",
+        "state_label",
+        "reason",
+        "source_key",
+        REQUESTED_BY,
+        APPROVED_BY,
+        "created_at",
+    )
     list_filter = ("kind", "state")
     list_select_related = ("account",)
     search_fields = ("=account__email",)
@@ -85,7 +139,7 @@ class CreditGrantAdmin(Acting):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask only for what staff decide."""
-        return super().get_fields(request, obj) if obj else ("account", "amount", "currency", "reason")
+        return self.SHOWN if obj else ("account", "amount", "currency", "reason")
 
     def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
         """Give credit through its service."""
@@ -117,25 +171,32 @@ class CreditGrantAdmin(Acting):
     @display(description="amount", ordering="amount")
     def amount_label(self, grant: CreditGrant) -> str:
         """Show major units."""
-        return str(Money(grant.amount, grant.currency))
+        return amount_of(grant.amount, grant.currency)
+
+    @display(description="left", ordering="remaining")
+    def remaining_label(self, grant: CreditGrant) -> str:
+        """Show major units."""
+        return amount_of(grant.remaining, grant.currency)
 
     @display(
         description="state",
         ordering="state",
         label={
-            CreditGrant.State.REQUESTED: WAITING,
-            CreditGrant.State.GRANTED: GOOD,
-            CreditGrant.State.REFUSED: OVER,
+            CreditGrant.State.REQUESTED.label: WAITING,
+            CreditGrant.State.GRANTED.label: GOOD,
+            CreditGrant.State.REFUSED.label: OVER,
         },
     )
     def state_label(self, grant: CreditGrant) -> str:
         """Colour the state."""
-        return grant.state
+        return grant.get_state_display()
 
 
 @admin.register(Gift)
 class GiftAdmin(Acting):
     """Gifts. Their codes are shown to nobody here."""
+
+    person = "buyer_id"
 
     list_display = (
         "buyer",
@@ -146,12 +207,30 @@ class GiftAdmin(Acting):
         "delivered_at",
         "expires_on",
     )
-    list_filter = ("state", "currency")
+    list_filter = ("state", CurrencyFilter)
     list_select_related = ("buyer",)
     search_fields = ("=buyer__email", "=recipient_email", "=invoice__number")
     search_help_text = "A whole e-mail address or invoice number."
     ordering = ("-pk",)
-    exclude = ("code_hash", "request_key")
+    fields = (
+        "buyer",
+        "invoice",
+        "amount_label",
+        "state_label",
+        "country",
+        "sender_name",
+        "recipient_name",
+        "recipient_email",
+        "message",
+        "language",
+        "deliver_at",
+        "delivered_at",
+        "expires_on",
+        "redeemed_by",
+        "redeemed_at",
+        "created_at",
+    )
+    readonly_fields = ("amount_label", "state_label")
     actions = ("give_back",)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
@@ -170,23 +249,23 @@ class GiftAdmin(Acting):
     @display(description="amount", ordering="amount")
     def amount_label(self, gift: Gift) -> str:
         """Show major units."""
-        return str(Money(gift.amount, gift.currency))
+        return amount_of(gift.amount, gift.currency)
 
     @display(
         description="state",
         ordering="state",
         label={
-            Gift.State.UNPAID: WAITING,
-            Gift.State.PAID: GOOD,
-            Gift.State.REDEEMED: OVER,
-            Gift.State.EXPIRED: OVER,
-            Gift.State.REFUNDED: OVER,
-            Gift.State.VOID: BAD,
+            Gift.State.UNPAID.label: WAITING,
+            Gift.State.PAID.label: GOOD,
+            Gift.State.REDEEMED.label: OVER,
+            Gift.State.EXPIRED.label: OVER,
+            Gift.State.REFUNDED.label: OVER,
+            Gift.State.VOID.label: BAD,
         },
     )
     def state_label(self, gift: Gift) -> str:
         """Colour the state."""
-        return gift.state
+        return gift.get_state_display()
 
 
 class AccessForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
@@ -205,7 +284,9 @@ class AccessForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
 class AccessGrantAdmin(Acting):
     """Access that nobody pays for; it is given for a time, and ended here before that."""
 
-    list_display = ("account", "plan", "kind", "starts_at", "ends_at", "reason", "granted_by", "revoked_at")
+    person = "account_id"
+    list_display: Any = ("account", "plan", "kind", "starts_at", "ends_at", "reason", GRANTED_BY, "revoked_at")
+    readonly_fields: ClassVar[Any] = (GRANTED_BY, REVOKED_BY)
     list_filter = ("kind", "plan", ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("account", "plan")
     search_fields = ("=account__email",)
@@ -226,7 +307,7 @@ class AccessGrantAdmin(Acting):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask only for what staff decide."""
         wanted = ("account", "plan", "kind", "starts_at", "ends_at", "reason")
-        return super().get_fields(request, obj) if obj else wanted
+        return (*wanted, GRANTED_BY, "granted_at", REVOKED_BY, "revoked_at") if obj else wanted
 
     def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
         """Give access through its service."""

@@ -8,66 +8,165 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnlyInline, WithPdf, as_json
-from billing.models import CreditNote, Invoice, InvoiceLine, PaymentAttempt
-from billing.selectors import documents
+from billing.admin.base import (
+    BAD,
+    GOOD,
+    OVER,
+    WAITING,
+    CurrencyFilter,
+    ReadOnlyInline,
+    WithPdf,
+    amount_of,
+    as_json,
+    link,
+    links,
+    plan_link,
+)
+from billing.models import CreditNote, CreditUse, Dispute, FraudWarning, Invoice, InvoiceLine, PaymentAttempt, Refund
+from billing.selectors import documents, explanations
 from billing.selectors.documents import Document
 from billing.services import refunds
 from core import clock
 from core.errors import DomainError
-from core.money import Money
 
 
 class LineInline(ReadOnlyInline):
     """The lines, each with how it came about."""
 
     model = InvoiceLine
-    fields = ("position", "description", "amount", "how")
-    readonly_fields = ("how",)
+    fields = ("position", "description", "amount_label", "discount_label", "tax_label", "how")
+    readonly_fields = ("amount_label", "discount_label", "tax_label", "how")
     ordering = ("position",)
+    reads = ("invoice",)
+
+    @display(description="amount")
+    def amount_label(self, line: InvoiceLine) -> str:
+        """Show major units."""
+        return amount_of(line.amount, line.invoice.currency)
+
+    @display(description="coupon")
+    def discount_label(self, line: InvoiceLine) -> str:
+        """Show what a coupon took off, in major units."""
+        return amount_of(-line.discount or None, line.invoice.currency)
+
+    @display(description="tax in it")
+    def tax_label(self, line: InvoiceLine) -> str:
+        """Show major units, and the rate."""
+        rate = f" ({line.tax_rate.normalize() * 100:f} %)" if line.tax_rate is not None else ""
+        return amount_of(line.tax, line.invoice.currency) + rate
 
     @display(description="derivation")
     def how(self, line: InvoiceLine) -> str:
-        """Show what the amount was computed from."""
-        return as_json(line.derivation)
+        """Show what the amount was computed from, to whoever opens it."""
+        return format_html("<details><summary>as stored</summary>{}</details>", as_json(line.derivation))
 
 
 class AttemptInline(ReadOnlyInline):
     """The tries to collect it."""
 
     model = PaymentAttempt
-    fields = ("n", "state", "payment_method", "gateway_id", "decline_code", "sent_at", "settled_at")
+    verbose_name_plural = "payments"
+    fields = ("page", "state", "payment_method", "gateway_id", "decline_code", "sent_at", "settled_at")
+    readonly_fields = ("page",)
     ordering = ("n",)
+    reads = ("payment_method",)
+
+    @display(description="try")
+    def page(self, attempt: PaymentAttempt) -> str:
+        """Link to the attempt."""
+        return link(attempt, f"no. {attempt.n}")
+
+
+class RefundInline(ReadOnlyInline):
+    """What was given back, or is to be."""
+
+    model = Refund
+    fields = ("page", "state", "reason", "credit_note", "requested_at", "settled_at")
+    readonly_fields = ("page", "credit_note")
+    ordering = ("pk",)
+    reads = ("credit_note",)
+
+    @display(description="amount")
+    def page(self, refund: Refund) -> str:
+        """Link to the refund."""
+        return link(refund, amount_of(refund.amount, refund.currency))
+
+    @display(description="credit note")
+    def credit_note(self, refund: Refund) -> str:
+        """Link to its document."""
+        return link(getattr(refund, "credit_note", None))
+
+
+class CreditUseInline(ReadOnlyInline):
+    """The credit and gifts that paid for it."""
+
+    model = CreditUse
+    verbose_name_plural = "paid from credit"
+    fields = ("page", "amount_label", "returned_label", "used_at")
+    readonly_fields = ("page", "amount_label", "returned_label")
+    ordering = ("pk",)
+    reads = ("grant",)
+
+    @display(description="credit")
+    def page(self, use: CreditUse) -> str:
+        """Link to the credit."""
+        return link(use.grant)
+
+    @display(description="taken")
+    def amount_label(self, use: CreditUse) -> str:
+        """Show major units."""
+        return amount_of(use.amount, use.grant.currency)
+
+    @display(description="returned")
+    def returned_label(self, use: CreditUse) -> str:
+        """Show major units."""
+        return amount_of(use.returned, use.grant.currency)
 
 
 @admin.register(Invoice)
 class InvoiceAdmin(WithPdf):
     """Invoices, with their lines and the tries to collect them."""
 
+    person = "account_id"
+
     list_display = ("number", "account", "total_label", "status_label", "kind", "finalised_at", "paid_at")
-    list_filter = ("status", "kind", "currency")
+    list_filter = ("status", "kind", CurrencyFilter)
     list_select_related = ("account",)
     search_fields = ("=number", "=account__email")
     search_help_text = "A whole number or e-mail address."
     ordering = ("-pk",)
-    inlines: ClassVar[Any] = (LineInline, AttemptInline)
+    inlines: ClassVar[Any] = (LineInline, AttemptInline, CreditUseInline, RefundInline)
     actions = ("refund_in_full",)
     fields = (
         "number",
         "status_label",
         "total_label",
+        "credit_label",
+        "due_label",
         "account",
-        "subscription",
+        "subscription_link",
         "period",
         "kind",
         "finalised_at",
         "paid_at",
         "country",
+        "disputes",
         "pdf_link",
+        "explained",
     )
-    readonly_fields = ("status_label", "total_label", "pdf_link")
+    readonly_fields = (
+        "status_label",
+        "total_label",
+        "credit_label",
+        "due_label",
+        "subscription_link",
+        "disputes",
+        "pdf_link",
+        "explained",
+    )
 
     def document(self, request: HttpRequest, pk: UUID) -> Document | None:
         """Answer an invoice as its customer has it."""
@@ -99,7 +198,41 @@ class InvoiceAdmin(WithPdf):
     @display(description="total", ordering="total")
     def total_label(self, invoice: Invoice) -> str:
         """Show major units."""
-        return str(Money(invoice.total, invoice.currency))
+        return amount_of(invoice.total, invoice.currency)
+
+    @display(description="paid from credit")
+    def credit_label(self, invoice: Invoice) -> str:
+        """Show major units."""
+        return amount_of(invoice.credit_applied, invoice.currency)
+
+    @display(description="charged")
+    def due_label(self, invoice: Invoice) -> str:
+        """Show major units."""
+        return amount_of(invoice.due, invoice.currency)
+
+    @display(description="subscription")
+    def subscription_link(self, invoice: Invoice) -> str:
+        """Link to the subscription by its plan."""
+        return plan_link(invoice.subscription)
+
+    @display(description="disputes and warnings")
+    def disputes(self, invoice: Invoice) -> str:
+        """Link to what its payments met with."""
+        disputed = Dispute.objects.filter(attempt__invoice=invoice).order_by("pk")
+        return links([*disputed, *FraudWarning.objects.filter(attempt__invoice=invoice).order_by("pk")])
+
+    @display(description="explained")
+    def explained(self, invoice: Invoice) -> str:
+        """Say why it is what it is, as its customer reads it."""
+        whole = documents.with_contents(Invoice.objects.exclude(number=None)).filter(pk=invoice.pk).first()
+        if whole is None:
+            return "A draft is explained once it is final."
+        found = explanations.explain(whole)
+        reasons = [reason for line in found.lines for reason in line.reasons] + found.history
+        return format_html(
+            "<ul>{}</ul>",
+            format_html_join("", "<li>{}</li>", ((reason.text,) for reason in reasons)),
+        )
 
     @display(
         description="status",
@@ -121,19 +254,46 @@ class InvoiceAdmin(WithPdf):
 class CreditNoteAdmin(WithPdf):
     """Credit notes."""
 
-    list_display = ("number", "invoice", "total_label", "issued_at", "pdf_link")
-    list_select_related = ("invoice", "refund")
+    person = "invoice.account_id"
+    list_display = ("number", "invoice", "customer", "total_label", "issued_at", "pdf_link")
+    list_select_related = ("invoice__account", "refund")
     search_fields = ("=number", "=invoice__number", "=invoice__account__email")
     search_help_text = "A whole number or e-mail address."
     ordering = ("-pk",)
-    readonly_fields = ("total_label", "pdf_link")
+    fields = (
+        "number",
+        "invoice",
+        "customer",
+        "refund",
+        "net_label",
+        "tax_label",
+        "total_label",
+        "issued_at",
+        "pdf_link",
+    )
+    readonly_fields = ("customer", "net_label", "tax_label", "total_label", "pdf_link")
 
     def document(self, request: HttpRequest, pk: UUID) -> Document | None:
         """Answer a credit note as its customer has it."""
         note = documents.credit_notes().filter(pk=pk).first()
         return documents.of_credit_note(note) if note else None
 
+    @display(description="customer")
+    def customer(self, note: CreditNote) -> str:
+        """Link to the account."""
+        return link(note.invoice.account)
+
     @display(description="total")
     def total_label(self, note: CreditNote) -> str:
         """Show major units."""
-        return str(Money(note.net + note.tax, note.refund.currency))
+        return amount_of(note.net + note.tax, note.refund.currency)
+
+    @display(description="net")
+    def net_label(self, note: CreditNote) -> str:
+        """Show major units."""
+        return amount_of(note.net, note.refund.currency)
+
+    @display(description="tax")
+    def tax_label(self, note: CreditNote) -> str:
+        """Show major units."""
+        return amount_of(note.tax, note.refund.currency)

@@ -148,8 +148,16 @@ class PriceAdmin(ModelAdmin):
 class CouponAdmin(ModelAdmin):
     """Coupons."""
 
-    list_display = ("code", "percent", "amount", "currency", "periods", "redemptions", "max_redemptions", "valid_until")
+    list_display = ("code", "takes_off", "periods", "redemptions", "max_redemptions", "valid_until")
+    search_fields = ("code",)
     readonly_fields = ("redemptions",)
+
+    @display(description="takes off")
+    def takes_off(self, coupon: Coupon) -> str:
+        """Write the share or the amount."""
+        return (
+            f"{coupon.percent.normalize():f} %" if coupon.percent else str(Money(coupon.amount or 0, coupon.currency))
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: what was redeemed stays explained; a coupon ends by its last day."""

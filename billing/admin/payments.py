@@ -2,23 +2,87 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly, as_json
-from billing.models import PaymentAttempt, PaymentMethod, WebhookEvent
+from billing.admin.base import BAD, GOOD, OVER, WAITING, OfPerson, ReadOnly, amount_of, as_json, link, links
+from billing.models import PaymentAttempt, PaymentMethod, Refund, WebhookEvent
 
 
 @admin.register(PaymentAttempt)
-class PaymentAttemptAdmin(ReadOnly):
+class PaymentAttemptAdmin(OfPerson):
     """Tries to charge, with what was sent."""
 
-    list_display = ("invoice", "n", "state_label", "payment_method", "decline_code", "gateway_id", "sent_at")
+    person = "invoice.account_id"
+    list_display = (
+        "invoice",
+        "n",
+        "customer",
+        "amount_label",
+        "state_label",
+        "payment_method",
+        "decline_code",
+        "gateway_id",
+        "sent_at",
+    )
     list_filter = ("state", "decline_class")
-    list_select_related = ("invoice", "payment_method")
-    search_fields = ("=gateway_id", "=invoice__number")
-    search_help_text = "A whole PaymentIntent id or invoice number."
+    list_select_related = ("invoice__account", "payment_method")
+    search_fields = ("=gateway_id", "=invoice__number", "=invoice__account__email")
+    search_help_text = "A whole PaymentIntent id, invoice number or e-mail address."
     ordering = ("-pk",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "invoice",
+                    "n",
+                    "customer",
+                    "amount_label",
+                    "state_label",
+                    "decline_code",
+                    "decline_class",
+                    "payment_method",
+                    "created_at",
+                    "sent_at",
+                    "settled_at",
+                    "went_back",
+                )
+            },
+        ),
+        ("At Stripe", {"fields": ("gateway_id", "idempotency_key", "sent", "claimed_until")}),
+    )
+    readonly_fields = ("customer", "amount_label", "state_label", "went_back", "sent")
+
+    @display(description="customer")
+    def customer(self, attempt: PaymentAttempt) -> str:
+        """Link to the account."""
+        return link(attempt.invoice.account)
+
+    @display(description="amount")
+    def amount_label(self, attempt: PaymentAttempt) -> str:
+        """Show major units."""
+        return amount_of(attempt.invoice.due, attempt.invoice.currency)
+
+    @display(description="refunds, disputes and warnings")
+    def went_back(self, attempt: PaymentAttempt) -> str:
+        """Link to what became of the money."""
+        return links(
+            [
+                *Refund.objects.filter(attempt=attempt).order_by("pk"),
+                *attempt.disputes.order_by("pk"),
+                *attempt.fraud_warnings.order_by("pk"),
+            ]
+        )
+
+    @display(description="what is sent")
+    def sent(self, attempt: PaymentAttempt) -> str:
+        """Show the parameters of each call."""
+        return as_json(attempt.params)
 
     @display(
         description="state",
@@ -38,15 +102,15 @@ class PaymentAttemptAdmin(ReadOnly):
 
 
 @admin.register(PaymentMethod)
-class PaymentMethodAdmin(ReadOnly):
+class PaymentMethodAdmin(OfPerson):
     """Saved cards, as much of them as may be shown."""
+
+    person = "account_id"
 
     list_display = (
         "account",
-        "brand",
-        "last4",
-        "exp_month",
-        "exp_year",
+        "__str__",
+        "expires",
         "wallet",
         "is_default",
         "is_backup",
@@ -56,7 +120,37 @@ class PaymentMethodAdmin(ReadOnly):
     search_fields = ("=account__email", "=gateway_id")
     search_help_text = "A whole e-mail address or payment method id."
     ordering = ("-pk",)
-    exclude = ("fingerprint",)
+    exclude = ("fingerprint", "expiry_warned")
+
+    @display(description="expires")
+    def expires(self, card: PaymentMethod) -> str:
+        """Write the end as it stands on the card."""
+        return f"{card.exp_month:02}/{card.exp_year}"
+
+
+TYPES = {
+    "payment_intent.": "payments",
+    "refund.": "refunds",
+    "charge.dispute.": "disputes",
+    "radar.early_fraud_warning.": "warnings of fraud",
+    "payment_method.": "cards",
+}
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """What events are about, without asking the table for the types that there are."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer what we act upon."""
+        return list(TYPES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
+        """Keep the types asked for."""
+        beginning = self.value() or ""
+        return queryset.filter(type__startswith=beginning) if beginning in TYPES else queryset
 
 
 @admin.register(WebhookEvent)
@@ -64,7 +158,7 @@ class WebhookEventAdmin(ReadOnly):
     """What Stripe told us, and what became of it."""
 
     list_display = ("event_id", "type", "status_label", "tries", "note", "received_at", "processed_at")
-    list_filter = ("status", "type")
+    list_filter = ("status", TypeFilter)
     search_fields = ("=event_id",)
     search_help_text = "A whole event id."
     ordering = ("-pk",)

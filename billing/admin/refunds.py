@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -16,13 +16,14 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from billing import stripe_gateway
-from billing.admin.base import BAD, GOOD, OVER, WAITING, ReadOnly
+from billing.admin.base import BAD, GOOD, OVER, WAITING, Actor, OfPerson, amount_of, link, plan_link
 from billing.models import Dispute, FraudWarning, Refund
 from billing.selectors import evidence as packs
 from billing.services import evidence, fraud, refunds
 from core import clock
 from core.errors import DomainError
-from core.money import Money
+
+REQUESTED_BY, APPROVED_BY, SUBMITTED_BY = Actor("requested_by"), Actor("approved_by"), Actor("submitted_by")
 
 
 class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
@@ -47,27 +48,55 @@ class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnly):
+class RefundAdmin(OfPerson):
     """Refunds. Adding one asks for it; those that wait are approved or refused here, by somebody else than who asked."""
 
-    list_display = (
+    person = "invoice.account_id"
+    list_display: Any = (
         "invoice",
+        "customer",
         "amount_label",
-        "state",
+        "state_label",
         "owed_again",
         "reason",
-        "requested_by",
-        "approved_by",
+        REQUESTED_BY,
+        APPROVED_BY,
         "requested_at",
     )
     list_filter = ("state", "owed_again")
-    list_select_related = ("invoice",)
-    search_fields = ("=gateway_id", "=invoice__number")
-    search_help_text = "A whole refund id or invoice number."
+    list_select_related = ("invoice__account",)
+    search_fields = ("=gateway_id", "=invoice__number", "=invoice__account__email")
+    search_help_text = "A whole refund id, invoice number or e-mail address."
     ordering = ("-pk",)
     actions = ("approve", "refuse")
     form = RefundForm
     autocomplete_fields = ("invoice",)
+    SHOWN: ClassVar[Any] = (
+        "invoice",
+        "customer",
+        "amount_label",
+        "parts",
+        "owed_again",
+        "state_label",
+        "failure",
+        "reason",
+        "attempt",
+        "credit_note_link",
+        "gateway_id",
+        REQUESTED_BY,
+        "requested_at",
+        APPROVED_BY,
+        "settled_at",
+    )
+    readonly_fields: ClassVar[Any] = (
+        "customer",
+        "amount_label",
+        "parts",
+        "state_label",
+        "credit_note_link",
+        REQUESTED_BY,
+        APPROVED_BY,
+    )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Ask for the right to give money back."""
@@ -75,7 +104,7 @@ class RefundAdmin(ReadOnly):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask only for what staff decide."""
-        return super().get_fields(request, obj) if obj else ("invoice", "amount", "reason", "owed_again")
+        return self.SHOWN if obj else ("invoice", "amount", "reason", "owed_again")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Ask for a refund, or say why there is none."""
@@ -128,23 +157,121 @@ class RefundAdmin(ReadOnly):
                 self.log_change(request, refund, done)
                 self.message_user(request, f"{refund}: {done}.", messages.SUCCESS)
 
+    @display(description="customer")
+    def customer(self, refund: Refund) -> str:
+        """Link to the account."""
+        return link(refund.invoice.account)
+
     @display(description="amount", ordering="amount")
     def amount_label(self, refund: Refund) -> str:
         """Show major units."""
-        return str(Money(refund.amount, refund.currency))
+        return amount_of(refund.amount, refund.currency)
+
+    @display(description="net and tax")
+    def parts(self, refund: Refund) -> str:
+        """Show major units."""
+        return f"{amount_of(refund.net, refund.currency)} + {amount_of(refund.tax, refund.currency)}"
+
+    @display(description="credit note")
+    def credit_note_link(self, refund: Refund) -> str:
+        """Link to its document."""
+        return link(getattr(refund, "credit_note", None))
+
+    @display(
+        description="state",
+        ordering="state",
+        label={
+            "waits for a second person": WAITING,
+            "to be sent": WAITING,
+            "under way": WAITING,
+            "succeeded": GOOD,
+            "failed": BAD,
+            "refused": OVER,
+        },
+    )
+    def state_label(self, refund: Refund) -> str:
+        """Colour the state."""
+        return refund.get_state_display()
+
+
+class OfPayment(OfPerson):
+    """What a bank says of a payment, with the ways to all that the payment belongs to."""
+
+    person = "attempt.invoice.account_id"
+
+    @display(description="customer")
+    def customer(self, row: Dispute | FraudWarning) -> str:
+        """Link to the account."""
+        return link(row.attempt.invoice.account)
+
+    @display(description="subscription")
+    def subscription(self, row: Dispute | FraudWarning) -> str:
+        """Link to what the payment was for, by its plan."""
+        return plan_link(row.attempt.invoice.subscription)
+
+    @display(description="invoice")
+    def invoice(self, row: Dispute | FraudWarning) -> str:
+        """Link to what was paid."""
+        return link(row.attempt.invoice)
+
+    @display(description="payment")
+    def payment(self, row: Dispute | FraudWarning) -> str:
+        """Link to what the bank speaks of."""
+        return link(row.attempt, f"{row.attempt.payment_method}, {row.attempt.gateway_id}")
 
 
 @admin.register(Dispute)
-class DisputeAdmin(ReadOnly):
+class DisputeAdmin(OfPayment):
     """Disputes: until when the bank takes evidence, what we hold, and the action that submits it."""
 
-    list_display = ("gateway_id", "amount_label", "reason", "status_label", "due_by", "submitted_at", "opened_at")
+    list_display = (
+        "gateway_id",
+        "customer",
+        "invoice",
+        "amount_label",
+        "reason_label",
+        "status_label",
+        "due_by",
+        "submitted_at",
+        "opened_at",
+    )
     list_filter = ("status", "reason")
-    list_select_related = ("attempt__invoice",)
-    search_fields = ("=gateway_id", "=attempt__invoice__number", "=attempt__invoice__account__email")
-    search_help_text = "A whole dispute id, invoice number or e-mail address."
+    list_select_related = ("attempt__invoice__account",)
+    search_fields = (
+        "=gateway_id",
+        "=attempt__gateway_id",
+        "=attempt__invoice__number",
+        "=attempt__invoice__account__email",
+    )
+    search_help_text = "A whole dispute or PaymentIntent id, invoice number or e-mail address."
     ordering = ("-pk",)
-    readonly_fields = ("amount_label", "pack_link")
+    fields: ClassVar[Any] = (
+        "gateway_id",
+        "status_label",
+        "reason_label",
+        "amount_label",
+        "customer",
+        "subscription",
+        "invoice",
+        "payment",
+        "opened_at",
+        "due_by",
+        "pack_link",
+        "submitted_at",
+        SUBMITTED_BY,
+        "closed_at",
+    )
+    readonly_fields: ClassVar[Any] = (
+        "status_label",
+        "reason_label",
+        "amount_label",
+        "customer",
+        "subscription",
+        "invoice",
+        "payment",
+        "pack_link",
+        SUBMITTED_BY,
+    )
     actions = ("submit_evidence",)
 
     def has_submit_permission(self, request: HttpRequest) -> bool:
@@ -182,6 +309,7 @@ class DisputeAdmin(ReadOnly):
             raise Http404
         found = packs.archive(packs.pack(dispute))
         self.log_change(request, dispute, "evidence downloaded")
+        self.record_opening(request, dispute, "evidence")
         answer = HttpResponse(found, content_type="application/zip")
         answer["Content-Disposition"] = f'attachment; filename="{dispute.gateway_id}.zip"'
         answer["Cache-Control"] = "private, no-store"
@@ -196,37 +324,88 @@ class DisputeAdmin(ReadOnly):
     @display(description="amount", ordering="amount")
     def amount_label(self, dispute: Dispute) -> str:
         """Show major units."""
-        return str(Money(dispute.amount, dispute.currency))
+        return amount_of(dispute.amount, dispute.currency)
+
+    @display(description="reason", ordering="reason")
+    def reason_label(self, dispute: Dispute) -> str:
+        """Write the bank's word for people."""
+        return dispute.reason.replace("_", " ")
 
     @display(
         description="status",
         ordering="status",
         label={
-            "needs_response": BAD,
-            "warning_needs_response": WAITING,
-            "under_review": WAITING,
-            "warning_under_review": WAITING,
+            "needs response": BAD,
+            "warning needs response": WAITING,
+            "under review": WAITING,
+            "warning under review": WAITING,
             "won": GOOD,
             "lost": BAD,
-            "warning_closed": OVER,
+            "warning closed": OVER,
         },
     )
     def status_label(self, dispute: Dispute) -> str:
         """Colour the status."""
-        return dispute.status
+        return dispute.status.replace("_", " ")
 
 
 @admin.register(FraudWarning)
-class FraudWarningAdmin(ReadOnly):
+class FraudWarningAdmin(OfPayment):
     """Early warnings of fraud, and what was done; those that wait are dismissed here, or their invoice is refunded."""
 
-    list_display = ("gateway_id", "attempt", "fraud_type", "action", "refund", "received_at")
+    list_display = (
+        "gateway_id",
+        "customer",
+        "invoice",
+        "amount_label",
+        "type_label",
+        "action_label",
+        "refund",
+        "received_at",
+    )
     list_filter = ("action", "fraud_type")
-    list_select_related = ("attempt", "refund")
-    search_fields = ("=gateway_id", "=attempt__gateway_id", "=attempt__invoice__number")
-    search_help_text = "A whole warning id, PaymentIntent id or invoice number."
+    list_select_related = ("attempt__invoice__account", "refund")
+    search_fields = (
+        "=gateway_id",
+        "=attempt__gateway_id",
+        "=attempt__invoice__number",
+        "=attempt__invoice__account__email",
+    )
+    search_help_text = "A whole warning or PaymentIntent id, invoice number or e-mail address."
     ordering = ("-pk",)
     actions = ("dismiss",)
+    fields = (
+        "gateway_id",
+        "type_label",
+        "action_label",
+        "amount_label",
+        "customer",
+        "subscription",
+        "invoice",
+        "payment",
+        "refund",
+        "received_at",
+    )
+    readonly_fields = ("type_label", "action_label", "amount_label", "customer", "subscription", "invoice", "payment")
+
+    @display(description="amount")
+    def amount_label(self, warning: FraudWarning) -> str:
+        """Show major units."""
+        return amount_of(warning.attempt.invoice.due, warning.attempt.invoice.currency)
+
+    @display(description="type", ordering="fraud_type")
+    def type_label(self, warning: FraudWarning) -> str:
+        """Write the bank's word for people."""
+        return warning.fraud_type.replace("_", " ")
+
+    @display(
+        description="what was done",
+        ordering="action",
+        label={"refunded and ended": GOOD, "waits for staff": BAD, "nothing to do any more": OVER},
+    )
+    def action_label(self, warning: FraudWarning) -> str:
+        """Colour the action."""
+        return warning.get_action_display()
 
     def has_dismiss_permission(self, request: HttpRequest) -> bool:
         """Ask for the right to put back what was parked."""

@@ -16,6 +16,7 @@ from django.db.models import F, Q
 
 from billing.models.invoices import Invoice
 from core.ids import new_id
+from core.money import Money
 
 
 class CreditGrantQuerySet(models.QuerySet["CreditGrant"]):
@@ -100,7 +101,7 @@ class CreditGrant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.currency}, {self.kind}"
+        return f"{Money(self.amount, self.currency)}, {self.get_kind_display()}"
 
 
 class CreditUse(models.Model):

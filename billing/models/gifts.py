@@ -13,6 +13,7 @@ from django.db.models import F, Q
 
 from billing.models.invoices import Invoice
 from core.ids import new_id
+from core.money import Money
 
 
 class GiftQuerySet(models.QuerySet["Gift"]):
@@ -97,4 +98,4 @@ class Gift(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.currency}, {self.state}"
+        return f"{Money(self.amount, self.currency)}, {self.get_state_display()}"

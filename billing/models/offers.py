@@ -10,6 +10,7 @@ from billing.models.invoices import Invoice
 from billing.models.plans import Price
 from billing.models.subscriptions import Subscription
 from core.ids import new_id
+from core.money import Money
 
 
 class QuoteQuerySet(models.QuerySet["Quote"]):
@@ -47,7 +48,7 @@ class Quote(models.Model):
     objects = QuoteQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return f"{self.total} {self.currency}"
+        return str(Money(self.total, self.currency))
 
 
 class CouponQuerySet(models.QuerySet["Coupon"]):

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from billing.models.invoices import Invoice, NumberSeries
 from billing.models.payments import PaymentAttempt
 from core.ids import new_id
+from core.money import Money
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):
@@ -80,7 +81,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.currency}, {self.state}"
+        return f"{Money(self.amount, self.currency)}, {self.get_state_display()}"
 
 
 class CreditNote(models.Model):

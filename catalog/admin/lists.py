@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.postgres.fields import ArrayField
-from django.core.paginator import Paginator
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from core.admin import BoundedPaginator
 from core.errors import DomainError
-
-COUNTED = 5000
-
-
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs alone
-    """Counts up to COUNTED rows exactly; beyond, a whole table by PostgreSQL's own estimate, a filtered list as COUNTED.
-
-    Counting a million rows for a page of fifty would take longer than the page.
-    """
-
-    @cached_property
-    def count(self) -> int:
-        """Answer how many rows to show pages for."""
-        query: Any = self.object_list
-        counted = len(query.order_by().values("pk")[: COUNTED + 1])
-        if counted <= COUNTED or query.query.where:
-            return min(counted, COUNTED)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [query.model._meta.db_table]
-            )
-            return max(counted, int(cursor.fetchone()[0]))
 
 
 def widget_for(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:

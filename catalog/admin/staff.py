@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts import selectors
 
 
 def actor(request: HttpRequest) -> str:
@@ -17,15 +16,4 @@ def actor(request: HttpRequest) -> str:
 
 def names(actors: Iterable[str]) -> dict[str, str]:
     """Answer for each actor the address of a member of staff, or else the actor itself: provider:acme."""
-    asked = set(actors)
-    ids = {}
-    for one in asked:
-        kind, _, value = one.partition(":")
-        try:
-            ids[UUID(value)] = one
-        except ValueError:
-            continue
-        if kind != "user":
-            del ids[UUID(value)]
-    found = {ids[pk]: email for pk, email in User.objects.filter(pk__in=ids).values_list("pk", "email")}
-    return {one: found.get(one, one) for one in asked}
+    return selectors.names_of(actors)

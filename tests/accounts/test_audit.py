@@ -160,6 +160,17 @@ class TestStaff:
         entry = AuditEntry.objects.get(account=account)
         assert (entry.act, entry.actor, entry.by_id) == ("staff_viewed", "staff", staff.pk)
 
+    def test_leave_an_entry_when_they_look_at_what_was_done_to_an_account(self, client: Client) -> None:
+        staff, account = StaffFactory.create(is_superuser=True), AccountFactory.create()
+        client.force_login(staff)
+        audit.record(Act.SIGN_IN_FAILED, account_id=account.pk, by=None, origin=audit.NOWHERE, now=now())
+        seen = AuditEntry.objects.get(account=account)
+        client.get("/admin/accounts/auditentry/")
+        assert AuditEntry.objects.filter(account=account).count() == 1
+        client.get(f"/admin/accounts/auditentry/{seen.pk}/change/")
+        entry = AuditEntry.objects.get(account=account, act="staff_viewed")
+        assert (entry.by_id, entry.detail["of"], entry.detail["row"]) == (staff.pk, "accounts.auditentry", str(seen.pk))
+
     def test_read_the_record_and_change_nothing_of_it(self, client: Client) -> None:
         client.force_login(StaffFactory.create(is_superuser=True))
         audit.record(Act.SIGN_IN_FAILED, account_id=None, by=None, origin=Origin("192.0.2.7"), now=now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -73,6 +74,8 @@ class TestInvoicePage:
         assert errors == []
         if SCREENSHOTS:
             (Path(SCREENSHOTS) / "invoice.pdf").write_bytes(pdf.write(found_documents.of_invoice(invoice)))
+            told = client.get(f"/api/v1/invoices/{invoice.pk}/explain", headers={"Accept-Language": "en"}).json()
+            (Path(SCREENSHOTS) / "explain.json").write_text(json.dumps(told, indent=2, ensure_ascii=False))
 
 
 class TestPayPage:

@@ -292,6 +292,33 @@ billing.recurringrevenueday  v        -        -        v        v
 catalog.personmerge          v        vc       v        -        vc
 """
 
+# Whose rows each tell of a person: who of the staff opens one is on that person's record. Their files are too.
+ADMIN_ON_RECORD = {
+    "accounts.accountdeletion",
+    "accounts.auditentry",
+    "accounts.outgoingemail",
+    "accounts.profiletransfer",
+    "accounts.recovery",
+    "accounts.user",
+    "billing.accessgrant",
+    "billing.cancellation",
+    "billing.creditgrant",
+    "billing.creditnote",
+    "billing.dispute",
+    "billing.fraudwarning",
+    "billing.gift",
+    "billing.invoice",
+    "billing.parkedsubscription",
+    "billing.paymentattempt",
+    "billing.paymentmethod",
+    "billing.pricenotice",
+    "billing.refund",
+    "billing.reminder",
+    "billing.subscription",
+    "billing.trial",
+    "billing.withdrawal",
+}
+
 # Of the admin's own pages those that belong to one model: who gets past the door.
 ADMIN_PAGES: Mapping[str, Collection[str]] = {
     # Superusers alone: staff set their passwords themselves, by a code in their mail.

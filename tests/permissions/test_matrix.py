@@ -14,12 +14,14 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings as configured
 from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import get_resolver
 from pytest_django import Settings
 from rest_framework.permissions import AllowAny
 
+from accounts.admin_pages import OnRecord
 from accounts.api.permissions import WithinReach
 from accounts.models import User
 from accounts.services import staff
@@ -164,6 +166,32 @@ class TestAdmin:
 
     def test_has_all_its_own_pages_in_the_matrix(self) -> None:
         assert set(_own_pages()) == matrix.ADMIN_PAGES.keys()
+
+    def test_puts_on_record_who_opens_what_the_matrix_says(self) -> None:
+        ways = {
+            model: model_admin.person
+            for model, model_admin in admin.site._registry.items()
+            if isinstance(model_admin, OnRecord)
+        }
+        assert {model._meta.label_lower for model in ways} == matrix.ADMIN_ON_RECORD
+        for model, way in ways.items():
+            # Each leads to an account.
+            *relations, last = way.split(".")
+            owner: Any = model
+            if relations:
+                owner = get_fields_from_path(model, "__".join(relations))[-1].related_model
+            assert last == "pk" if owner is User else owner._meta.get_field(last).related_model is User, (model, way)
+
+    def test_shows_no_more_of_persons_than_what_is_on_record(self) -> None:
+        """Find tables that lead to an account and whose pages nobody is on record for."""
+        leading = {
+            model._meta.label_lower
+            for model in admin.site._registry
+            for field in model._meta.fields
+            if field.related_model is User
+        }
+        # Who made a collection or decided about a review is staff.
+        assert {name for name in leading if not name.startswith("catalog.")} <= matrix.ADMIN_ON_RECORD
 
     @pytest.mark.parametrize("role", [*STAFF, "nobody", "adult", "kids", "television"])
     def test_lets_through_whom_the_matrix_says(
