@@ -125,7 +125,7 @@ class RefundAdmin(OfPerson):
             by=f"staff:{request.user.pk}",
             now=clock.now(),
         )
-        wanted.pk = made.pk
+        wanted.pk, wanted.currency, wanted.state = made.pk, made.currency, made.state
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         """Ask for the right to approve."""
