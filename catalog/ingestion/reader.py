@@ -86,6 +86,8 @@ class Findings:
 
     def text(self, field: str, text: str) -> str:
         """Answer `text` clean and plain, noting what had to be mended."""
+        if text.isascii() and "<" not in text and rules.clean(text) == text:
+            return text
         if "<" in text and (plain := _without_markup(text)) != text:
             self.add("warning", field, "markup", "Contains HTML, which was removed: send plain text.")
             text = plain

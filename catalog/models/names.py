@@ -12,7 +12,7 @@ from catalog.models.titles import Title
 class TitleText(models.Model):
     """What a title is called and is about, in one language."""
 
-    title = models.ForeignKey(Title, models.CASCADE, related_name="texts")
+    title = models.ForeignKey(Title, models.CASCADE, related_name="texts", db_index=False)
     language = models.CharField(max_length=20, help_text="BCP 47, with a region where the words differ: pt, pt-BR.")
     name = models.CharField(max_length=500, blank=True)
     synopsis_short = models.CharField(max_length=190, blank=True)
@@ -39,7 +39,7 @@ class AlternateTitle(models.Model):
         TRANSLITERATION = "transliteration", "Transliteration"
         MISSPELLING = "misspelling", "Misspelling"
 
-    title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_titles")
+    title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_titles", db_index=False)
     name = models.CharField(max_length=500)
     language = models.CharField(max_length=20, blank=True)
     type = models.CharField(max_length=15, choices=Type, default=Type.ALTERNATIVE)
@@ -63,7 +63,7 @@ class TitleNumber(models.Model):
         CHRONOLOGICAL = "chronological", "Chronological"
         DISC = "disc", "Disc"
 
-    title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_numbers")
+    title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_numbers", db_index=False)
     order = models.CharField(max_length=15, choices=Order)
     season_number = models.PositiveIntegerField(null=True, blank=True)
     number = models.PositiveIntegerField()

@@ -17,7 +17,7 @@ class ContentRating(models.Model):
     written; null for a verdict that it does not know, which is as good as none.
     """
 
-    title = models.ForeignKey(Title, models.CASCADE, related_name="ratings")
+    title = models.ForeignKey(Title, models.CASCADE, related_name="ratings", db_index=False)
     country = models.CharField(max_length=2, validators=[validate_country])
     system = models.CharField(max_length=30, help_text="The board or scheme: MPAA, TVPG, BBFC, FSK.")
     value = models.CharField(max_length=20, help_text="As the board writes it: PG-13, 12A.")

@@ -51,7 +51,7 @@ class Genre(models.Model):
 
 
 class TitleGenre(models.Model):
-    title = models.ForeignKey(Title, models.CASCADE, related_name="title_genres")
+    title = models.ForeignKey(Title, models.CASCADE, related_name="title_genres", db_index=False)
     genre = models.ForeignKey(Genre, models.PROTECT, related_name="title_genres", db_index=False)
     position = models.PositiveSmallIntegerField(help_text="0 fits best.")
 
@@ -100,7 +100,7 @@ class Keyword(models.Model):
 
 
 class TitleKeyword(models.Model):
-    title = models.ForeignKey(Title, models.CASCADE, related_name="title_keywords")
+    title = models.ForeignKey(Title, models.CASCADE, related_name="title_keywords", db_index=False)
     keyword = models.ForeignKey(Keyword, models.PROTECT, related_name="title_keywords")
 
     class Meta:

@@ -55,11 +55,11 @@ SETTINGS = {
 
 
 @contextmanager
-def servers() -> Iterator[dict[str, str]]:
+def servers(**postgres_options: str) -> Iterator[dict[str, str]]:
     """Yield the settings of a platform in test deployment on fresh servers."""
     with ExitStack() as stack:
         folder = stack.enter_context(_claimed_folder())
-        postgres = Cluster(claim_home(folder.name, beside=folder), free_port(), FAST)
+        postgres = Cluster(claim_home(folder.name, beside=folder), free_port(), FAST | postgres_options)
         stack.callback(postgres.remove)
         valkey = Valkey(folder / "valkey", free_port(), {"save": "", "databases": "256"})
         stack.callback(valkey.stop)

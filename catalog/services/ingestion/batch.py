@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
+from catalog import lexemes
 from catalog.events import CatalogBatchApplied
 from catalog.ingestion.records import TitleRecord
 from catalog.models import ExternalId, IngestRun, Provider, SourceRecord, Title
@@ -34,8 +35,10 @@ class Batch(Finder):
         super().__init__(batch, run, provider, caches, now)
         self.published: list[tuple[UUID, int]] = []
         self.withdrawn: list[tuple[UUID, int]] = []
+        self.entries: list[search.Entry] = []
 
-    def apply(self) -> None:
+    def write(self) -> None:
+        """Decide what becomes of each record, and write it."""
         self.find()
         self.find_alike()
         titles = self.lock()
@@ -44,6 +47,10 @@ class Batch(Finder):
             self._count(accepted)
         else:
             self._write(accepted, titles)
+
+    def conclude(self) -> None:
+        """Count what was written, in the vocabulary and in the run."""
+        self.caches.words(self.entries)
         changes.report(self.run, self.outcome, self.now)
 
     def _count(self, accepted: Iterable[Staged]) -> None:
@@ -136,7 +143,7 @@ class Batch(Finder):
         if public:
             self.published.append((title_id, 1))
         state, published_at = (State.PUBLISHED, self.now) if public else (State.DRAFT, None)
-        return (title_id, kind, *values, state.value, published_at, None, 1, [], "{}", self.now, self.now)
+        return (title_id, kind, *values, state.value, published_at, None, 1, "{}", "{}", self.now, self.now)
 
     def _updated(self, known: Known, values: _Row, *, retired_at: datetime | None) -> _Row:
         """Answer a title's new values. What an editor has withdrawn stays withdrawn; what the provider has, returns."""
@@ -161,7 +168,7 @@ class Batch(Finder):
         self, kept: list[Staged], ids: Mapping[int, UUID], changed: set[UUID], edited: Mapping[UUID, set[str]]
     ) -> None:
         parts = [staged.record for staged in kept]
-        people = self.caches.people(parts)
+        people = self.caches.people({who: key for staged in kept for who, key in staged.person_keys.items()})
         genres = self.caches.genres({name for record in parts for name in record.genres})
         keywords = self.caches.keywords({name for record in parts for name in record.keywords})
         self.spelling = spelling.of(parts, people, genres, keywords)
@@ -242,18 +249,22 @@ class Batch(Finder):
     def _write_search(
         self, kept: list[Staged], ids: Mapping[int, UUID], fresh: set[UUID], edited: Mapping[UUID, set[str]]
     ) -> None:
-        entries = [
-            rows.search_entry(title_id, staged.record, self.spelling)
+        self.entries = [
+            rows.search_entry(title_id, staged.record, document)
             for staged in kept
-            if (title_id := ids[staged.row_number]) not in edited
-            and search.is_searched(
-                staged.record.kind, is_part=bool(staged.record.parent or staged.record.parent_identifier)
-            )
+            if (title_id := ids[staged.row_number]) not in edited and (document := self._document(staged))
         ]
-        search.write(entries, fresh=fresh)
-        self.caches.words(entries)
+        search.write(self.entries, fresh=fresh)
         if edited:
             search.rebuild(list(edited))
+
+    def _document(self, staged: Staged) -> lexemes.Document | None:
+        """Answer what the search reads of a title: made ahead, and anew where editors spell something otherwise."""
+        return (
+            rows.search_document(staged.record, self.spelling)
+            if self.spelling.changes(staged.record)
+            else staged.document
+        )
 
     def _retire(self, sources: list[Ref], titles: Mapping[UUID, Known]) -> None:
         """Take back what nobody else delivers; of the others, what this source granted."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import UUID
 
 from django.db import connection
 
 from catalog import rules
-from catalog.ingestion.records import TitleRecord
 from catalog.models import Genre, Keyword, Person, PersonSource
 from catalog.services import search
 from catalog.services.copying import copy_into
@@ -72,15 +71,9 @@ class Caches:
         search.count_words(self._counts)
         self._counts.clear()
 
-    def people(self, records: Iterable[TitleRecord]) -> Mapping[tuple[str, str], UUID]:
-        """Answer the people of some records by name and the provider's id, made where they are new."""
-        keys: dict[tuple[str, str], str] = {}
-        names: dict[str, str] = {}
-        for record in records:
-            for credit in record.credits:
-                if (who := (credit.name, credit.person_id)) not in keys:
-                    keys[who] = key = rules.person_key(*who)
-                    names[key] = credit.name
+    def people(self, keys: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], UUID]:
+        """Answer people by name and the provider's id, given their keys; made where they are new."""
+        names = {key: name for (name, _), key in keys.items()}
         found = {key: self._people[key] for key in names if key in self._people}
         unknown = [key for key in names if key not in found]
         if unknown:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from catalog import rules
+from catalog import lexemes, rules
 from catalog.ingestion import records
 from catalog.ingestion.formats import READERS
 from catalog.ingestion.records import Problem, TitleRecord
@@ -27,6 +27,10 @@ class Staged:
     row_number: int
     digest: bytes
     record: TitleRecord
+    document: lexemes.Document | None
+    """What the search reads of it, if it is searched."""
+    person_keys: Mapping[tuple[str, str], str]
+    """By what each credited person is known again, by name and the provider's id."""
 
 
 @dataclass(frozen=True, slots=True)

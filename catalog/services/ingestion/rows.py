@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -25,8 +25,8 @@ from catalog.models import (
     TitleNumber,
     TitleText,
 )
-from catalog.services.ingestion.spelling import Spelling
-from catalog.services.search import Entry
+from catalog.services.ingestion.spelling import AS_DELIVERED, Spelling
+from catalog.services.search import Entry, is_searched
 
 TITLE_COLUMNS = (
     "id", "kind", "parent_id", "series_id", "number", "original_title", "original_language", "release_date",
@@ -76,27 +76,41 @@ def title_values(record: TitleRecord, *, parent_id: UUID | None, series_id: UUID
         ended.precision if ended else "",
         record.runtime_seconds,
         record.season_count,
-        list(record.countries),
+        _array(record.countries),
         record.made_for_kids,
         orjson.dumps(record.companies).decode(),
         orjson.dumps(record.tracks).decode(),
     )
 
 
-def search_entry(title_id: UUID, record: TitleRecord, spelling: Spelling) -> Entry:
-    """Answer what the search reads of a title, people and tags as we spell them; of an episode its names alone."""
+def search_entry(title_id: UUID, record: TitleRecord, document: lexemes.Document) -> Entry:
+    """Answer a title's document with its place among equals."""
+    base = lexemes.standing(weight=0, released=record.release_date.date if record.release_date else None)
+    return Entry(title_id, document, base, is_part=_is_part(record))
+
+
+def search_document(record: TitleRecord, spelling: Spelling = AS_DELIVERED) -> lexemes.Document | None:
+    """Answer what the search reads of a title, people and tags as they are spelled here; of an episode its names alone.
+
+    None of what is not searched.
+    """
+    if not is_searched(record.kind, is_part=_is_part(record)):
+        return None
     names = [(text.language, text.name) for text in record.texts if text.name]
     if record.original_title:
         names.append((record.original_language, record.original_title))
     other_names = [(name.language, name.name) for name in record.alternate_names]
-    base = lexemes.standing(weight=0, released=record.release_date.date if record.release_date else None)
-    if record.parent or record.parent_identifier:
-        return Entry(title_id, lexemes.document(names=names, other_names=other_names, is_part=True), base, is_part=True)
+    if _is_part(record):
+        return lexemes.document(names=names, other_names=other_names, is_part=True)
     about = [("en", spelling.genres.get(name, name)) for name in record.genres]
     about += [("en", spelling.keywords.get(name, name)) for name in record.keywords]
     about += [(text.language, text.short or text.medium) for text in record.texts]
     people = [spelling.people.get((credit.name, credit.person_id), credit.name) for credit in record.credits]
-    return Entry(title_id, lexemes.document(names=names, other_names=other_names, people=people, about=about), base)
+    return lexemes.document(names=names, other_names=other_names, people=people, about=about)
+
+
+def _is_part(record: TitleRecord) -> bool:
+    return bool(record.parent or record.parent_identifier)
 
 
 def texts(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
@@ -142,7 +156,7 @@ def ratings(title_id: UUID, record: TitleRecord) -> Iterable[tuple[Any, ...]]:
         age = minimum_age(rating.country, rating.system, rating.value)
         kept = strictest.get((rating.country, rating.system))
         if kept is None or (age is not None and (kept[-1] is None or age > kept[-1])):
-            row = (title_id, rating.country, rating.system, rating.value, list(rating.reasons), age)
+            row = (title_id, rating.country, rating.system, rating.value, _array(rating.reasons), age)
             strictest[rating.country, rating.system] = row
     return strictest.values()
 
@@ -162,15 +176,15 @@ def windows(title_id: UUID, record: TitleRecord, provider: Provider, source_id: 
     return (
         (
             title_id,
-            list(window.territories),
+            _array(window.territories),
             window.excluded,
             *_moment(window.announce),
             *_moment(window.start),
             *_moment(window.end),
             window.license_type,
-            list(window.languages),
-            list(window.holdback_languages),
-            list(window.formats),
+            _array(window.languages),
+            _array(window.holdback_languages),
+            _array(window.formats),
             window.grant_id,
             window.contract_id,
             window.reporting_id,
@@ -204,6 +218,11 @@ def artwork(
         places[place] = position + 1
         file = arrived.get((title_id, image.source), NOT_ARRIVED)
         yield (title_id, *place, position, image.source, *file, image.focal_x, image.focal_y)
+
+
+def _array(values: Sequence[str]) -> list[str] | str:
+    """Answer an array for COPY; an empty one as PostgreSQL reads it, since most are, and finding its type takes long."""
+    return list(values) or "{}"
 
 
 def _moment(value: datetime | date | None) -> tuple[datetime | None, date | None]:

@@ -22,6 +22,17 @@ class Spelling:
     genres: Mapping[str, str] = field(default_factory=dict)
     keywords: Mapping[str, str] = field(default_factory=dict)
 
+    def changes(self, record: TitleRecord) -> bool:
+        """Say whether anything that the record names is spelled otherwise here."""
+        return bool(
+            (self.genres and not self.genres.keys().isdisjoint(record.genres))
+            or (self.keywords and not self.keywords.keys().isdisjoint(record.keywords))
+            or (self.people and any((who.name, who.person_id) in self.people for who in record.credits))
+        )
+
+
+AS_DELIVERED = Spelling()
+
 
 def of(
     records: Iterable[TitleRecord],

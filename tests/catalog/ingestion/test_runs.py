@@ -112,7 +112,7 @@ class TestExecute:
         class Killed(BaseException):
             """Like SIGKILL, caught by nobody."""
 
-        applied = batch.Batch.apply
+        applied = batch.Batch.conclude
         calls: list[int] = []
 
         def dying(self: Any) -> None:
@@ -121,10 +121,10 @@ class TestExecute:
             calls.append(1)
             applied(self)
 
-        monkeypatch.setattr(batch.Batch, "apply", dying)
+        monkeypatch.setattr(batch.Batch, "conclude", dying)
         with pytest.raises(Killed):
             execute(run, content)
-        monkeypatch.setattr(batch.Batch, "apply", applied)
+        monkeypatch.setattr(batch.Batch, "conclude", applied)
         assert runs.release_abandoned(now=LATER) == [run.pk]
         done = execute(run, content, clock=lambda: LATER)
         assert done is not None
