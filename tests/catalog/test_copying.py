@@ -52,19 +52,27 @@ class TestOverlapping:
         assert ended >= 0.5
 
     def test_the_end_raises_what_the_database_refuses_and_nothing_is_written(self) -> None:
-        with pytest.raises(psycopg.errors.UniqueViolation), transaction.atomic(), overlapping():
-            _write("one", "two")
-            _write("two")
-            _write("three")
+        def write() -> None:
+            with transaction.atomic(), overlapping():
+                _write("one", "two")
+                _write("two")
+                _write("three")
+
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            write()
         assert _names() == []
         with transaction.atomic(), overlapping():
             _write("three")
         assert _names() == ["three"]
 
     def test_the_next_statement_raises_it_too(self) -> None:
-        with pytest.raises(psycopg.errors.UniqueViolation), transaction.atomic(), overlapping():
-            _write("one", "one")
-            Keyword.objects.count()
+        def write() -> None:
+            with transaction.atomic(), overlapping():
+                _write("one", "one")
+                Keyword.objects.count()
+
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            write()
         assert _names() == []
 
     def test_an_error_of_the_caller_waits_for_what_is_on_its_way(self) -> None:
@@ -75,9 +83,13 @@ class TestOverlapping:
             yield ("two",)
             raise Fault
 
-        with pytest.raises(Fault), transaction.atomic(), overlapping(), connection.cursor() as cursor:
-            _write(*(f"word {number}" for number in range(20_000)))
-            copy_into(cursor, Keyword, ("name",), rows())
+        def write() -> None:
+            with transaction.atomic(), overlapping(), connection.cursor() as cursor:
+                _write(*(f"word {number}" for number in range(20_000)))
+                copy_into(cursor, Keyword, ("name",), rows())
+
+        with pytest.raises(Fault):
+            write()
         assert _names() == []
         _write("after")
         assert _names() == ["after"]
