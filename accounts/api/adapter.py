@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -182,12 +183,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Mark an address as verified; an address that another account took meanwhile stays theirs."""
-        try:
-            with transaction.atomic():
-                return bool(super().confirm_email(request, email_address))
-        except IntegrityError:
-            taken = ErrorResponse(request, exception=self.validation_error("email_taken"))
-            raise ImmediateHttpResponse(taken) from None
+        # Whose is known before the write, or by it: with two at once, either.
+        with suppress(IntegrityError), transaction.atomic():
+            if super().confirm_email(request, email_address):
+                return True
+        raise ImmediateHttpResponse(ErrorResponse(request, exception=self.validation_error("email_taken")))
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """Tell the owner of an address, and take as long as a new account would."""
