@@ -28,8 +28,8 @@ class OnRecord(ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: Any, add: bool = False, change: bool = False, form_url: str = "", obj: Any = None
     ) -> HttpResponse:  # fmt: skip
-        """Show a row, and record who looked at it."""
-        if request.method == "GET" and obj is not None:
+        """Show a row, or again what was filled in wrongly, and record who looked at it."""
+        if obj is not None:
             self.record_opening(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 

@@ -184,7 +184,7 @@ class InvoiceAdmin(WithPdf):
             try:
                 refund = refunds.request(
                     invoice_id=invoice.pk,
-                    amount=invoice.due,
+                    amount=refunds.paid_by_card(invoice),
                     reason="in full, by staff",
                     by=f"staff:{request.user.pk}",
                     now=clock.now(),

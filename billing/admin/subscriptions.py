@@ -100,6 +100,7 @@ class TaxPlaceInline(ReadOnlyInline):
         "price",
     )
     ordering = ("-pk",)
+    reads = ("price",)
 
 
 @admin.register(Subscription)

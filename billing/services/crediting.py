@@ -257,10 +257,10 @@ def owe_again(invoice: Invoice, amount: int, *, cause: UUID, by: str, now: datet
     CreditUse.objects.create(grant=debt, invoice=invoice, amount=amount, used_at=now)
 
 
-def owe_no_more(*, cause: UUID) -> None:
+def owe_no_more(invoice: Invoice, *, cause: UUID) -> None:
     """Forget what was owed again, for the card has paid after all; what was collected of it meanwhile becomes credit."""
     debt = CreditGrant.objects.locked().get(source_key=f"owed:{cause}")
-    use = CreditUse.objects.get(grant=debt, amount=-debt.amount)
+    use = CreditUse.objects.get(grant=debt, invoice=invoice)
     debt.remaining += use.amount
     use.returned = use.amount
     debt.save(update_fields=["remaining"])

@@ -61,12 +61,13 @@ def record(*, found: DisputeState, now: datetime) -> bool:
         dispute.closed_at = None
     dispute.save(update_fields=["amount", "currency", "status", "closed_at", "due_by"])
     changes = Changes()
-    if after is not before:
-        _move(dispute, before, after, now=now)
     if before is Standing.ASKED and after is not Standing.ASKED:
-        refunds.refuse_waiting(Q(attempt=attempt), "in dispute", now=now)
+        # Before it is booked: what they ask for would count as given back.
+        refunds.refuse_waiting(Q(invoice=attempt.invoice), "in dispute", now=now)
         if subscription and subscription.status in rules.LIVE and subscription.parked_at is None:
             settlement.park(subscription, PARKED, changes, now=now)
+    if after is not before:
+        _move(dispute, before, after, now=now)
     if after in {Standing.LOST, Standing.WON}:
         _put_back(subscription, dispute, changes, now=now)
     if after is Standing.LOST and subscription and subscription.status in rules.LIVE:

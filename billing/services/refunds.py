@@ -145,8 +145,7 @@ def _state_of(amount: int) -> Refund.State:
 
 def _left_of(attempt: PaymentAttempt, invoice: Invoice) -> int:
     """Answer what of a charge has not been given back to its card."""
-    charged = min(invoice.due, parts_of(invoice).gross)
-    return charged - _given_back(Refund.objects.filter(attempt=attempt)).gross
+    return paid_by_card(invoice) - _given_back(Refund.objects.filter(attempt=attempt)).gross
 
 
 def _ask(
@@ -179,6 +178,11 @@ def parts_of(invoice: Invoice) -> Taxed:
     """Answer an invoice's total with its tax apart."""
     sums = invoice.lines.aggregate(gross=Sum("amount"), tax=Sum("tax"))
     return Taxed(sums["gross"] - sums["tax"], sums["tax"])
+
+
+def paid_by_card(invoice: Invoice) -> int:
+    """Answer what was charged for an invoice, in minor units; of one that is owed without the debts charged with it."""
+    return invoice.due if invoice.status == Invoice.Status.VOID else min(invoice.due, parts_of(invoice).gross)
 
 
 def given_back(invoice: Invoice) -> Taxed:
@@ -361,7 +365,7 @@ def _take_back(refund: Refund, *, now: datetime) -> None:
     if _is_overpaid(refund):
         lines = {(Account.CREDIT, ""): -refund.amount}
     elif refund.owed_again:
-        crediting.owe_no_more(cause=refund.pk)
+        crediting.owe_no_more(refund.invoice, cause=refund.pk)
         lines = {(Account.CREDIT, ""): -refund.amount}
     elif refund.invoice.kind == Invoice.Kind.ONE_OFF:
         gift_sales.owe_again(refund.invoice_id)

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind
+from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind, RefundKind
 from billing.models import PaymentAttempt, Refund, WebhookEvent
 from billing.services import card_care, disputes, fraud, refunds, settlement
 from core.errors import DomainError
@@ -140,7 +140,12 @@ def _apply_refund(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> No
         # Its reply may not have come yet; what was made in Stripe's dashboard, the tie-out reports.
         _park(event, "its refund is not known", now=now)
         return
-    refunds.settle(refund_id=refund.pk, outcome=gateway.refund_status(refund.gateway_id), now=now)
+    outcome = gateway.refund_status(refund.gateway_id)
+    if outcome.kind is RefundKind.UNKNOWN:
+        # Of one that had succeeded nobody asks again.
+        _park(event, f"asked again: {outcome.code}", now=now)
+        return
+    refunds.settle(refund_id=refund.pk, outcome=outcome, now=now)
     _finish(event, Status.PROCESSED, now=now)
 
 

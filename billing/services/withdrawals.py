@@ -36,7 +36,8 @@ def withdraw(*, account_id: UUID, now: datetime, by: str) -> Withdrawal:
     """Withdraw from the contract of the live subscription: it ends now, and what was paid is given back.
 
     Whoever asked for the service at once pays for the days until today where the law has it so; anybody else
-    gets everything. The refund needs no approval, since it is owed. Raises NoSubscription, WithdrawalNotPossible,
+    gets everything. The refund needs no approval, since it is owed. A change of plan that waits for the customer is
+    given up, and a refund that waits for a second person is refused. Raises NoSubscription, WithdrawalNotPossible,
     PaymentUnderWay.
     """
     subscription = Subscription.objects.locked().live().select_related("price").filter(account=account_id).first()
@@ -46,25 +47,22 @@ def withdraw(*, account_id: UUID, now: datetime, by: str) -> Withdrawal:
     until = consumers.withdrawal_ends(subscription, law)
     if until is None or now >= until:
         raise WithdrawalNotPossible(until=until.isoformat() if until else None)
-    if (
-        subscription.status == Status.INCOMPLETE
-        or PaymentAttempt.objects.filter(invoice__subscription=subscription, state__in=PaymentAttempt.OPEN).exists()
-    ):
+    underway = PaymentAttempt.objects.filter(invoice__subscription=subscription, state__in=PaymentAttempt.OPEN)
+    # Its invoice is void from here on, so the sweep withdraws the payment.
+    given_up = Q(invoice__kind=Invoice.Kind.CHANGE, state=PaymentAttempt.State.REQUIRES_ACTION)
+    if subscription.status == Status.INCOMPLETE or underway.exclude(given_up).exists():
         raise PaymentUnderWay
     invoices = list(Invoice.objects.locked().filter(subscription=subscription).prefetch_related("lines"))
-    refunds.refuse_waiting(Q(invoice__in=invoices, owed_again=True), "withdrawn", now=now)
+    paid = [invoice for invoice in invoices if invoice.status == Invoice.Status.PAID]
+    # What the law owes waits for nobody's approval; what they ask for would count as given back.
+    refunds.refuse_waiting(Q(invoice__in=paid), "withdrawn", now=now)
     if Refund.objects.filter(invoice__in=invoices, owed_again=True, state=Refund.State.APPROVED).exists():
         # It is a debt, which is forgiven, once it is sent: within minutes.
         raise PaymentUnderWay
     pro_rata = law.withdrawal_pro_rata and consents.asked_to_begin_at_once(subscription)
     today = now.astimezone(ZoneInfo(subscription.billing_tz)).date()
     changes = Changes()
-    back, kept = _give_back(
-        [invoice for invoice in invoices if invoice.status == Invoice.Status.PAID],
-        on=today if pro_rata else None,
-        by=by,
-        now=now,
-    )
+    back, kept = _give_back(paid, on=today if pro_rata else None, by=by, now=now)
     for invoice in invoices:
         if invoice.status == Invoice.Status.OPEN:
             invoice.status = Invoice.Status.VOID

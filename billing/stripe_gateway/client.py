@@ -191,7 +191,9 @@ class StripeGateway:
         )
 
     def refund_status(self, gateway_id: str) -> RefundOutcome:
-        return self._refund_outcome(lambda: self._stripe.v1.refunds.retrieve(gateway_id))
+        outcome = self._refund_outcome(lambda: self._stripe.v1.refunds.retrieve(gateway_id))
+        # Who is refused the answer learns nothing of the money.
+        return outcome if outcome.id else RefundOutcome(RefundKind.UNKNOWN, code=outcome.code)
 
     def find_refund(self, *, payment_intent: str, refund_id: str) -> RefundOutcome | None:
         """Look for a refund among those of its payment; None if there is none."""

@@ -160,6 +160,13 @@ class TestStaff:
         entry = AuditEntry.objects.get(account=account)
         assert (entry.act, entry.actor, entry.by_id) == ("staff_viewed", "staff", staff.pk)
 
+    def test_leave_an_entry_when_they_are_shown_an_account_because_of_a_mistake_in_it(self, client: Client) -> None:
+        account = AccountFactory.create()
+        client.force_login(StaffFactory.create(is_superuser=True))
+        shown = client.post(f"/admin/accounts/user/{account.pk}/change/", {})
+        assert (shown.status_code, account.email in shown.content.decode()) == (200, True)
+        assert AuditEntry.objects.get(account=account).act == "staff_viewed"
+
     def test_leave_an_entry_when_they_look_at_what_was_done_to_an_account(self, client: Client) -> None:
         staff, account = StaffFactory.create(is_superuser=True), AccountFactory.create()
         client.force_login(staff)

@@ -32,6 +32,7 @@ from billing.models import (
     Refund,
     Reminder,
     Subscription,
+    TaxPlace,
     TieOut,
     Trial,
     Withdrawal,
@@ -256,6 +257,18 @@ class TestPages:
         assert "9.00 USD" in page(clerk, CreditGrant.objects.get())
         assert "25.00 USD" in page(clerk, Gift.objects.get())
         assert str(customer.refund) == "5.00 USD, succeeded"
+
+    def test_of_a_subscription_cost_no_more_for_each_tax_place(self, clerk: Client, customer: SimpleNamespace) -> None:
+        costs = []
+        for _ in range(3):
+            TaxPlace.objects.create(
+                subscription=customer.subscription, declared="US", country="US", cause="declared", decided_at=now(),
+                price=customer.subscription.price,
+            )  # fmt: skip
+            with CaptureQueriesContext(connection) as queries:
+                page(clerk, customer.subscription)
+            costs.append(len(queries))
+        assert costs[1] == costs[2]
 
     def test_of_a_comparison_write_amounts_for_people(self, clerk: Client) -> None:
         report = TieOut.objects.create(

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from billing import stripe_gateway
 from billing.gateway import ChargeOutcome, DisputeState, FraudWarning, OutcomeKind, RefundKind, RefundOutcome
 from billing.models import Dispute, Invoice, PaymentAttempt, Refund, Subscription
 from billing.models import FraudWarning as Warned
@@ -119,6 +120,23 @@ class TestCourse:
             refunds.approve(refund_id=asked.pk, by="staff:ben")
         told("lost")
         assert balances() == {}
+
+    def test_refuses_what_was_to_return_to_credit_too(self, payment: Invoice, settings: Settings) -> None:
+        owed = refunds.request_owed_again(invoice_id=payment.pk, amount=500, reason="", by=ANNA, now=now())
+        refunds.send(refund_id=owed.pk, gateway=stripe_gateway.connect(), now=now())
+        settings.REFUND_APPROVAL_LIMIT = 499
+        give_back(payment, 1399)
+        told("needs_response")
+        assert list(Refund.objects.order_by("pk").values_list("state", flat=True)) == ["succeeded", *["refused"] * 2]
+
+    def test_heard_of_once_it_is_lost_takes_what_a_refund_waited_for(
+        self, payment: Invoice, settings: Settings
+    ) -> None:
+        settings.REFUND_APPROVAL_LIMIT = 499
+        asked = give_back(payment, 500)
+        told("lost")
+        asked.refresh_from_db()
+        assert (asked.state, balances()) == ("refused", {})
 
     def test_that_is_lost_ends_what_is_owed_for_the_next_period(self) -> None:
         due = Subscription.objects.get().next_bill_at

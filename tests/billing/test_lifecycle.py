@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from accounts.models import OutgoingEmail
 from accounts.services import mails
@@ -31,7 +32,7 @@ from billing.models import (
     Trial,
     Withdrawal,
 )
-from billing.services import consents, crediting, notices, recognition, refunds, renewals
+from billing.services import consents, crediting, notices, payments, recognition, refunds, renewals
 from core.models import OutboxEvent
 from tests.billing.customers import Customer
 from tests.billing.threads import at_once
@@ -750,6 +751,29 @@ class TestWithdrawal:
     def test_on_the_day_of_buying_gives_everything_back(self, standin: Standin) -> None:
         customer = self.bought(standin, early=True)
         assert self.withdraw(customer, BEGIN + timedelta(hours=1)).json()["refunded"] == 1549
+
+    def test_waits_for_nobody_who_approves_a_refund(self, standin: Standin, settings: Settings) -> None:
+        customer = self.bought(standin, early=False)
+        settings.REFUND_APPROVAL_LIMIT = 0
+        invoice = Invoice.objects.get()
+        asked = refunds.request(invoice_id=invoice.pk, amount=1549, reason="", by="staff:anna", now=BEGIN)
+        assert self.withdraw(customer, BEGIN + timedelta(days=10)).json()["refunded"] == 1549
+        asked.refresh_from_db()
+        assert (asked.state, asked.failure) == ("refused", "withdrawn")
+
+    def test_gives_up_a_change_that_waits_for_the_bank(self, standin: Standin) -> None:
+        customer = self.bought(standin, early=False)
+        above = PriceFactory.create(plan=PlanFactory.create(name="Above"), currency="EUR", amount=2299)
+        with at(BEGIN + timedelta(days=5)):
+            customer.save_card("4000002760003184")
+            quote = customer.post("subscription/quotes", {"price": str(above.pk)}).json()
+            asked = customer.post(f"subscription/quotes/{quote['id']}/accept", key="k1").json()
+        assert asked["payment"]["status"] == "requires_action"
+        answer = self.withdraw(customer, BEGIN + timedelta(days=6))
+        assert (answer.status_code, answer.json()["refunded"]) == (200, 1549)
+        payments.sweep(gateway=stripe_gateway.connect(), now=BEGIN + timedelta(days=6))
+        change = Invoice.objects.get(kind="change")
+        assert (change.status, change.attempts.get().state) == ("void", "canceled")
 
     @pytest.mark.parametrize(
         ("moment", "status"),

@@ -171,6 +171,15 @@ class TestOwedAgain:
         with pytest.raises(refunds.NotRefundable):
             refunds.request(invoice_id=invoice.pk, amount=1, reason="", by=ANNA, now=now())
 
+    def test_that_fails_after_it_came_back_as_credit_and_was_spent_is_credit_once_more(self, invoice: Invoice) -> None:
+        refund = owe(invoice)
+        renew()
+        give_back(invoice, 1399)
+        assert renew().credit_applied == 500
+        failed = RefundOutcome(RefundKind.FAILED, refund.gateway_id, "expired_or_canceled_card")
+        refunds.settle(refund_id=refund.pk, outcome=failed, now=now())
+        assert (CreditGrant.objects.get().remaining, balances()["customer_credit"]) == (500, -500)
+
     def test_leaves_what_an_upgrade_credits(self, invoice: Invoice) -> None:
         owe(invoice)
         assert refunds.given_back(invoice).gross == 0
@@ -216,6 +225,13 @@ class TestStaff:
         refunds.sweep(gateway=stripe_gateway.connect(), now=now())
         refund.refresh_from_db()
         assert (refund.state, balances()) == ("succeeded", OWED)
+
+    def test_gives_back_in_full_what_collected_a_debt(self, invoice: Invoice) -> None:
+        owe(invoice)
+        following = renew()
+        act(staff("view_invoice", "request_refund"), "invoice", "refund_in_full", following)
+        refund = Refund.objects.get(invoice=following)
+        assert (refund.amount, refund.attempt_id is not None) == (1399, True)
 
     def test_gives_back_a_part_with_a_credit_note(self, invoice: Invoice) -> None:
         self.ask(staff("view_refund", "view_invoice", "request_refund"), invoice, owed_again="no")

@@ -100,6 +100,14 @@ class TestRefund:
         assert balances()["cash:stripe_clearing"] == 1399
         assert refunds.request(invoice_id=invoice.pk, amount=1399, reason="", by=ANNA, now=now()).net == 1176
 
+    def test_that_comes_back_is_asked_for_until_it_is_read(self, standin: Standin) -> None:
+        refund = give_back(paid(standin), 500)
+        event = {"id": "evt_1", "type": "refund.failed", "data": {"object": {"id": refund.gateway_id}}}
+        webhooks.receive(event=event, livemode=False, now=now())
+        standin.control.fault("error_before", method="GET", path="/v1/refunds/.*")
+        webhooks.process(event_id="evt_1", gateway=stripe_gateway.connect(), now=now())
+        assert WebhookEvent.objects.get(event_id="evt_1").status == "parked"
+
     def test_leaves_the_books_equal_to_the_gateways(self, standin: Standin) -> None:
         give_back(paid(standin), 500)
         (report,) = tie_out.compare(

@@ -13,7 +13,7 @@ import stripe
 from pytest_django import Settings
 
 from billing import stripe_gateway
-from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind
+from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind, RefundKind
 from billing.stripe_gateway import InvalidWebhook, client
 from tests.standin import Standin
 
@@ -82,6 +82,9 @@ class TestCards:
         with pytest.raises(GatewayRefused) as refusal:
             gateway.card("pm_unknown")
         assert refusal.value.code == "resource_missing"
+
+    def test_take_no_refund_for_failed_that_stripe_does_not_show(self, gateway: Gateway) -> None:
+        assert gateway.refund_status("re_unknown").kind is RefundKind.UNKNOWN
 
     @pytest.mark.parametrize("fault", ["refused", "lost_reply", "error_before", "rate_limited"])
     def test_say_when_there_was_no_usable_answer(self, gateway: Gateway, standin: Standin, fault: str) -> None:
