@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
@@ -20,9 +21,17 @@ from catalog.services import kept, tags
 from core.errors import DomainError
 
 
+class TagForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A name that was given up stands for its tag, and may be taken back: the service says what is taken."""
+
+    def validate_unique(self) -> None:
+        """Leave it to the service."""
+
+
 class Tags(Refusing):
     """What titles are about; two that are one are merged, and what deliveries call them goes on meaning them."""
 
+    form = TagForm
     actions = ("merge_selected",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -11,11 +11,12 @@ from django.urls import reverse
 
 from accounts.models import Profile
 from catalog.api.filters import TitleFilters
-from catalog.models import Genre, Keyword, Person, ProfileBlock, SearchRename, Title
+from catalog.models import Credit, Genre, Keyword, Person, ProfileBlock, SearchRename, Title, TitleKeyword
 from catalog.rules import Viewer
 from catalog.selectors import collections as found_collections
 from catalog.selectors.search import search
 from catalog.services import collections, editing, people, tags
+from catalog.services.ingestion import applying, batch
 from catalog.services.search import follow_renames
 from core.errors import DomainError
 from core.ids import new_id
@@ -97,6 +98,27 @@ class TestMerge:
         assert len(found_collections.collection_for("dark", VIEWER, NOW).titles) == 3
         assert TitleFilters({"genre": "suspense"}, queryset=Title.objects.all()).qs.count() == 3
 
+    def test_reaches_what_a_delivery_on_its_way_has_found_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(applying, "BATCH", 1)
+        conclude = batch.Batch.conclude
+
+        def merging(self: Any) -> None:
+            conclude(self)
+            if Title.objects.count() == 2:
+                for model in (Genre, Keyword):
+                    kept, merged = model.objects.order_by("pk")
+                    tags.merge(model=model, kept_id=kept.pk, merged_id=merged.pk)
+                one, other = Person.objects.order_by("pk")
+                people.merge(kept_id=one.pk, merged_id=other.pk, by="user:7", now=NOW)
+
+        monkeypatch.setattr(batch.Batch, "conclude", merging)
+        tagged = {"genres": ["Suspense"], "keywords": ["spies"], "people": [{"name": "S. Kamijama", "job": "actor"}]}
+        first = {"genres": ["Thriller"], "keywords": ["spy"], "people": [{"name": "Sōjin Kamiyama", "job": "actor"}]}
+        ingest(feed(movie(1, **first), movie(2, **tagged), movie(3, **tagged)), ProviderFactory.create())
+        assert [genres_of(title) for title in Title.objects.all()] == [["Thriller"]] * 3
+        assert TitleKeyword.objects.filter(keyword__name="spy").count() == 3
+        assert Credit.objects.filter(person__name="Sōjin Kamiyama").count() == 3
+
     def test_keeps_the_tree_a_tree(self) -> None:
         top = Genre.objects.create(slug="top", name="Top")
         merged = Genre.objects.create(slug="merged", name="Merged", parent=top)
@@ -164,6 +186,25 @@ class TestPages:
         staff.get(changelist)  # what was done is said once
         shown = staff.get(changelist).content.decode()
         assert ("Crime film" in shown, "Krimi" in shown) == (True, False)
+
+    def test_take_back_a_name_that_was_given_up(self, staff: Client) -> None:
+        genre = tags.save_genre(genre_id=None, name="Noir", slug="noir")
+        tags.save_genre(genre_id=genre.pk, name="Film noir", slug="film-noir")
+        keyword = tags.save_keyword(keyword_id=None, name="spy")
+        tags.save_keyword(keyword_id=keyword.pk, name="spies")
+        for one, given in ((genre, {"name": "Noir", "slug": "noir", "parent": ""}), (keyword, {"name": "spy"})):
+            address = reverse(f"admin:catalog_{one._meta.model_name}_change", args=[one.pk])
+            assert staff.post(address, given).status_code == 302
+            one.refresh_from_db()
+        assert (genre.slug, keyword.name) == ("noir", "spy")
+
+    def test_say_what_is_taken(self, staff: Client) -> None:
+        Keyword.objects.create(name="witch")
+        other = Keyword.objects.create(name="witches")
+        address = reverse("admin:catalog_keyword_change", args=[other.pk])
+        assert "merge the two instead" in staff.post(address, {"name": "Witch"}, follow=True).content.decode()
+        other.refresh_from_db()
+        assert other.name == "witches"
 
     def test_say_what_the_service_refuses(self, staff: Client) -> None:
         genre = Genre.objects.create(slug="a", name="A")

@@ -171,7 +171,7 @@ class Batch(Finder):
         people = self.caches.people({who: key for staged in kept for who, key in staged.person_keys.items()})
         genres = self.caches.genres({name for record in parts for name in record.genres})
         keywords = self.caches.keywords({name for record in parts for name in record.keywords})
-        self.spelling = spelling.of(parts, people, genres, keywords)
+        self.spelling = spelling.of(people, genres, keywords)
         claims = self._claims(kept, ids)
         source_of = {staged.record.external_id: self.source_ids[staged.row_number] for staged in kept}
         arrived = changes.arrived(changed)

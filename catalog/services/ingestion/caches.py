@@ -74,7 +74,7 @@ class Caches:
     def people(self, keys: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], UUID]:
         """Answer people by name and the provider's id, given their keys; made where they are new."""
         names = {key: name for (name, _), key in keys.items()}
-        found = {key: self._people[key] for key in names if key in self._people}
+        found = _current_people({key: self._people[key] for key in names if key in self._people})
         unknown = [key for key in names if key not in found]
         if unknown:
             stored = self._stored_people([key[:510] for key in unknown])
@@ -117,19 +117,50 @@ class Caches:
         else:
             stored = {}
         known = {**self._genres, **stored}
-        return {name: known[slug] for name, slug in slugs.items() if slug}
+        return _answering(Genre, {name: known[slug] for name, slug in slugs.items() if slug})
 
     def keywords(self, names: Collection[str]) -> Mapping[str, int]:
         """Answer keywords by name, made where they are new."""
-        wanted = sorted({name for name in names if name not in self._keywords})
-        if not wanted:
-            return self._keywords
-        Keyword.objects.bulk_create([Keyword(name=name) for name in wanted], ignore_conflicts=True)
-        stored = dict(Keyword.objects.filter(name__in=wanted).answering().values_list("name", "answering"))
-        self._store(self._keywords, stored)
-        return {**self._keywords, **stored}
+        stored: dict[str, int] = {}
+        if wanted := sorted({name for name in names if name not in self._keywords}):
+            Keyword.objects.bulk_create([Keyword(name=name) for name in wanted], ignore_conflicts=True)
+            stored = dict(Keyword.objects.filter(name__in=wanted).answering().values_list("name", "answering"))
+            self._store(self._keywords, stored)
+        known = {**self._keywords, **stored}
+        return _answering(Keyword, {name: known[name] for name in names})
 
     def _store(self, cache: dict[str, object] | dict[str, UUID] | dict[str, int], fresh: Mapping[str, object]) -> None:
         if len(cache) > _LIMIT:
             self._fresh.append(cache.clear)
         self._fresh.append(lambda: cache.update(fresh))  # type: ignore[arg-type]  # both sides hold the same type
+
+
+def _current_people(ids: dict[str, UUID]) -> dict[str, UUID]:
+    """Answer who answers for people by now, whom editors may have merged since they were found."""
+    if not ids or not Person.objects.filter(merged_into__isnull=False).exists():
+        return ids
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, merged_into_id FROM catalog_person WHERE merged_into_id IS NOT NULL AND id = ANY(%s)",
+            [list(ids.values())],
+        )
+        merged = dict(cursor.fetchall())
+    return {key: merged.get(person_id, person_id) for key, person_id in ids.items()}
+
+
+def _answering(model: type[Genre] | type[Keyword], ids: Mapping[str, int]) -> Mapping[str, int]:
+    """Answer what answers for tags by now, which editors may have merged since they were found.
+
+    None is merged before the caller's transaction ends: then all that it hangs on them goes over.
+    """
+    if not ids:
+        return ids
+    with connection.cursor() as cursor:
+        # In order, as whoever merges two locks them.
+        cursor.execute(
+            f"SELECT id, coalesce(merged_into_id, id) FROM {model._meta.db_table}"  # noqa: S608 - our own names
+            " WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
+            [list(set(ids.values()))],
+        )
+        current = dict(cursor.fetchall())
+    return {name: current.get(pk, pk) for name, pk in ids.items()}

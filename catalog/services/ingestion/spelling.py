@@ -34,21 +34,15 @@ class Spelling:
 AS_DELIVERED = Spelling()
 
 
-def of(
-    records: Iterable[TitleRecord],
-    people: Mapping[tuple[str, str], UUID],
-    genres: Mapping[str, int],
-    keywords: Mapping[str, int],
-) -> Spelling:
-    """Answer how we spell what these records name, of which the ids are given. At most four queries."""
-    used = {name: keywords[name] for record in records for name in record.keywords}
+def of(people: Mapping[tuple[str, str], UUID], genres: Mapping[str, int], keywords: Mapping[str, int]) -> Spelling:
+    """Answer how we spell what records name, of which the ids are given. At most four queries."""
     corrected = Person.objects.exclude(named_by="")
     named = _names(Person, people.values(), "AND named_by <> ''") if people and corrected.exists() else {}
-    ours, words = _names(Genre, genres.values()), _names(Keyword, used.values())
+    ours, words = _names(Genre, genres.values()), _names(Keyword, keywords.values())
     return Spelling(
         {who: named[person_id] for who, person_id in people.items() if person_id in named},
         {name: ours[genre_id] for name, genre_id in genres.items() if ours.get(genre_id, name) != name},
-        {name: words[keyword_id] for name, keyword_id in used.items() if words.get(keyword_id, name) != name},
+        {name: words[keyword_id] for name, keyword_id in keywords.items() if words.get(keyword_id, name) != name},
     )
 
 
