@@ -24,7 +24,7 @@ def copy_into(
         sql.Identifier(model._meta.db_table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     if sender := _sender.get():
-        sender.send(cursor, statement, rows)
+        sender.send(statement, rows)
         return
     with cursor.copy(statement) as copy:
         for row in rows:
@@ -57,12 +57,13 @@ class _Sender:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="copy")
         self._sent: deque[Future[None]] = deque()
 
-    def send(self, cursor: CursorWrapper, statement: sql.Composed, rows: Iterable[Sequence[Any]]) -> None:
-        blocks = _Blocks()
-        with psycopg.Copy(cursor.cursor, writer=blocks) as copy:
+    def send(self, statement: sql.Composed, rows: Iterable[Sequence[Any]]) -> None:
+        raw, blocks = connection.connection, _Blocks()
+        # A cursor of its own: one that has executed anything else writes no rows.
+        with raw.cursor() as cursor, psycopg.Copy(cursor, writer=blocks) as copy:
             for row in rows:
                 copy.write_row(row)
-        self._sent.append(self._thread.submit(_send, connection.connection, statement, blocks.written))
+        self._sent.append(self._thread.submit(_send, raw, statement, blocks.written))
 
     def wait(self) -> None:
         """Wait until all is written. Raises what the database refuses."""

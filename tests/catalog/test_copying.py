@@ -35,6 +35,12 @@ class TestOverlapping:
             _write("later")
         assert _names() == sorted([*many, "last", "later"])
 
+    def test_a_cursor_that_has_executed_something_else_takes_rows_too(self) -> None:
+        with transaction.atomic(), overlapping(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            copy_into(cursor, Keyword, ("name",), [("one",)])
+        assert _names() == ["one"]
+
     def test_the_caller_goes_on_while_the_database_works(self) -> None:
         with transaction.atomic():
             with connection.cursor() as cursor:
