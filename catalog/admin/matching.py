@@ -151,8 +151,17 @@ class TitleMergeAdmin(Decided):
     @admin.action(description=_("Undo"), permissions=["change"])
     def undo(self, request: HttpRequest, queryset: Any) -> None:
         """Part what was merged."""
-        for merge_id in queryset.filter(undone_at__isnull=True).order_by("-pk").values_list("pk", flat=True):
+        for merge_id in queryset.order_by("-pk").values_list("pk", flat=True):
+            # What was merged within another is parted with it.
+            if TitleMerge.objects.filter(pk=merge_id, undone_at__isnull=True).exists():
+                self._undo(request, merge_id)
+
+    def _undo(self, request: HttpRequest, merge_id: int) -> None:
+        try:
             matching.unmerge(merge_id=merge_id, by=f"user:{request.user.pk}", now=clock.now())
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
             self.message_user(request, "Parted again.", messages.SUCCESS)
 
 

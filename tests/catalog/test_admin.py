@@ -21,9 +21,11 @@ from catalog.models import (
     Title,
     TitleMerge,
 )
+from catalog.services import matching
 from catalog.tasks import run_ingest
 from tests.factories.accounts import AccountFactory, sign_in
 from tests.factories.catalog import (
+    NOW,
     EpisodeFactory,
     ProviderFactory,
     RatingFactory,
@@ -350,6 +352,19 @@ class TestMatching:
         data = {"action": "undo", "_selected_action": [str(TitleMerge.objects.get().pk)]}
         assert staff.post(merges, data).status_code == 302
         assert TitleMerge.objects.get().undone_by == f"user:{staff.session['_auth_user_id']}"
+        assert not Title.objects.filter(merged_into__isnull=False).exists()
+
+    def test_of_series_is_undone_with_the_seasons_that_were_chosen_along(self, staff: Client) -> None:
+        kept, merged = TitleFactory.create_batch(2, kind="series")
+        for series in (kept, merged):
+            SeasonFactory.create(parent=series, number=1)
+        matching.merge(kept_id=kept.pk, merged_id=merged.pk, by="user:1", now=NOW)
+        data = {
+            "action": "undo",
+            "_selected_action": [str(pk) for pk in TitleMerge.objects.values_list("pk", flat=True)],
+        }
+        assert staff.post(reverse("admin:catalog_titlemerge_changelist"), data).status_code == 302
+        assert TitleMerge.objects.filter(undone_at__isnull=False).count() == 2
         assert not Title.objects.filter(merged_into__isnull=False).exists()
 
     def test_queue_keeps_two_titles_apart(self, staff: Client) -> None:
