@@ -60,6 +60,13 @@ class TestPublish:
         title.refresh_from_db()
         assert (title.revision, PublicationEntry.objects.count(), events()) == (1, 0, [])
 
+    def test_refuses_what_was_merged(self) -> None:
+        gone = TitleFactory.create(state="withdrawn", withdrawn_at=NOW, merged_into=TitleFactory.create())
+        with pytest.raises(publication.Merged):
+            publication.publish(title_id=gone.pk, by="user:7", now=LATER)
+        gone.refresh_from_db()
+        assert (gone.state, gone.revision, PublicationEntry.objects.count(), events()) == ("withdrawn", 1, 0, [])
+
     def test_refuses_what_has_no_name(self) -> None:
         title = TitleFactory.create(**DRAFT)
         title.texts.all().delete()
