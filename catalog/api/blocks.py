@@ -71,7 +71,8 @@ class BlockSerializer(serializers.Serializer[ProfileBlock]):
         if block.title is None or block.title.state != State.PUBLISHED:
             return ""
         names = {text.language: text.name for text in block.title.texts.all() if text.name}
-        chain = rules.language_chain(self.context["languages"], block.title.original_language)
+        viewer = self.context["viewer"]
+        chain = rules.language_chain(viewer.languages, block.title.original_language, viewer.country)
         best = rules.best_language(names, chain)
         return names[best] if best else block.title.original_title
 
@@ -140,4 +141,4 @@ class LiftBlockView(APIView):
 
 
 def _body(block: ProfileBlock, request: Request) -> Any:
-    return BlockSerializer(block, context={"languages": viewer_of(request).languages}).data
+    return BlockSerializer(block, context={"viewer": viewer_of(request)}).data

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 from urllib.parse import urljoin
 
@@ -174,7 +175,7 @@ def _artwork(images: Iterable[Artwork], chain: list[str], country: str) -> dict[
         if image.region in ("", country):
             kinds.setdefault(image.kind, []).append(image)
     first = chain[0].partition("-")[0]
-    own = max(place for place, tag in enumerate(chain) if tag.partition("-")[0] == first)
+    own = sum(1 for _ in takewhile(lambda tag: tag.partition("-")[0] == first, chain)) - 1
     best = {}
     for kind, offered in kinds.items():
         # The first is the one in front, of two that suit alike.

@@ -81,7 +81,8 @@ def suggest(query: str, viewer: rules.Viewer, now: datetime, *, limit: int = 8) 
     for title_id in title_ids:
         if title := titles.get(title_id):
             offered = names.get(title_id, {})
-            best = rules.best_language(offered, rules.language_chain(viewer.languages, title.original_language))
+            chain = rules.language_chain(viewer.languages, title.original_language, viewer.country)
+            best = rules.best_language(offered, chain)
             name = offered[best] if best else title.original_title
             if name:
                 found.setdefault(name, Suggestion(title_id, title.kind, name))

@@ -372,6 +372,11 @@ class TestSuggest:
         assert [item.name for item in selectors.suggest("tdie", GERMANY, NOW)] == ["Tide", "Tideline"]
         assert selectors.suggest("", GERMANY, NOW) == []
 
+    def test_names_a_title_as_its_card_does_in_the_viewers_country(self) -> None:
+        ingest(feed(movie(1, titles={"pt": "Maré viva", "pt-BR": "Maré alta"})), ProviderFactory.create())
+        suggested = [selectors.suggest("mare", Viewer(country, ("pt",)), NOW) for country in ("BR", "PT")]
+        assert [[item.name for item in items] for items in suggested] == [["Maré alta"], ["Maré viva"]]
+
     def test_leaves_out_of_the_kept_lists_what_the_viewer_may_not_see(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(completions, "COMMON", 1)
         rated = {"ratings": [{"country": "DE", "system": "FSK", "value": "12"}]}

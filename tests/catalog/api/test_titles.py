@@ -189,6 +189,8 @@ class TestTitle:
             ([("fr", ""), ("en", "DE")], "it", ("en", "DE")),
             ([("fr", ""), ("", "")], "it", ("", "")),
             ([("ja", "DE"), ("", "")], "it", ("", "")),
+            # The viewer's next language comes after it, also where the original is a variant of the first.
+            ([("fr", ""), ("", "DE")], "en-GB, fr", ("", "DE")),
         ],
     )
     def test_shows_the_image_of_language_and_country(
