@@ -62,6 +62,10 @@ class ProfileBlockAdmin(LargeList):
             raise PermissionDenied
         raise Http404
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show no block of anybody's here either: the heading would name it."""
+        return self.change_view(request, object_id)
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
         """Show what is blocked most, and of a profile that is asked for how much is."""
         if not self.has_view_permission(request):

@@ -48,8 +48,10 @@ class TestCounts:
         block = ProfileBlock.objects.create(
             profile=ProfileFactory.create(), title=TitleFactory.create(), created_at=NOW
         )
-        address = reverse("admin:catalog_profileblock_change", args=[block.pk])
-        assert signed_in(client, "administrator").get(address).status_code == 404
+        administrator = signed_in(client, "administrator")
+        for page in ("change", "history"):
+            address = reverse(f"admin:catalog_profileblock_{page}", args=[block.pk])
+            assert administrator.get(address).status_code == 404
 
 
 class TestOfAProfile:
