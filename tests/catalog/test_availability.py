@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from accounts.maturity import Audience
 from catalog.models import Title
@@ -124,3 +125,8 @@ class TestTombstones:
         late = make.TitleFactory.create(state="withdrawn", withdrawn_at=NOW)
         make.TitleFactory.create()
         assert list(availability.tombstones(NOW - timedelta(days=1))) == [late]
+
+    def test_are_read_by_an_index_in_their_order(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        assert "title_withdrawn" in availability.tombstones(NOW)[:50].explain()

@@ -1,0 +1,19 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    # Titles are ingested all the time.
+    atomic = False
+
+    dependencies = [
+        ('catalog', '0027_indexes_that_others_hold'),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name='title',
+            index=models.Index(fields=['withdrawn_at', 'id'], name='title_withdrawn', condition=models.Q(('state', 'withdrawn'))),
+        ),
+    ]
