@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import accumulate, islice, takewhile
 
 import Stemmer
 from rapidfuzz.distance import OSA
@@ -21,6 +22,8 @@ MAX_WORD = 40
 """Longer words are no words, and are not mended."""
 MAX_LEXEME = 100
 """What is longer is cut, on both sides: no name of a film is one word of a hundred letters."""
+MAX_VECTOR = 1_000_000
+"""PostgreSQL refuses a tsvector of a little more bytes."""
 MAX_WORDS = 8
 """So many words of a query count; nobody remembers more of a name."""
 MAX_QUERY = 200
@@ -30,6 +33,9 @@ SHORT = 3
 
 SHORT_WORD = 4
 """In a word of up to so many letters there is one mistake at most."""
+
+_PLACE = 8
+"""Bytes beside its letters that a lexeme with one place takes, at most."""
 
 LAST = "\U0010ffff"
 """What sorts after every letter: what begins with a word lies between the word and the word with this."""
@@ -70,10 +76,12 @@ class Document:
         return "".join(f"/{language}/ {spelling} " for language, spelling in self.spelt) + "/" if self.spelt else ""
 
     def vector(self) -> str:
-        """Answer the lexemes as PostgreSQL reads a tsvector: nothing in them needs to be quoted."""
-        return " ".join(
-            f"{word}:{min(place, 16383)}{weight}" for place, (word, weight) in enumerate(self.lexemes.items(), 1)
-        )
+        """Answer the lexemes as PostgreSQL reads a tsvector, as many as one holds: nothing in them needs to be quoted."""
+        lexemes = self.lexemes.items()
+        if len(lexemes) > MAX_VECTOR // (4 * MAX_LEXEME + _PLACE):
+            ends = accumulate(len(word.encode()) + _PLACE for word in self.lexemes)
+            lexemes = dict(islice(lexemes, sum(1 for _ in takewhile(MAX_VECTOR.__ge__, ends)))).items()
+        return " ".join(f"{word}:{min(place, 16383)}{weight}" for place, (word, weight) in enumerate(lexemes, 1))
 
 
 def document(

@@ -320,3 +320,10 @@ class TestRoku:
         run = ingest(content, ProviderFactory.create(), format="roku-direct")
         assert run.state == "finished", run.failure
         assert Title.objects.filter(source_records__external_id="b").exists()
+
+
+def test_more_names_than_a_search_document_holds_stop_no_delivery() -> None:
+    letters = [chr(code) for code in range(0x4E00, 0x9FA5)]
+    names = [{"title": "".join(letters[start * 60 : start * 60 + 500]), "language": "ja"} for start in range(300)]
+    run = ingest(feed(movie(1, alternate_titles=names), movie(2)), ProviderFactory.create())
+    assert counts(run) == {"read": 2, "created": 2}
