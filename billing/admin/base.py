@@ -238,4 +238,4 @@ def as_json(value: object) -> str:
     told = format_html_join(
         BREAK, "{}{}", (("\N{NO-BREAK SPACE}" * (len(line) - len(line.lstrip())), line.lstrip()) for line in lines)
     )
-    return format_html('<code class="break-words">{}</code>', told)
+    return format_html('<code style="overflow-wrap: anywhere">{}</code>', told)

@@ -74,7 +74,7 @@ class TestInvoicePage:
         assert errors == []
         if SCREENSHOTS:
             (Path(SCREENSHOTS) / "invoice.pdf").write_bytes(pdf.write(found_documents.of_invoice(invoice)))
-            told = client.get(f"/api/v1/invoices/{invoice.pk}/explain", headers={"Accept-Language": "en"}).json()
+            told = upgraded.get(f"invoices/{invoice.pk}/explain").json()
             (Path(SCREENSHOTS) / "explain.json").write_text(json.dumps(told, indent=2, ensure_ascii=False))
 
 
