@@ -277,6 +277,7 @@ class TestPages:
         shown = page(clerk, report)
         assert "1500 JPY" in shown
         assert "100 JPY" in shown
+        assert "differs" not in shown  # the colour of the list
 
 
 def views() -> QuerySet[AuditEntry]:
