@@ -168,6 +168,16 @@ class Tender:
         """What the balances pay, the part that is carried on included; negative if more was owed than was there."""
         return sum(self.uses) + self.carried
 
+    @property
+    def credit(self) -> int:
+        """What gifts and credit pay."""
+        return sum(use for use in self.uses if use > 0)
+
+    @property
+    def debts(self) -> int:
+        """What was owed from before and is added."""
+        return -sum(use for use in self.uses if use < 0)
+
 
 def tender(total: int, balances: Sequence[int], *, currency: str) -> Tender:
     """Pay `total` from balances, oldest first; negative ones are debts, which are added to it.

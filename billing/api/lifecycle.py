@@ -156,6 +156,7 @@ class ResumeView(APIView):
         resumed = pauses.resume(
             account_id=account.pk,
             quoted_amount=wanted.validated_data["quoted_amount"],
+            quoted_due=wanted.validated_data["quoted_due"],
             request_key=request.idempotency,
             gateway=stripe_gateway.connect(),
             now=now(),
@@ -205,6 +206,7 @@ class ReactivateView(APIView):
         back = returning.reactivate(
             account_id=account.pk,
             quoted_amount=wanted.validated_data["quoted_amount"],
+            quoted_due=wanted.validated_data["quoted_due"],
             country=declared_by(request),
             seen=seen_of(request),
             request_key=request.idempotency,

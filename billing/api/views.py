@@ -167,6 +167,7 @@ class SubscriptionsView(APIView):
             account_id=account.pk,
             price_id=wanted.validated_data["price"],
             quoted_amount=wanted.validated_data["quoted_amount"],
+            quoted_due=wanted.validated_data["quoted_due"],
             country=declared_by(request),
             seen=seen_of(request),
             billing_tz=wanted.validated_data["time_zone"],

@@ -21,7 +21,10 @@ class QuoteQuerySet(models.QuerySet["Quote"]):
 
 
 class Quote(models.Model):
-    """What changing to another price costs now: the lines are charged as they stand here, nothing is worked out again."""
+    """What changing to another price costs now: the lines are billed as they stand here, nothing is worked out again.
+
+    What is charged is `due`, or nothing: credit and debts that have changed since make another quote.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -31,6 +34,17 @@ class Quote(models.Model):
     on_date = models.DateField(help_text="The local day that the proration counts from.")
     currency = models.CharField(max_length=3)
     total = models.BigIntegerField(help_text="Minor units, tax included; negative becomes credit.")
+    credit = models.BigIntegerField(default=0, db_default=0, help_text="What gifts and credit pay.")
+    debts = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="What is owed from before, and charged with it: rests, and refunds owed again.",
+    )
+    due = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="What is charged; nothing where it is too little, which the next invoice takes over.",
+    )
     lines = models.JSONField()
     restarts_at = models.DateTimeField(
         null=True,

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing import rules, selectors
+from billing.amounts import Tender
 from billing.gateway import Gateway, OutcomeKind
 from billing.models import (
     Invoice,
@@ -27,7 +28,8 @@ from billing.models import (
     Subscription,
 )
 from billing.rules import Status
-from billing.services import cycles, invoicing, payments, records, settlement
+from billing.services import crediting, cycles, invoicing, payments, records, settlement
+from billing.services.crediting import Owed
 from billing.services.settlement import Changes
 from billing.services.subscriptions import (
     NoSubscription,
@@ -62,7 +64,7 @@ class QuoteNotFound(DomainError):
 
 
 class QuoteExpired(DomainError):
-    """Too old, or the subscription has changed since."""
+    """Too old, or the subscription has changed since, or what credit and debts leave to be charged."""
 
     code: ClassVar[str] = "quote_expired"
     title: ClassVar[str] = "This quote does not hold any more. Ask for another."
@@ -95,6 +97,7 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
         paid = _lines_to_credit(subscription, period)
         lines = invoicing.quote_lines(subscription, paid=paid, price=price, period=covered, on=on)
     total = sum(line["amount"] for line in lines)
+    tender = _tender(subscription, total, currency=price.currency, now=now) if lines else Tender((), 0)
     return Quote.objects.create(
         restarts_at=covered.start if restarts else None,
         ends_at=covered.end if restarts else None,
@@ -105,10 +108,23 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
         on_date=on,
         currency=price.currency,
         total=total,
+        credit=tender.credit,
+        debts=tender.debts,
+        due=tender.due,
         lines=lines,
         created_at=now,
         expires_at=now + QUOTE_LIVES,
     )
+
+
+def _tender(subscription: Subscription, total: int, *, currency: str, now: datetime) -> Tender:
+    """Answer how a change of a locked subscription is paid; one that waits for the customer gives way to it."""
+    if total < 0:
+        # All of it becomes credit.
+        return Tender((), 0)
+    waiting = [attempt.invoice_id for attempt in settlement.waiting_changes(subscription)]
+    (tender,) = crediting.foresee([Owed(subscription.account_id, currency, total)], now=now, without=waiting)
+    return tender
 
 
 def _restarted(subscription: Subscription, anchor: rules.Anchor, running: Period) -> Period:
@@ -181,6 +197,8 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
     customer = PaymentCustomer.objects.filter(account=account_id).first()
     gateway_id = customer.gateway_id if customer else ""
     invoice = invoicing.bill_change(accepted, card=card if customer else None, customer=gateway_id, now=now)
+    if invoice.due != accepted.due:
+        raise QuoteExpired
     if not invoice.due:
         settlement.settle_covered(invoice, subscription, now=now)
     elif card is None or customer is None:

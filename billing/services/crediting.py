@@ -78,7 +78,22 @@ def reserve(owed: Sequence[Owed], *, now: datetime) -> list[Reservation]:
 
     The grants stay locked, so that nobody else spends them meanwhile.
     """
-    open_grants = CreditGrant.objects.locked().spendable({each.account_id for each in owed}, now)
+    return _reserve(owed, CreditGrant.objects.locked().spendable({each.account_id for each in owed}, now))
+
+
+def foresee(owed: Sequence[Owed], *, now: datetime, without: Iterable[UUID] = ()) -> list[Tender]:
+    """Answer how invoices would be paid that were written now, debts of before included; takes nothing.
+
+    What the invoices `without` hold is counted as if they were void: they will be before these are written.
+    """
+    grants = {grant.pk: grant for grant in CreditGrant.objects.spendable({each.account_id for each in owed}, now)}
+    if without:
+        for use in CreditUse.objects.filter(invoice__in=without).select_related("grant"):
+            grants.setdefault(use.grant_id, use.grant).remaining += use.amount - use.returned
+    return [reservation.tender for reservation in _reserve(owed, grants.values())]
+
+
+def _reserve(owed: Sequence[Owed], open_grants: Iterable[CreditGrant]) -> list[Reservation]:
     grants: dict[tuple[UUID, str], list[CreditGrant]] = defaultdict(list)
     for grant in sorted(open_grants, key=lambda grant: (grant.created_at, grant.pk)):
         grants[grant.account_id, grant.currency].append(grant)
@@ -90,13 +105,6 @@ def reserve(owed: Sequence[Owed], *, now: datetime) -> list[Reservation]:
             grant.remaining -= use
         reserved.append(Reservation(tender, candidates))
     return reserved
-
-
-def covers(owed: Owed, *, now: datetime) -> bool:
-    """Answer whether an invoice would leave nothing to charge, as credit stands now; takes nothing."""
-    spendable = CreditGrant.objects.spendable({owed.account_id}, now).filter(currency=owed.currency)
-    balances = list(spendable.order_by("created_at", "pk").values_list("remaining", flat=True))
-    return amounts.tender(owed.total, balances, currency=owed.currency).due == 0
 
 
 def apply(reserved: Iterable[tuple[Reservation, Invoice]], *, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,12 +10,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from billing import rules
+from billing.amounts import Tender
 from billing.models import Price, Subscription
 from billing.places import Place
 from billing.rules import Status
 from billing.selectors import whereabouts
 from billing.selectors.whereabouts import Move, Moves
-from billing.services import coupons, invoicing, plans, subscriptions
+from billing.services import coupons, crediting, invoicing, payments, plans, subscriptions
+from billing.services.crediting import Owed
 from billing.services.invoicing import Charge, Forecast
 
 NO_MOVES = Moves({})
@@ -50,12 +53,16 @@ def next_charge(
 
 @dataclass(frozen=True)
 class NextBill:
-    """What will be charged next and when, as long as nothing changes: minor units, tax and coupon included."""
+    """What will be charged next and when, as long as nothing changes: minor units, tax and coupon included.
+
+    `tender` says what credit pays of the amount, what is owed from before and charged with it, and what is due.
+    """
 
     at: datetime
     price: Price
     amount: int
     currency: str
+    tender: Tender
 
 
 def next_bill(subscription: Subscription, *, now: datetime) -> NextBill | None:
@@ -81,8 +88,24 @@ def _bill(subscription: Subscription, *, now: datetime, resuming: bool = False) 
     told = [subscription] if subscription.price.superseded_at is not None else []
     moves = whereabouts.moves([subscription])
     charge = next_charge(subscription, plans.noticed_prices(told), now=now, moves=moves, resuming=resuming)
+    return _next_bill(charge, charge.start, now=now)
+
+
+def _next_bill(charge: Charge, at: datetime, *, now: datetime) -> NextBill:
     (forecast,) = invoicing.forecast([charge])
-    return NextBill(charge.start, charge.price, forecast.total, charge.price.currency)
+    (tender,) = tenders([charge], [forecast], now=now)
+    return NextBill(at, charge.price, forecast.total, charge.price.currency, tender)
+
+
+def tenders(
+    charges: Sequence[Charge], foreseen: Sequence[Forecast], *, now: datetime, without: Iterable[UUID] = ()
+) -> list[Tender]:
+    """Answer how charges would be paid if they were billed now, each by itself; invoices `without` will be void."""
+    owed = [
+        Owed(charge.subscription.account_id, charge.price.currency, forecast.total)
+        for charge, forecast in zip(charges, foreseen, strict=True)
+    ]
+    return crediting.foresee(owed, now=now, without=without)
 
 
 def moved(subscription: Subscription, move: Move) -> Subscription:
@@ -100,16 +123,19 @@ def first_bill_of(subscription: Subscription, move: Move | None, *, now: datetim
     if move is not None:
         at, price = move.effective_at, move.price_of(price)
         charge = replace(charge, subscription=moved(subscription, move), price=price)
-    (forecast,) = invoicing.forecast([charge])
-    return NextBill(at, price, forecast.total, price.currency)
+    return _next_bill(charge, at, now=now)
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """What buying a price would cost this person now, and what it costs when introductions and coupons are over."""
+    """What buying a price would cost this person now, and what it costs when introductions and coupons are over.
+
+    `tender` says how the first period is paid.
+    """
 
     price: Price
     first: Forecast
+    tender: Tender
     start: datetime
     end: datetime
     regular_amount: int
@@ -122,7 +148,8 @@ def purchase(
 ) -> Purchase:
     """Say what buying would cost in a place. Raises PriceNotOffered, CouponNotValid.
 
-    `first.total` is the `quoted_amount` of the purchase; `trial_days` is 0 for who has had a trial or a subscription.
+    `first.total` is the `quoted_amount` of the purchase and `tender.due` its `quoted_due`; a purchase that waits for
+    its customer is counted as given up, for this one takes its place. `trial_days` is 0 for who has had a trial or a subscription.
     """
     price = subscriptions.offered_price(price_id, country=place.country, account_id=account_id)
     zone = ZoneInfo(billing_tz)
@@ -140,6 +167,8 @@ def purchase(
     charge = Charge(wanted, price, anchor.boundary(0), anchor.boundary(1), card=None, customer="", off_session=False)
     redeemed = {wanted.pk: coupons.valid(code=coupon, subscription=wanted, now=now)} if coupon else {}
     (first,) = invoicing.forecast([charge], coupons=redeemed)
+    waiting = payments.first_that_waits(account_id)
+    (tender,) = tenders([charge], [first], now=now, without=[waiting.invoice_id] if waiting else [])
     left = max(0, (price.intro_periods or 0) - wanted.periods_before)
     # The period after all introductions, without a coupon.
     wanted.periods_before += left
@@ -147,6 +176,7 @@ def purchase(
     return Purchase(
         price=price,
         first=first,
+        tender=tender,
         start=charge.start,
         end=charge.end,
         regular_amount=regular.total,

@@ -7,7 +7,7 @@ runs at once tell each of them once. What was told is a row; a new price is bill
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -17,11 +17,13 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from billing import rules
+from billing.amounts import Tender
 from billing.models import ConsumerLaw, Price, PriceNotice, Reminder, Subscription
 from billing.rules import Status
 from billing.selectors import whereabouts
 from billing.selectors.consumers import Laws
 from billing.services import forecasts, invoicing, letters, plans
+from billing.services.invoicing import Charge, Forecast
 from billing.services.letters import Letter
 from core.money import Money
 
@@ -91,6 +93,7 @@ def _in_batches(batch: Callable[..., int], limit: int) -> int:
 def _announce(price: Price, *, now: datetime, size: int) -> int:
     # Locked, so that two runs at once tell different ones.
     found = list(to_be_told(price).select_related("price").select_for_update(of=("self",), skip_locked=True)[:size])
+    found = _not_told(found, PriceNotice.objects.filter(price=price))
     laws = Laws({subscription.country for subscription in found})
     notices, told = [], []
     for subscription in found:
@@ -119,6 +122,12 @@ def _announce(price: Price, *, now: datetime, size: int) -> int:
     return len(found)
 
 
+def _not_told(found: Sequence[Subscription], told: QuerySet[PriceNotice] | QuerySet[Reminder]) -> list[Subscription]:
+    """Answer those of locked subscriptions that nobody told: another run may have, between our look and our lock."""
+    already = set(told.filter(subscription__in=found).values_list("subscription_id", flat=True))
+    return [subscription for subscription in found if subscription.pk not in already]
+
+
 def first_bill(subscription: Subscription, earliest: date) -> date:
     """Answer the local date of the first boundary on or after a day."""
     zone = ZoneInfo(subscription.billing_tz)
@@ -143,27 +152,32 @@ def first_bill(subscription: Subscription, earliest: date) -> date:
 def _remind(kind: Kind, *, now: datetime, size: int) -> int:
     due = _to_remind(kind, now=now).select_related("price__plan", "pending_price__plan").order_by("pk")
     found = list(due.select_for_update(of=("self",), skip_locked=True)[:size])
+    found = _not_told(found, Reminder.objects.filter(kind=kind, boundary=F("subscription__paid_through")))
     noticed = plans.noticed_prices([each for each in found if each.price.superseded_at is not None])
     moves = whereabouts.moves(found)
     charges = [forecasts.next_charge(subscription, noticed, now=now, moves=moves) for subscription in found]
     Reminder.objects.bulk_create(
         Reminder(subscription=charge.subscription, kind=kind, boundary=charge.start, sent_at=now) for charge in charges
     )
-    told = [
-        Letter(
-            kind,
-            charge.subscription,
-            {
-                "plan": charge.price.plan.name,
-                "amount": Money(forecast.total, charge.price.currency),
-                "interval": charge.price.interval,
-                "on": charge.start,
-            },
-        )
-        for charge, forecast in zip(charges, invoicing.forecast(charges), strict=True)
-    ]
+    foreseen = invoicing.forecast(charges)
+    tenders = forecasts.tenders(charges, foreseen, now=now)
+    told = [_reminder(kind, *each) for each in zip(charges, foreseen, tenders, strict=True)]
     letters.write(told, now=now)
     return len(found)
+
+
+def _reminder(kind: Kind, charge: Charge, forecast: Forecast, tender: Tender) -> Letter:
+    """Say what a period costs, and what is charged where credit or debts make that another amount."""
+    currency = charge.price.currency
+    values: dict[str, Money | datetime | date | str | int] = {
+        "plan": charge.price.plan.name,
+        "amount": Money(forecast.total, currency),
+        "interval": charge.price.interval,
+        "on": charge.start,
+    }
+    if tender.due != forecast.total:
+        values["due"] = Money(tender.due, currency)
+    return Letter(kind, charge.subscription, values)
 
 
 def _to_remind(kind: Kind, *, now: datetime) -> QuerySet[Subscription]:

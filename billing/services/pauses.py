@@ -93,20 +93,42 @@ def undo(*, account_id: UUID, now: datetime, by: str) -> Subscription:
 
 
 def resume(
-    *, account_id: UUID, quoted_amount: int, request_key: RequestKey, gateway: Gateway, now: datetime, by: str
+    *,
+    account_id: UUID,
+    quoted_amount: int,
+    request_key: RequestKey,
+    gateway: Gateway,
+    now: datetime,
+    by: str,
+    quoted_due: int | None = None,
 ) -> Subscribed:
     """End a pause now and charge a period that begins today; access returns when the payment has succeeded.
 
-    `quoted_amount` is what `returning.offer` says. The same request key again answers the same
+    `quoted_amount` and `quoted_due` are what `returning.offer` says; without the second, all of the amount is charged. The same request key again answers the same
     charge. Declined, the subscription is on hold until a card pays. Raises NoSubscription, NotPaused, UnderReview,
     PaymentUnderWay, QuoteChanged, PaymentMethodRequired, PaymentFailed.
     """
-    invoice_id = _begin(account_id=account_id, quoted_amount=quoted_amount, request_key=request_key, now=now, by=by)
+    invoice_id = _begin(
+        account_id=account_id,
+        quoted_amount=quoted_amount,
+        quoted_due=quoted_due,
+        request_key=request_key,
+        now=now,
+        by=by,
+    )
     return subscriptions.collect(invoice_id=invoice_id, gateway=gateway, now=now)
 
 
 @transaction.atomic
-def _begin(*, account_id: UUID, quoted_amount: int, request_key: RequestKey, now: datetime, by: str) -> UUID:
+def _begin(
+    *,
+    account_id: UUID,
+    quoted_amount: int,
+    quoted_due: int | None,
+    request_key: RequestKey,
+    now: datetime,
+    by: str,
+) -> UUID:
     """Commit the new cycle with its first invoice and attempt, or find them; answers the invoice."""
     idempotency.claim(request_key, now=now)
     subscription = _live(account_id)
@@ -146,8 +168,7 @@ def _begin(*, account_id: UUID, quoted_amount: int, request_key: RequestKey, now
         off_session=False,
     )
     (billed,) = invoicing.bill([charge], now=now)
-    if billed.invoice.total != quoted_amount:
-        raise QuoteChanged(amount=billed.invoice.total, currency=price.currency)
+    QuoteChanged.check(billed.invoice, amount=quoted_amount, due=quoted_due)
     if not billed.invoice.due:
         settlement.settle_covered(billed.invoice, subscription, now=now)
     elif billed.attempt is None:

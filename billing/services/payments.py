@@ -213,6 +213,15 @@ def stand(*, attempt_id: UUID, gateway: Gateway, now: datetime) -> Standing:
     return Standing(attempt, outcome.client_secret if attempt.state == State.REQUIRES_ACTION else "")
 
 
+def first_that_waits(account_id: UUID) -> PaymentAttempt | None:
+    """Answer the first payment of a purchase that waits for its customer; one who buys anew gives it up."""
+    return PaymentAttempt.objects.filter(
+        state=State.REQUIRES_ACTION,
+        invoice__account=account_id,
+        invoice__subscription__status=Status.INCOMPLETE,
+    ).first()
+
+
 def _with_another_card() -> Exists:
     return Exists(
         PaymentMethod.objects.filter(account=OuterRef("invoice__account"), is_default=True).exclude(

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import selectors
+from billing.amounts import Tender
 from billing.gateway import Gateway, OutcomeKind
 from billing.models import Price, Subscription
 from billing.places import Place
@@ -20,13 +21,16 @@ from billing.services.subscriptions import AlreadySubscribed, NoSubscription, Pr
 from core import idempotency
 from core.idempotency import RequestKey
 
+NOTHING = Tender((), 0)
+
 
 @dataclass(frozen=True)
 class ReturnOffer:
-    """What coming back costs now, in minor units with tax; 0 while what was paid for still runs."""
+    """What coming back costs now, in minor units with tax, and how it is paid; 0 while what was paid for still runs."""
 
     price: Price
     amount: int
+    tender: Tender = NOTHING
 
 
 def offer(*, account_id: UUID, place: Place, now: datetime) -> ReturnOffer:
@@ -40,12 +44,12 @@ def offer(*, account_id: UUID, place: Place, now: datetime) -> ReturnOffer:
         return ReturnOffer(last.price, 0)
     if last.status == Status.PAUSED:
         bill = forecasts.resumption(last, now=now)
-        return ReturnOffer(bill.price, bill.amount)
+        return ReturnOffer(bill.price, bill.amount, bill.tender)
     price = _price_again(last, country=place.country)
     bought = forecasts.purchase(
         account_id=account_id, price_id=price.pk, place=place, billing_tz=last.billing_tz, coupon="", now=now
     )
-    return ReturnOffer(price, bought.first.total)
+    return ReturnOffer(price, bought.first.total, bought.tender)
 
 
 def reactivate(
@@ -57,6 +61,7 @@ def reactivate(
     gateway: Gateway,
     now: datetime,
     by: str,
+    quoted_due: int | None = None,
     agreement: Agreement = consents.NONE,
     seen: str = "",
 ) -> Subscribed:
@@ -80,6 +85,7 @@ def reactivate(
         return pauses.resume(
             account_id=account_id,
             quoted_amount=quoted_amount,
+            quoted_due=quoted_due,
             request_key=request_key,
             gateway=gateway,
             now=now,
@@ -91,6 +97,7 @@ def reactivate(
         account_id=account_id,
         price_id=price.pk,
         quoted_amount=quoted_amount,
+        quoted_due=quoted_due,
         country=country,
         billing_tz=last.billing_tz,
         request_key=request_key,

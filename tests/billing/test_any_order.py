@@ -290,6 +290,7 @@ class Life(RuleBasedStateMachine):
             lambda: subscriptions.subscribe(
                 **said,
                 quoted_amount=quoted.first.total,
+                quoted_due=quoted.tender.due,
                 country=self.country,
                 seen=self.country,
                 request_key=self.key(),
@@ -346,7 +347,7 @@ class Life(RuleBasedStateMachine):
         )
         quote.refresh_from_db()
         if quote.invoice is not None and before is None:
-            assert quote.invoice.total == quote.total
+            assert (quote.invoice.total, quote.invoice.due) == (quote.total, quote.due)
             assert self.now < quote.expires_at
 
     @precondition(lambda self: self.is_live)
@@ -446,6 +447,7 @@ class Life(RuleBasedStateMachine):
             returning.reactivate(
                 account_id=self.account.pk,
                 quoted_amount=offer.amount,
+                quoted_due=offer.tender.due,
                 country=self.country,
                 seen=self.country,
                 request_key=self.key(),
@@ -478,6 +480,23 @@ class Life(RuleBasedStateMachine):
         def ask() -> None:
             asked = refunds.request(
                 invoice_id=invoice.pk, amount=max(1, invoice.total // share), reason="asked", by="staff:1", now=self.now
+            )
+            if asked.state == Refund.State.REQUESTED:
+                refunds.approve(refund_id=asked.pk, by="staff:2")
+
+        self.tried(ask)
+
+    @precondition(lambda self: self.has_paid)
+    @rule(share=st.sampled_from([1, 2, 7]), oldest=st.booleans())
+    def owe_again(self, share: int, oldest: bool) -> None:
+        paid = Invoice.objects.filter(account=self.account, status="paid", total__gt=0)
+        invoice = paid.order_by("pk" if oldest else "-pk").first()
+        if invoice is None:
+            return
+
+        def ask() -> None:
+            asked = refunds.request_owed_again(
+                invoice_id=invoice.pk, amount=max(1, invoice.total // share), reason="", by="staff:1", now=self.now
             )
             if asked.state == Refund.State.REQUESTED:
                 refunds.approve(refund_id=asked.pk, by="staff:2")
@@ -561,7 +580,7 @@ class Life(RuleBasedStateMachine):
         renewals.run(gateway=self.gateway, clock=lambda: self.now, limit=100)
         billed = Invoice.objects.filter(kind="period").exclude(pk__in=known)
         if shown is not None and billed:
-            assert [(each.total, each.currency) for each in billed] == [shown]
+            assert [(each.total, each.due, each.currency) for each in billed] == [shown]
         for minutes in (2, 4):
             payments.sweep(gateway=self.gateway, now=self.now + timedelta(minutes=minutes))
         refunds.sweep(gateway=self.gateway, now=self.now)
@@ -571,12 +590,12 @@ class Life(RuleBasedStateMachine):
         gifts.expire_due(now=self.now)
         recognition.recognise_due(now=self.now)
 
-    def next_bill(self) -> tuple[int, str] | None:
+    def next_bill(self) -> tuple[int, int, str] | None:
         subscription = self.current()
         if subscription is None or subscription.status not in {Status.ACTIVE, Status.TRIALING, Status.PAUSED}:
             return None
         bill = forecasts.next_bill(subscription, now=self.now)
-        return (bill.amount, bill.currency) if bill else None
+        return (bill.amount, bill.tender.due, bill.currency) if bill else None
 
     # ---------------------------------------------------------------- what must hold
 

@@ -232,16 +232,16 @@ class TestFirstInvoice:
         customer = Customer(standin)
         gift(customer.account, 2000, at=now())
         price = PriceFactory.create()
-        bought = customer.subscribe(price, key="k1")
+        bought = customer.subscribe(price, key="k1", quoted_due=0)
         assert (bought.status_code, bought.json()["payment"]["status"]) == (201, "succeeded")
         assert (bought.json()["subscription"]["status"], standin.control.charges()) == ("active", [])
-        assert customer.subscribe(price, key="k1").json() == bought.json()
+        assert customer.subscribe(price, key="k1", quoted_due=0).json() == bought.json()
         assert CreditGrant.objects.get().remaining == 451
 
     def test_needs_a_card_for_the_rest(self, standin: Standin) -> None:
         customer = Customer(standin)
         gift(customer.account, 1000, at=now())
-        refused = customer.subscribe(PriceFactory.create())
+        refused = customer.subscribe(PriceFactory.create(), quoted_due=549)
         assert (refused.status_code, refused.json()["code"]) == (409, "payment_method_required")
         assert (CreditGrant.objects.get().remaining, Invoice.objects.count()) == (1000, 0)
 
@@ -249,7 +249,7 @@ class TestFirstInvoice:
         customer = Customer(standin)
         customer.save_card("4000000000000341")
         gift(customer.account, 1000, at=now())
-        assert customer.subscribe(PriceFactory.create()).status_code == 402
+        assert customer.subscribe(PriceFactory.create(), quoted_due=549).status_code == 402
         assert CreditGrant.objects.get().remaining == 1000
         assert balances() == {"cash:stripe_clearing": 1000, "gift_liability": -1000}
 

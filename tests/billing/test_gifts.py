@@ -194,7 +194,7 @@ class TestRedeeming:
         # Still owed, now to somebody.
         assert balances() == {"cash:stripe_clearing": 2500, "gift_liability": -2500}
         assert receiver.get("credit/balance").json() == [{"currency": "USD", "remaining": 2500}]
-        assert receiver.subscribe(PriceFactory.create()).status_code == 201
+        assert receiver.subscribe(PriceFactory.create(), quoted_due=0).status_code == 201
         assert receiver.get("credit/balance").json() == [{"currency": "USD", "remaining": 951}]
 
     def test_answers_the_same_whatever_is_wrong(self, standin: Standin) -> None:
@@ -363,7 +363,7 @@ class TestLists:
     def test_explain_what_paid_an_invoice(self, standin: Standin) -> None:
         receiver = Customer(standin)
         redeem(receiver, gift_codes.code_of(bought(standin)))
-        receiver.subscribe(PriceFactory.create())
+        receiver.subscribe(PriceFactory.create(), quoted_due=0)
         invoice = receiver.get("invoices").json()["results"][0]["id"]
         with translation.override("en"):
             history = receiver.get(f"invoices/{invoice}/explain").json()["history"]

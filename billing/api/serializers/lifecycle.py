@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from billing import rules
 from billing.api.serializers.plans import PriceSerializer
-from billing.api.serializers.subscriptions import AgreementSerializer, TimeZoneSerializer
+from billing.api.serializers.subscriptions import (
+    AgreementSerializer,
+    QuotedSerializer,
+    TenderSerializer,
+    TimeZoneSerializer,
+)
 from billing.models import Cancellation, LegalDocument, Withdrawal
 from core.api.serializers import InputSerializer, TextField
 
@@ -34,11 +37,13 @@ class PurchaseQuestionSerializer(TimeZoneSerializer):
     coupon = TextField(default="", allow_blank=True, max_length=40)
 
 
-class PurchaseSerializer(serializers.Serializer[Any]):
+class PurchaseSerializer(TenderSerializer):
     """What it would cost. Amounts in minor units of the price's currency, tax included."""
 
     price = PriceSerializer()
-    amount = serializers.IntegerField(source="first.total", help_text="The `quoted_amount` of buying it now.")
+    amount = serializers.IntegerField(
+        source="first.total", help_text="The `quoted_amount` of buying it now; `due` is its `quoted_due`."
+    )
     tax = serializers.IntegerField(source="first.tax")
     discount = serializers.IntegerField(source="first.discount", help_text="What the coupon takes off, before tax.")
     start = serializers.DateTimeField()
@@ -61,23 +66,15 @@ class PauseSerializer(InputSerializer):
     months = serializers.IntegerField(min_value=min(rules.PAUSE_MONTHS), max_value=max(rules.PAUSE_MONTHS))
 
 
-class ResumeSerializer(InputSerializer):
-    """What the customer was shown that resuming costs."""
-
-    quoted_amount = serializers.IntegerField(
-        min_value=0, max_value=2**53 - 1, help_text="`amount` of GET subscription/reactivate, in minor units."
-    )
+class ResumeSerializer(QuotedSerializer):
+    """What the customer was shown that resuming costs, by GET subscription/reactivate."""
 
 
-class ReactivateSerializer(AgreementSerializer):
-    """What the customer was shown that coming back costs."""
-
-    quoted_amount = serializers.IntegerField(
-        min_value=0, max_value=2**53 - 1, help_text="`amount` of GET subscription/reactivate, in minor units."
-    )
+class ReactivateSerializer(AgreementSerializer, QuotedSerializer):
+    """What the customer was shown that coming back costs, by GET subscription/reactivate."""
 
 
-class ReturnOfferSerializer(serializers.Serializer[Any]):
+class ReturnOfferSerializer(TenderSerializer):
     """What coming back costs."""
 
     price = PriceSerializer()

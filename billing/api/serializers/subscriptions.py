@@ -42,20 +42,46 @@ class AgreementSerializer(InputSerializer):
     )
 
 
-class SubscribeSerializer(TimeZoneSerializer, AgreementSerializer):
-    """What to buy, and what the customer was shown that it costs."""
+class QuotedSerializer(InputSerializer):
+    """What the customer was shown. Anything else is refused with `quote_changed`, which says what it costs now."""
 
-    price = serializers.UUIDField()
     quoted_amount = serializers.IntegerField(
         min_value=0,
         max_value=2**53 - 1,
-        help_text="What the customer was shown for the first period in minor units, tax and coupon included.",
+        help_text="The `amount` that was shown: what the period costs in minor units, tax and coupon included.",
     )
+    quoted_due = serializers.IntegerField(
+        min_value=0,
+        max_value=2**53 - 1,
+        default=None,
+        allow_null=True,
+        help_text="The `due` that was shown: what is charged. Left out, it is the amount: no credit, and no debts.",
+    )
+
+
+class TenderSerializer(serializers.Serializer[Any]):
+    """How an amount is paid; minor units."""
+
+    credit = serializers.IntegerField(source="tender.credit", help_text="What gifts and credit pay.")
+    debts = serializers.IntegerField(
+        source="tender.debts", help_text="What is owed from before and charged with it, such as a refund owed again."
+    )
+    due = serializers.IntegerField(
+        source="tender.due",
+        help_text="What is charged: the amount with the debts, less the credit. "
+        "0 where that is too little to be charged; the next invoice takes it over.",
+    )
+
+
+class SubscribeSerializer(TimeZoneSerializer, AgreementSerializer, QuotedSerializer):
+    """What to buy, and what the customer was shown that it costs."""
+
+    price = serializers.UUIDField()
     coupon = serializers.CharField(default="", allow_blank=True, max_length=40)
 
 
-class NextBillSerializer(serializers.Serializer[Any]):
-    """A charge to come; minor units."""
+class NextBillSerializer(TenderSerializer):
+    """A charge to come; minor units, as things stand."""
 
     at = serializers.DateTimeField()
     amount = serializers.IntegerField()
@@ -126,13 +152,13 @@ class QuoteLineSerializer(serializers.Serializer[Any]):
 
 
 class QuoteSerializer(serializers.ModelSerializer[Quote]):
-    """What an upgrade costs. Accepting it charges `total`, and nothing else."""
+    """What an upgrade costs. Accepting it charges `due`, and nothing else: the total with the debts, less the credit."""
 
     lines = QuoteLineSerializer(many=True)
 
     class Meta:
         model = Quote
-        fields = ["id", "currency", "total", "lines", "expires_at"]
+        fields = ["id", "currency", "total", "credit", "debts", "due", "lines", "expires_at"]
 
 
 class PaymentSerializer(serializers.Serializer[Any]):

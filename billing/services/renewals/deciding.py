@@ -107,7 +107,8 @@ def _decide_trial_without_card(subscription: Subscription, facts: Facts, *, now:
         )
         (forecast,) = invoicing.forecast([charge])
         owed = Owed(subscription.account_id, decision.price.currency, forecast.total)
-        if crediting.covers(owed, now=now):
+        (tender,) = crediting.foresee([owed], now=now)
+        if not tender.due:
             return decision
     return Decision("end_trial", reason="trial_ended_without_card")
 

@@ -17,6 +17,7 @@ from billing.services.settlement.states import (
     pause,
     put_on_hold,
     void_waiting_changes,
+    waiting_changes,
 )
 from billing.services.settlement.successes import mark_paid, settle_covered
 
@@ -35,4 +36,5 @@ __all__ = [
     "settle",
     "settle_covered",
     "void_waiting_changes",
+    "waiting_changes",
 ]

@@ -80,17 +80,23 @@ def put_on_hold(subscription: Subscription, changes: Changes, *, now: datetime) 
     changes.notices.append(dunning.Notice(dunning.Step.ON_HOLD, subscription))
 
 
+def waiting_changes(subscription: Subscription) -> list[PaymentAttempt]:
+    """Answer the payments of changes of plan that wait for the customer."""
+    waiting = PaymentAttempt.objects.filter(
+        state=PaymentAttempt.State.REQUIRES_ACTION,
+        invoice__subscription=subscription,
+        invoice__kind=Invoice.Kind.CHANGE,
+        invoice__status=Invoice.Status.OPEN,
+    )
+    return list(waiting.order_by("pk"))
+
+
 def void_waiting_changes(subscription: Subscription, changes: Changes) -> list[PaymentAttempt]:
     """Close the invoices of changes that wait for the customer of a locked subscription, who wants something else.
 
     Answers their attempts, for the gateway to withdraw; what is still confirmed becomes credit.
     """
-    waiting = PaymentAttempt.objects.filter(
-        state=PaymentAttempt.State.REQUIRES_ACTION,
-        invoice__subscription=subscription,
-        invoice__kind=Invoice.Kind.CHANGE,
-    )
-    attempts = list(waiting.filter(invoice__status=Invoice.Status.OPEN).order_by("pk"))
+    attempts = waiting_changes(subscription)
     for invoice in Invoice.objects.locked().filter(pk__in=[attempt.invoice_id for attempt in attempts]):
         invoice.status = Invoice.Status.VOID
         changes.invoices[invoice.pk] = invoice

@@ -15,7 +15,6 @@ from billing import rules
 from billing.gateway import Gateway
 from billing.models import (
     Invoice,
-    PaymentAttempt,
     PaymentCustomer,
     PaymentMethod,
     Subscription,
@@ -40,11 +39,17 @@ class AlreadySubscribed(DomainError):
 
 
 class QuoteChanged(DomainError):
-    """The customer was shown another amount than would be charged."""
+    """The customer was shown another amount than it costs, or than would be charged."""
 
     code: ClassVar[str] = "quote_changed"
-    title: ClassVar[str] = "The quoted amount is not what this price costs. Show the customer the present one."
+    title: ClassVar[str] = "That is not what it costs, or not what would be charged. Show the customer what is."
     status: ClassVar[int] = 409
+
+    @classmethod
+    def check(cls, invoice: Invoice, *, amount: int, due: int | None) -> None:
+        """Raise unless an invoice just written is what was shown; without `due`, that all of the amount is charged."""
+        if (invoice.total, invoice.due) != (amount, amount if due is None else due):
+            raise cls(amount=invoice.total, due=invoice.due, currency=invoice.currency)
 
 
 class PaymentMethodRequired(DomainError):
@@ -66,6 +71,7 @@ def subscribe(
     gateway: Gateway,
     now: datetime,
     by: str,
+    quoted_due: int | None = None,
     coupon: str = "",
     agreement: Agreement = consents.NONE,
     seen: str = "",
@@ -73,16 +79,18 @@ def subscribe(
     """Buy a plan and charge its first period; access begins when the payment has succeeded.
 
     `country` is the one that the customer declares and `seen` the one that the request comes from, if it is known.
-    `quoted_amount` is what the customer was shown for the first period, tax and `coupon` included, in minor units. The same request key again goes on
-    where a killed one stopped and never charges a second time. A purchase that waits for its customer is given up. Raises AlreadySubscribed,
-    CountryUncertain, PriceNotOffered, CouponNotValid, QuoteChanged, ConsentRequired, PaymentMethodRequired,
-    PaymentFailed.
+    `quoted_amount` is what the customer was shown for the first period, tax and `coupon` included, in minor units, and
+    `quoted_due` what is charged of it, with credit and with what they owe from before; left out, all of it and no more.
+    The same request key again goes on where a killed one stopped and never charges a second time. A purchase that waits
+    for its customer is given up. Raises AlreadySubscribed, CountryUncertain, PriceNotOffered, CouponNotValid,
+    QuoteChanged, ConsentRequired, PaymentMethodRequired, PaymentFailed.
     """
     begin = partial(
         _begin,
         account_id=account_id,
         price_id=price_id,
         quoted_amount=quoted_amount,
+        quoted_due=quoted_due,
         country=country,
         billing_tz=billing_tz,
         request_key=request_key,
@@ -103,11 +111,7 @@ def subscribe(
 
 def _withdraw_waiting(account_id: UUID, *, gateway: Gateway, now: datetime) -> bool:
     """Give up a first payment that waits for its customer, who buys anew instead; answers whether there was one."""
-    waiting = PaymentAttempt.objects.filter(
-        state=PaymentAttempt.State.REQUIRES_ACTION,
-        invoice__account=account_id,
-        invoice__subscription__status=Status.INCOMPLETE,
-    ).first()
+    waiting = payments.first_that_waits(account_id)
     if waiting is None:
         return False
     payments.withdraw(waiting, gateway=gateway, now=now)
@@ -120,6 +124,7 @@ def _begin(
     account_id: UUID,
     price_id: UUID,
     quoted_amount: int,
+    quoted_due: int | None,
     country: str,
     billing_tz: str,
     request_key: RequestKey,
@@ -174,8 +179,7 @@ def _begin(
         off_session=False,
     )
     (billed,) = invoicing.bill([charge], now=now)
-    if billed.invoice.total != quoted_amount:
-        raise QuoteChanged(amount=billed.invoice.total, currency=price.currency)
+    QuoteChanged.check(billed.invoice, amount=quoted_amount, due=quoted_due)
     if not billed.invoice.due:
         settlement.settle_covered(billed.invoice, subscription, now=now)
     elif card is None or customer is None:

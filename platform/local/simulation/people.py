@@ -223,7 +223,11 @@ class People:
             quoted = forecasts.purchase(**said, place=there, coupon="", now=self.world.now)
         self.world.acts["coupons"] += bool(coupon)
         return subscriptions.subscribe(
-            **bought, coupon=coupon, quoted_amount=quoted.first.total, gateway=self.world.gateway
+            **bought,
+            coupon=coupon,
+            quoted_amount=quoted.first.total,
+            quoted_due=quoted.tender.due,
+            gateway=self.world.gateway,
         )
 
     def _agreement(self, person: Person, chance: Random) -> Agreement:
@@ -251,6 +255,7 @@ class People:
         return returning.reactivate(
             account_id=person.account_id,
             quoted_amount=offer.amount,
+            quoted_due=offer.tender.due,
             country=person.country,
             seen=person.country,
             request_key=self.world.key(person.account_id),
