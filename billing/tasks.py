@@ -19,6 +19,7 @@ from billing.services import (
     recognition,
     refunds,
     renewals,
+    setbacks,
     webhooks,
 )
 from billing.services import tie_out as tying
@@ -129,6 +130,12 @@ def sweep_refunds(**_: Any) -> None:
 def fill_webhook_holes(**_: Any) -> None:
     """Fetch the events that never arrived."""
     webhooks.fill_holes(gateway=stripe_gateway.connect(), livemode=stripe_gateway.livemode(), now=clock.now())
+
+
+@shared_task
+def prune_setbacks(**_: Any) -> None:
+    """Forget what failed and has been handled since."""
+    setbacks.prune(now=clock.now())
 
 
 @shared_task

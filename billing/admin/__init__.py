@@ -10,6 +10,7 @@ from billing.admin import (
     outages,
     payments,
     refunds,
+    setbacks,
     subscriptions,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "outages",
     "payments",
     "refunds",
+    "setbacks",
     "subscriptions",
 ]

@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 
 from billing.admin.base import ReadOnly
-from billing.models import RecurringRevenueDay
+from billing.models import RecurringRevenueDay, Setback
 from billing.selectors import exports, figures
 from billing.selectors.figures import Figures, Slice
 from core import clock, money
@@ -68,6 +68,7 @@ class DashboardAdmin(ReadOnly):
                 for report in found.tie_outs
             ],
             "parked": [(part.name, part.count) for part in found.parked],
+            "setbacks": [(part.name, Setback.Sweep(part.name).label, part.count) for part in found.setbacks],
             "exports": exports.EXPORTS if request.user.has_perm("billing.export_books") else {},
             "today": clock.now().date(),
         }

@@ -11,6 +11,8 @@ from unfold.decorators import display
 
 from billing.admin.base import BAD, GOOD, OVER, WAITING, OfPerson, ReadOnly, amount_of, as_json, link, links
 from billing.models import PaymentAttempt, PaymentMethod, Refund, WebhookEvent
+from billing.services import webhooks
+from core import clock
 
 
 @admin.register(PaymentAttempt)
@@ -164,6 +166,20 @@ class WebhookEventAdmin(ReadOnly):
     ordering = ("-pk",)
     exclude = ("payload",)
     readonly_fields = ("body",)
+    actions = ("try_again",)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Ask for the right to have what failed tried again."""
+        return request.user.has_perm("billing.retry_setback")
+
+    @admin.action(description="Try again now", permissions=["retry"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
+        """Have the next run apply what was given up."""
+
+        def again(event: WebhookEvent, by: str) -> object:
+            return webhooks.try_again(event_id=event.event_id, by=by, now=clock.now())
+
+        self.carry_out(request, queryset, again, "to be tried again")
 
     @display(description="payload")
     def body(self, event: WebhookEvent) -> str:

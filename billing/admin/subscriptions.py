@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
@@ -39,7 +38,6 @@ from billing.models import (
 )
 from billing.services import parking, subscriptions
 from core import clock
-from core.errors import DomainError
 from core.money import Money
 
 
@@ -177,7 +175,7 @@ class SubscriptionAdmin(OfPerson):
                 by=by,
             )
 
-        self._each(request, queryset, cancel, "cancelled")
+        self.carry_out(request, queryset, cancel, "cancelled")
 
     @admin.action(description="Put back into the schedule", permissions=["unpark"])
     def unpark(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
@@ -186,26 +184,7 @@ class SubscriptionAdmin(OfPerson):
         def unpark(subscription: Subscription, by: str) -> object:
             return parking.put_back(subscription_id=subscription.pk, now=clock.now(), by=by)
 
-        self._each(request, queryset, unpark, "put back")
-
-    def _each(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Subscription],
-        act: Callable[[Subscription, str], object],
-        done: str,
-    ) -> None:
-        count = 0
-        for subscription in queryset:
-            try:
-                act(subscription, f"staff:{request.user.pk}")
-            except DomainError as error:
-                self.message_user(request, f"{subscription}: {error}", messages.ERROR)
-            else:
-                self.log_change(request, subscription, done)
-                count += 1
-        if count:
-            self.message_user(request, f"{count} {done}.", messages.SUCCESS)
+        self.carry_out(request, queryset, unpark, "put back")
 
     @display(description="of the customer")
     def customers(self, subscription: Subscription) -> str:

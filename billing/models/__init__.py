@@ -26,6 +26,7 @@ from billing.models.outages import Outage
 from billing.models.payments import CardSetup, PaymentAttempt, PaymentCustomer, PaymentMethod, WebhookEvent
 from billing.models.plans import Plan, PlanFamily, Price
 from billing.models.refunds import CreditNote, Dispute, FraudWarning, Refund
+from billing.models.setbacks import Setback
 from billing.models.subscriptions import ParkedSubscription, Period, Resumption, Subscription, SubscriptionTransition
 from billing.models.taxes import TaxPlace, TaxRate
 from billing.models.trials import Trial
@@ -72,6 +73,7 @@ __all__ = [
     "Resumption",
     "RevenueSchedule",
     "Seller",
+    "Setback",
     "Subscription",
     "SubscriptionTransition",
     "TaxPlace",

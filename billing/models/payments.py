@@ -253,6 +253,8 @@ class WebhookEvent(models.Model):
             models.Index(
                 F("next_try_at"), condition=Q(status__in=["received", "parked"]), name="webhook_event_waiting"
             ),
+            # What staff look into.
+            models.Index(F("id"), condition=Q(status="failed"), name="webhook_event_given_up"),
         ]
 
     def __str__(self) -> str:

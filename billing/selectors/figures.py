@@ -11,7 +11,15 @@ from uuid import UUID
 from django.db.models import Case, Count, IntegerField, Q, Sum, Value, When
 
 from billing import rules
-from billing.models import Invoice, PaymentAttempt, RecurringRevenueDay, Subscription, TieOut
+from billing.models import (
+    Invoice,
+    PaymentAttempt,
+    RecurringRevenueDay,
+    Setback,
+    Subscription,
+    TieOut,
+    WebhookEvent,
+)
 
 MONTH = timedelta(days=30)
 QUARTER = timedelta(days=90)
@@ -42,6 +50,10 @@ class Figures:
     declines: list[Slice]
     tie_outs: list[TieOut]
     parked: list[Slice]
+    setbacks: list[Slice]
+    """By sweep, what could not be handled and is tried again."""
+    given_up: int
+    """Events of Stripe's that are tried no more."""
 
 
 def figures(*, now: datetime) -> Figures:
@@ -59,6 +71,11 @@ def figures(*, now: datetime) -> Figures:
         declines=_declines(now),
         tie_outs=list(TieOut.objects.filter(day__gte=today - timedelta(days=14)).order_by("-day", "currency")),
         parked=standing.parked,
+        setbacks=[
+            Slice(sweep, count)
+            for sweep, count in Setback.objects.values_list("sweep").annotate(Count("pk")).order_by("sweep")
+        ],
+        given_up=WebhookEvent.objects.filter(status=WebhookEvent.Status.FAILED).count(),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
+from core import sweeping
 
 IN_FLIGHT = 64
 """Threads: enough for 100 calls a second that take 600 ms, or 25 that take 2.5 s."""
@@ -32,6 +33,7 @@ BACK_OFF = 1.0
 
 RATE_LIMITED = "rate_limited"
 NOT_SENT = ChargeOutcome(OutcomeKind.UNKNOWN, code="not_sent_in_time")
+FAILED = ChargeOutcome(OutcomeKind.UNKNOWN, code="call_failed")
 
 Outcomes = dict[UUID, ChargeOutcome]
 
@@ -133,6 +135,10 @@ class Calls:
                 call, until = self._waiting.popleft()
             try:
                 outcome = self._call(call, until)
+            except Exception as error:
+                # Of one call, which keeps none of the others; it may have been made, so it is asked for again.
+                sweeping.report("charges", call.attempt_id, error)
+                outcome = FAILED
             except BaseException as error:
                 with self._news:
                     self._failure = error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from accounts.services import mails
 from billing import rules
 from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Subscription, TaxPlace
-from billing.services import cards, moving
+from billing.services import cards, moving, setbacks
+from billing.services.setbacks import Sweep
 from core.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -177,10 +179,9 @@ def warn_of_expiry(*, now: datetime) -> int:
         .filter(Q(exp_year__lt=day.year) | Q(exp_year=day.year, exp_month__lt=day.month))
         .exclude(expiry_warned=F("exp_year") * 100 + F("exp_month"))
     )
-    warned = 0
-    for card_id in list(ending.order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        warned += _warn(card_id, now=now)
-    return warned
+    waiting = setbacks.without(Sweep.CARD_WARNINGS, ending, now=now).order_by("pk")
+    card_ids = waiting.values_list("pk", flat=True)[:BATCH]
+    return sum(setbacks.each(Sweep.CARD_WARNINGS, card_ids, partial(_warn, now=now), now=now))
 
 
 @transaction.atomic

@@ -16,7 +16,8 @@ from accounts.services import mails
 from billing.models import BillingDetails, CreditNote, Invoice, ReceiptMark, Refund, Seller, TaxPlace
 from billing.selectors import documents
 from billing.selectors.words import Words, card
-from billing.services import moving
+from billing.services import moving, setbacks
+from billing.services.setbacks import Sweep
 from core.errors import DomainError
 
 LINK_LIVES = timedelta(days=30)
@@ -140,13 +141,15 @@ def send_receipts(*, now: datetime) -> int:
     paid = {invoice_id for _, invoice_id in rows}
     mark.transaction = max(at for at, _ in rows) + 1 if len(rows) >= BATCH else ceiling
     mark.save(update_fields=["transaction"])
-    if settings.RECEIPT_MAILS:
-        for invoice in documents.with_contents(Invoice.objects.filter(pk__in=paid)).order_by("pk"):
-            _mail_receipt(invoice, now=now)
-        return len(paid)
-    return 0
+    if not settings.RECEIPT_MAILS:
+        return 0
+    # The mark passes what could not be mailed.
+    paid.update(setbacks.due(Sweep.RECEIPTS, now=now, limit=BATCH))
+    invoices = {each.pk: each for each in documents.with_contents(Invoice.objects.filter(pk__in=paid)).order_by("pk")}
+    return len(setbacks.each(Sweep.RECEIPTS, invoices, lambda key: _mail_receipt(invoices[key], now=now), now=now))
 
 
+@transaction.atomic
 def _mail_receipt(invoice: Invoice, *, now: datetime) -> None:
     account = invoice.account
     with translation.override(account.language):

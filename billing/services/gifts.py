@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import ClassVar
 from uuid import UUID
 
@@ -27,7 +28,8 @@ from billing.models import (
     Refund,
     Subscription,
 )
-from billing.services import crediting, gift_codes, gift_sales, invoicing, payments, plans, refunds
+from billing.services import crediting, gift_codes, gift_sales, invoicing, payments, plans, refunds, setbacks
+from billing.services.setbacks import Sweep
 from billing.services.subscriptions import PaymentFailed, PaymentMethodRequired
 from core import idempotency, money
 from core.errors import DomainError
@@ -215,10 +217,9 @@ def ends_on(bought: date, *, country: str) -> date | None:
 
 def deliver_due(*, now: datetime) -> int:
     """Queue the mails of gifts whose day has come; answers how many."""
-    delivered = 0
-    for gift_id in list(Gift.objects.to_deliver(now).order_by("deliver_at").values_list("pk", flat=True)[:BATCH]):
-        delivered += _deliver(gift_id, now=now)
-    return delivered
+    waiting = setbacks.without(Sweep.GIFT_MAILS, Gift.objects.to_deliver(now), now=now).order_by("deliver_at")
+    gift_ids = waiting.values_list("pk", flat=True)[:BATCH]
+    return sum(setbacks.each(Sweep.GIFT_MAILS, gift_ids, partial(_deliver, now=now), now=now))
 
 
 @transaction.atomic
@@ -336,10 +337,9 @@ def give_back(*, gift_id: UUID, by: str, now: datetime, account_id: UUID | None 
 
 def expire_due(*, now: datetime) -> int:
     """End gifts whose last day is over; answers how many."""
-    expired = 0
-    for gift_id in list(Gift.objects.to_expire(now.date()).order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        expired += _expire(gift_id, now=now)
-    return expired
+    waiting = setbacks.without(Sweep.GIFT_ENDS, Gift.objects.to_expire(now.date()), now=now).order_by("pk")
+    gift_ids = waiting.values_list("pk", flat=True)[:BATCH]
+    return sum(setbacks.each(Sweep.GIFT_ENDS, gift_ids, partial(_expire, now=now), now=now))
 
 
 @transaction.atomic

@@ -22,9 +22,11 @@ from billing.models import ConsumerLaw, Price, PriceNotice, Reminder, Subscripti
 from billing.rules import Status
 from billing.selectors import whereabouts
 from billing.selectors.consumers import Laws
-from billing.services import forecasts, invoicing, letters, plans
+from billing.services import forecasts, invoicing, letters, plans, setbacks
 from billing.services.invoicing import Charge, Forecast
 from billing.services.letters import Letter
+from billing.services.setbacks import Sweep
+from core import sweeping
 from core.money import Money
 
 BATCH = 500
@@ -42,7 +44,8 @@ def announce_prices(*, now: datetime, limit: int) -> int:
     for price in Price.objects.current().filter(applies_to_existing_from__isnull=False).select_related("plan"):
         notice = timedelta(days=max(price.notice_days, law_asks))
         if price.applies_to_existing_from and today >= price.applies_to_existing_from - notice - LEAD:
-            told += _in_batches(partial(_announce, price, now=now), limit - told)
+            to_tell = to_be_told(price).select_related("price")
+            told += _in_batches(Sweep.PRICE_NOTICES, to_tell, partial(_announce, price, now=now), limit - told, now=now)
     return told
 
 
@@ -50,7 +53,8 @@ def remind(*, now: datetime, limit: int) -> int:
     """Send reminders of trials and introductory prices that end and of years about to be renewed; answers how many."""
     reminded = 0
     for kind in Kind:
-        reminded += _in_batches(partial(_remind, kind, now=now), limit - reminded)
+        due = _to_remind(kind, now=now).select_related("price__plan", "pending_price__plan").order_by("pk")
+        reminded += _in_batches(Sweep.REMINDERS, due, partial(_remind, kind, now=now), limit - reminded, now=now)
     return reminded
 
 
@@ -76,24 +80,42 @@ def to_be_told(price: Price) -> QuerySet[Subscription]:
     )
 
 
-def _in_batches(batch: Callable[..., int], limit: int) -> int:
-    done = 0
-    for _ in count():
-        size = min(BATCH, limit - done)
-        if size <= 0:
-            break
-        told = batch(size=size)
+Subscriptions = QuerySet[Subscription]
+
+
+def _in_batches(
+    sweep: Sweep, waiting: Subscriptions, tell: Callable[[Subscriptions], int], limit: int, *, now: datetime
+) -> int:
+    """Tell those who wait, a batch at a time; who cannot be told is set aside. Answers how many were told."""
+    done, found = 0, 1
+    while found and done < limit:
+        batch = setbacks.without(sweep, waiting, now=now)[: min(BATCH, limit - done)]
+        told, found = sweeping.together_or_apart(
+            sweep, partial(_together, tell, batch), partial(_apart, sweep, tell, waiting, batch, now=now)
+        )
         done += told
-        if told < size:
-            break
     return done
 
 
+def _together(tell: Callable[[Subscriptions], int], batch: Subscriptions) -> tuple[int, int]:
+    told = tell(batch)
+    return told, told
+
+
+def _apart(
+    sweep: Sweep, tell: Callable[[Subscriptions], int], waiting: Subscriptions, batch: Subscriptions, *, now: datetime
+) -> tuple[int, int]:
+    keys = list(batch.values_list("pk", flat=True))
+    return sum(setbacks.each(sweep, keys, lambda key: tell(waiting.filter(pk=key)), now=now)), len(keys)
+
+
 @transaction.atomic
-def _announce(price: Price, *, now: datetime, size: int) -> int:
+def _announce(price: Price, waiting: Subscriptions, *, now: datetime) -> int:
     # Locked, so that two runs at once tell different ones.
-    found = list(to_be_told(price).select_related("price").select_for_update(of=("self",), skip_locked=True)[:size])
+    found = list(waiting.select_for_update(of=("self",), skip_locked=True))
     found = _not_told(found, PriceNotice.objects.filter(price=price))
+    if not found:
+        return 0
     laws = Laws({subscription.country for subscription in found})
     notices, told = [], []
     for subscription in found:
@@ -149,10 +171,11 @@ def first_bill(subscription: Subscription, earliest: date) -> date:
 
 
 @transaction.atomic
-def _remind(kind: Kind, *, now: datetime, size: int) -> int:
-    due = _to_remind(kind, now=now).select_related("price__plan", "pending_price__plan").order_by("pk")
-    found = list(due.select_for_update(of=("self",), skip_locked=True)[:size])
+def _remind(kind: Kind, due: Subscriptions, *, now: datetime) -> int:
+    found = list(due.select_for_update(of=("self",), skip_locked=True))
     found = _not_told(found, Reminder.objects.filter(kind=kind, boundary=F("subscription__paid_through")))
+    if not found:
+        return 0
     noticed = plans.noticed_prices([each for each in found if each.price.superseded_at is not None])
     moves = whereabouts.moves(found)
     charges = [forecasts.next_charge(subscription, noticed, now=now, moves=moves) for subscription in found]

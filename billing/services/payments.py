@@ -7,10 +7,11 @@ any more, after a kill, a lost reply or an error of the gateway.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -19,9 +20,11 @@ from django.db.models import Exists, Max, OuterRef, Q
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Period
 from billing.rules import Status
-from billing.services import _rows, calls, invoicing, settlement
+from billing.services import _rows, calls, invoicing, setbacks, settlement
 from billing.services.calls import Call, Outcomes
 from billing.services.invoicing import CALL_LEASE
+from billing.services.setbacks import Sweep
+from core import sweeping
 
 REPLAY_LIMIT = timedelta(hours=23)
 """Stripe keeps a key for 24 h; after that the same call would be a new charge."""
@@ -35,6 +38,7 @@ FIND_MARGIN = timedelta(hours=1)
 SWEEP_SIZE = 100
 
 State = PaymentAttempt.State
+Result = TypeVar("Result")
 
 
 def send(attempt_ids: Collection[UUID], *, gateway: Gateway, now: datetime) -> Outcomes:
@@ -44,13 +48,28 @@ def send(attempt_ids: Collection[UUID], *, gateway: Gateway, now: datetime) -> O
     the gateway knows the key. What is final already is left out of the answer.
     """
     marked = mark_sent(attempt_ids, now=now)
-    if len(marked) > 1:
-        return calls.make(marked, gateway=gateway, settle=partial(settlement.settle, now=now))
+    if len(attempt_ids) > 1:
+        return calls.make(marked, gateway=gateway, settle=partial(settle_each, now=now))
     outcomes = {
         call.attempt_id: gateway.charge(params=call.params, idempotency_key=call.idempotency_key) for call in marked
     }
     settlement.settle(outcomes, now=now)
     return outcomes
+
+
+def settle_each(outcomes: Outcomes, *, now: datetime) -> None:
+    """Settle outcomes; one that cannot be settled is set aside for the sweep, which asks for it again."""
+    sweeping.together_or_apart(
+        Sweep.PAYMENTS,
+        partial(settlement.settle, outcomes, now=now),
+        partial(
+            setbacks.each,
+            Sweep.PAYMENTS,
+            outcomes,
+            lambda key: settlement.settle({key: outcomes[key]}, now=now),
+            now=now,
+        ),
+    )
 
 
 # Stripe may have forgotten the key of what was sent long ago: the sweep looks for its charge instead.
@@ -95,22 +114,36 @@ def sweep(*, gateway: Gateway, now: datetime) -> SweepReport:
     Safe at any time and any number of times.
     """
     replays, lookups = _claim_unsettled(now=now)
-    outcomes = send([attempt.pk for attempt in replays], gateway=gateway, now=now)
-    for attempt in replays:
-        if attempt.pk in outcomes and outcomes[attempt.pk].kind is OutcomeKind.UNKNOWN:
-            # A key whose first reply was a 500 answers that 500 for a day; the charge itself can be seen.
-            _adopt(attempt, gateway=gateway, now=now)
-    for attempt in lookups:
-        _look_up(attempt, gateway=gateway, now=now)
+    outcomes = _replay(replays, gateway=gateway, now=now)
+    unknown = [each for each in replays if each.pk in outcomes and outcomes[each.pk].kind is OutcomeKind.UNKNOWN]
+    # A key whose first reply was a 500 answers that 500 for a day; the charge itself can be seen.
+    _each(unknown, partial(_adopt, gateway=gateway, now=now), now=now)
+    _each(lookups, partial(_look_up, gateway=gateway, now=now), now=now)
     abandoned = _abandoned(now=now)
-    for attempt in abandoned:
-        withdraw(attempt, gateway=gateway, now=now)
+    _each(abandoned, partial(withdraw, gateway=gateway, now=now), now=now)
     return SweepReport(len(replays), len(lookups), len(abandoned))
+
+
+def _replay(attempts: Sequence[PaymentAttempt], *, gateway: Gateway, now: datetime) -> Outcomes:
+    """Make calls again; answers the outcomes of those that could be made."""
+    if len(attempts) > 1:
+        return send([attempt.pk for attempt in attempts], gateway=gateway, now=now)
+    found = _each(attempts, lambda attempt: send([attempt.pk], gateway=gateway, now=now), now=now)
+    return found[0] if found else {}
+
+
+def _each(
+    attempts: Sequence[PaymentAttempt], handle: Callable[[PaymentAttempt], Result], *, now: datetime
+) -> list[Result]:
+    """Handle attempts; one that cannot be handled is set aside."""
+    found = {attempt.pk: attempt for attempt in attempts}
+    return setbacks.each(Sweep.PAYMENTS, found, lambda key: handle(found[key]), now=now) if found else []
 
 
 @transaction.atomic
 def _claim_unsettled(*, now: datetime) -> tuple[list[PaymentAttempt], list[PaymentAttempt]]:
-    attempts = list(PaymentAttempt.objects.unsettled(now).select_for_update(skip_locked=True)[:SWEEP_SIZE])
+    unsettled = setbacks.without(Sweep.PAYMENTS, PaymentAttempt.objects.unsettled(now), now=now)
+    attempts = list(unsettled.select_for_update(of=("self",), skip_locked=True)[:SWEEP_SIZE])
     for attempt in attempts:
         attempt.claimed_until = now + CALL_LEASE
     _rows.update(attempts, ["claimed_until"])
@@ -167,8 +200,9 @@ def next_number(invoice: Invoice) -> int:
 
 
 def _abandoned(*, now: datetime) -> list[PaymentAttempt]:
+    waiting = PaymentAttempt.objects.filter(state=State.REQUIRES_ACTION)
     return list(
-        PaymentAttempt.objects.filter(state=State.REQUIRES_ACTION)
+        setbacks.without(Sweep.PAYMENTS, waiting, now=now)
         .filter(
             Q(invoice__status__in=[Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE])
             | Q(invoice__subscription__status=Status.INCOMPLETE, created_at__lte=now - ABANDONED_AFTER)

@@ -19,8 +19,9 @@ from billing import amounts, rules
 from billing.amounts import Taxed
 from billing.gateway import Gateway, RefundKind, RefundOutcome
 from billing.models import CreditNote, Dispute, Gift, Invoice, PaymentAttempt, Refund
-from billing.services import crediting, documents, gift_sales, invoicing, ledger, recognition
+from billing.services import crediting, documents, gift_sales, invoicing, ledger, recognition, setbacks
 from billing.services.ledger import Account, Kind
+from billing.services.setbacks import Sweep
 from core.errors import DomainError
 
 SWEEP_SIZE = 100
@@ -281,11 +282,13 @@ def _return_to_credit(refund: Refund, *, now: datetime) -> Refund:
 
 def sweep(*, gateway: Gateway, now: datetime) -> int:
     """Send and ask after what is under way; answers how many."""
-    waiting = Refund.objects.filter(state__in=[State.APPROVED, State.PENDING]).order_by("pk")
-    refund_ids = list(waiting.values_list("pk", flat=True)[:SWEEP_SIZE])
-    for refund_id in refund_ids:
-        send(refund_id=refund_id, gateway=gateway, now=now)
-    return len(refund_ids)
+    under_way = Refund.objects.filter(state__in=[State.APPROVED, State.PENDING]).order_by("pk")
+    waiting = setbacks.without(Sweep.REFUNDS, under_way, now=now).values_list("pk", flat=True)[:SWEEP_SIZE]
+    return len(
+        setbacks.each(
+            Sweep.REFUNDS, waiting, lambda refund_id: send(refund_id=refund_id, gateway=gateway, now=now), now=now
+        )
+    )
 
 
 @transaction.atomic

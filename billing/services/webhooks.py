@@ -7,8 +7,9 @@ hint that something happened: what is applied is the object as Stripe has it now
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from django.db.models import Q
 from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind, RefundKind
 from billing.models import PaymentAttempt, Refund, WebhookEvent
 from billing.services import card_care, disputes, fraud, refunds, settlement
+from core import sweeping
 from core.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,14 @@ CARD_EVENTS = {"payment_method.automatically_updated", "payment_method.updated"}
 
 Status = WebhookEvent.Status
 Found = TypeVar("Found")
+
+
+class NothingToTry(DomainError):
+    """The event was applied, or is about to be."""
+
+    code: ClassVar[str] = "nothing_to_try"
+    title: ClassVar[str] = "This event was neither given up nor does it wait."
+    status: ClassVar[int] = 409
 
 
 class WrongMode(DomainError):
@@ -67,16 +77,25 @@ def receive(*, event: Mapping[str, Any], livemode: bool, now: datetime) -> str:
 
 def process(*, event_id: str, gateway: Gateway, now: datetime) -> None:
     """Apply one stored event; does nothing if it was applied or somebody is at it."""
-    for event in _claim(Q(event_id=event_id), size=1, now=now):
-        _apply(event, gateway=gateway, now=now)
+    _apply_each(_claim(Q(event_id=event_id), size=1, now=now), gateway=gateway, now=now)
 
 
 def process_due(*, gateway: Gateway, now: datetime) -> int:
     """Apply events that nobody has applied yet or whose object was not known; answers how many were tried."""
     events = _claim(Q(), size=BATCH, now=now)
-    for event in events:
-        _apply(event, gateway=gateway, now=now)
+    _apply_each(events, gateway=gateway, now=now)
     return len(events)
+
+
+@transaction.atomic
+def try_again(*, event_id: str, by: str, now: datetime) -> WebhookEvent:
+    """Have an event tried again that was given up, or waits for its next try, with all its tries. Raises NothingToTry."""
+    event = WebhookEvent.objects.select_for_update().filter(event_id=event_id).first()
+    if event is None or event.status not in {Status.FAILED, Status.PARKED}:
+        raise NothingToTry
+    event.status, event.tries, event.next_try_at, event.note = Status.PARKED, 0, now, f"tried again by {by}"
+    event.save(update_fields=["status", "tries", "next_try_at", "note"])
+    return event
 
 
 @transaction.atomic
@@ -84,6 +103,16 @@ def _claim(which: Q, *, size: int, now: datetime) -> list[WebhookEvent]:
     events = list(WebhookEvent.objects.due(now).filter(which).select_for_update(skip_locked=True)[:size])
     WebhookEvent.objects.filter(pk__in=[event.pk for event in events]).update(next_try_at=now + LEASE)
     return events
+
+
+def _apply_each(events: Iterable[WebhookEvent], *, gateway: Gateway, now: datetime) -> None:
+    """Apply events; one that cannot be applied, for whatever reason, waits for its next try and keeps none waiting."""
+    sweeping.one_by_one(
+        "webhooks",
+        events,
+        partial(_apply, gateway=gateway, now=now),
+        failed=lambda event, error: _park(event, sweeping.told(error, length=200), now=now),
+    )
 
 
 def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
@@ -197,7 +226,8 @@ def _park(event: WebhookEvent, note: str, *, now: datetime) -> None:
     waiting = tries < TRIES
     if not waiting:
         logger.error("A webhook event was given up.", extra={"event": event.event_id, "note": note})
-    WebhookEvent.objects.filter(pk=event.pk).update(
+    # Somebody else may have applied it meanwhile.
+    WebhookEvent.objects.filter(pk=event.pk, status__in=[Status.RECEIVED, Status.PARKED]).update(
         status=Status.PARKED if waiting else Status.FAILED,
         tries=tries,
         note=note[:200],

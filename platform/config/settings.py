@@ -340,6 +340,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "warn-of-expiring-cards": {"task": "billing.tasks.warn_of_expiring_cards", "schedule": 3600},
     "deliver-gifts": {"task": "billing.tasks.deliver_gifts", "schedule": 60},
     "expire-gifts": {"task": "billing.tasks.expire_gifts", "schedule": 3600},
+    "prune-setbacks": {"task": "billing.tasks.prune_setbacks", "schedule": 3600},
     "send-receipts": {"task": "billing.tasks.send_receipts", "schedule": 60},
     "record-recurring-revenue": {"task": "billing.tasks.record_recurring_revenue", "schedule": 1800},
     "record-seller": {"task": "billing.tasks.record_seller", "schedule": 900},

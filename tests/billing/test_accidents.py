@@ -102,8 +102,7 @@ class TestTheCall:
                 raise OperationalError("could not serialize access due to concurrent update")
 
             refusing.setattr(settlement, "settle", refuse)
-            with pytest.raises(OperationalError):
-                run(MAY)
+            run(MAY)
         assert PaymentAttempt.objects.latest("pk").state == "sent"
         payments.sweep(gateway=stripe_gateway.connect(), now=MAY + timedelta(minutes=2))
         assert PaymentAttempt.objects.latest("pk").state == "succeeded"

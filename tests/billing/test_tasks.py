@@ -70,6 +70,7 @@ class TestSchedule:
             "billing.tasks.record_seller",
             "billing.tasks.remind",
             "billing.tasks.send_receipts",
+            "billing.tasks.prune_setbacks",
             "billing.tasks.alert_of_late_renewals",
         }
         assert ours <= set(current_app.tasks)

@@ -276,6 +276,7 @@ billing.coupon               v        -        -        vac      vac
 billing.paymentattempt       v        -        -        v        v
 billing.paymentmethod        v        -        -        v        v
 billing.webhookevent         v        -        -        v        v
+billing.setback              v        -        -        v        v
 billing.refund               v        -        -        va       va
 billing.dispute              v        -        -        v        v
 billing.fraudwarning         v        -        -        v        v

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -16,12 +17,14 @@ from django.db import IntegrityError, transaction
 from billing import rules
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, Subscription
-from billing.services import _rows, cycles, invoicing, moving, records, settlement
+from billing.services import _rows, cycles, invoicing, moving, records, setbacks, settlement
 from billing.services.invoicing import Charge
 from billing.services.renewals.deciding import Decision, decide
 from billing.services.renewals.facts import Facts
 from billing.services.renewals.reports import Handled, charged, entry
+from billing.services.setbacks import Sweep
 from billing.services.settlement import SYSTEM, Changes
+from core import sweeping
 
 logger = logging.getLogger(__name__)
 CLAIM = timedelta(hours=1)
@@ -36,25 +39,37 @@ class Claimed:
 
     attempts: dict[UUID, Charge]
     handled: list[Handled]
+    set_aside: int = 0
+    """How many could not be handled."""
 
 
 def claim_or_park(*, now: datetime, size: int) -> Claimed:
-    """Claim a batch; if the database refuses it, park the one that it refuses so that the others go on."""
-    try:
-        return claim(now=now, size=size)
-    except IntegrityError:
-        logger.exception("A batch of renewals was refused; its subscriptions are claimed one by one.")
-    attempts: dict[UUID, Charge] = {}
-    handled: list[Handled] = []
-    for subscription_id in list(Subscription.objects.due(now).values_list("pk", flat=True)[:size]):
+    """Claim a batch; if that fails, park what the database refuses and set aside what fails otherwise: the others go on."""
+    return sweeping.together_or_apart(
+        Sweep.RENEWALS, partial(claim, now=now, size=size), partial(_claim_apart, now=now, size=size)
+    )
+
+
+def _claim_apart(*, now: datetime, size: int) -> Claimed:
+    due = list(Subscription.objects.due(now).values_list("pk", flat=True)[:size])
+
+    def claim_one(subscription_id: UUID) -> Claimed:
         try:
-            claimed = claim(now=now, size=1, only=subscription_id)
+            return claim(now=now, size=1, only=subscription_id)
         except IntegrityError as error:
-            handled += _park(subscription_id, _constraint(error), now=now)
-        else:
-            attempts |= claimed.attempts
-            handled += claimed.handled
-    return Claimed(attempts, handled)
+            # No other try would mend what was refused by a constraint.
+            sweeping.report(Sweep.RENEWALS, subscription_id, error)
+            return Claimed({}, _park(subscription_id, _constraint(error), now=now))
+
+    def hold(subscription_id: UUID, until: datetime) -> None:
+        Subscription.objects.due(now).filter(pk=subscription_id).update(claimed_until=until)
+
+    claimed = setbacks.each(Sweep.RENEWALS, due, claim_one, now=now, held=hold)
+    return Claimed(
+        {attempt: charge for each in claimed for attempt, charge in each.attempts.items()},
+        [handled for each in claimed for handled in each.handled],
+        set_aside=len(due) - len(claimed),
+    )
 
 
 def _constraint(error: IntegrityError) -> str:

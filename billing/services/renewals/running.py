@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
-from billing.services import payments, settlement
+from billing.services import payments
 from billing.services.calls import Calls, calling
 from billing.services.invoicing import Charge
 from billing.services.renewals.claiming import Claimed, claim_or_park
@@ -69,7 +69,7 @@ class _Run:
         size = min(self._size, self._limit - len(self._handled) - len(self._charges))
         now = self._clock()
         claimed = claim_or_park(now=now, size=size) if size > 0 else Claimed({}, [])
-        found = len(claimed.attempts) + len(claimed.handled)
+        found = len(claimed.attempts) + len(claimed.handled) + claimed.set_aside
         self._handled += claimed.handled
         self._charges |= claimed.attempts
         # Asked for more than there were, it is asked again when these are settled.
@@ -80,7 +80,7 @@ class _Run:
         outcomes = self._calls.collect(
             count=BATCH, when_waiting=LOW_WATER if self._may_claim else 0, seconds=SETTLE_SECONDS
         )
-        settlement.settle(outcomes, now=self._clock())
+        payments.settle_each(outcomes, now=self._clock())
         self._handled += [charged(self._charges.pop(attempt), outcome) for attempt, outcome in outcomes.items()]
         if not self._calls.under_way:
             # What was final before it could be sent needs no call.
