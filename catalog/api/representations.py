@@ -18,7 +18,7 @@ from accounts.maturity import viewing_age
 from catalog import rules
 from catalog.models import Artwork, Credit, Genre, Person, Title, TitleText
 from catalog.rules import Viewer
-from catalog.selectors.parts import line_of
+from catalog.selectors.parts import licences_of, line_of
 from catalog.selectors.search import Suggestion
 
 _SYNOPSES = ("synopsis_short", "synopsis_medium", "synopsis_long")
@@ -47,7 +47,7 @@ def coming(title: Title, viewer: Viewer, now: datetime) -> dict[str, Any]:
     """Answer a card of what opens soon, with when."""
     return {
         **card(title, viewer, now),
-        "available_from": _instant(rules.opens_at(title.windows.all(), viewer.country, now)),
+        "available_from": _instant(rules.opens_at(licences_of(title), viewer.country, now)),
     }
 
 
@@ -162,10 +162,7 @@ def _minimum_age(title: Title, viewer: Viewer) -> int | None:
 
 def available_until(title: Title, viewer: Viewer, now: datetime) -> datetime | None:
     """Answer when a title that is available now will be gone; None when no end is known."""
-    for level in line_of(title):
-        if windows := list(level.windows.all()):
-            return rules.available_until(windows, viewer.country, now)[1]
-    return None
+    return rules.available_until(licences_of(title), viewer.country, now)[1]
 
 
 def _artwork(images: Iterable[Artwork], chain: list[str], country: str) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class TitlesView(generics.GenericAPIView[Title]):
 
         def page() -> Any:
             found = self.paginate_queryset(self.filter_queryset(titles.browse(viewer, at))) or []
-            parts.fetch(found)
+            parts.fetch(found, since=at)
             return self.get_paginated_response([representations.card(title, viewer, at) for title in found]).data
 
         # What is no parameter of ours would fill Valkey with the same page under many names.
@@ -124,9 +124,7 @@ class ComingView(generics.GenericAPIView[Title]):
     def get(self, request: Request) -> Response:
         """List what is announced where the viewer is and opens within thirty days, newest in the catalogue first."""
         viewer, at = viewer_of(request), now()
-        return _page(
-            self, viewer, titles.coming_soon(viewer, at), lambda title: representations.coming(title, viewer, at)
-        )
+        return _page(self, viewer, titles.coming_soon(viewer, at), at, representations.coming)
 
 
 class LeavingView(generics.GenericAPIView[Title]):
@@ -143,9 +141,7 @@ class LeavingView(generics.GenericAPIView[Title]):
     def get(self, request: Request) -> Response:
         """List what can be watched now and within thirty days no more, newest in the catalogue first."""
         viewer, at = viewer_of(request), now()
-        return _page(
-            self, viewer, titles.leaving_soon(viewer, at), lambda title: representations.card(title, viewer, at)
-        )
+        return _page(self, viewer, titles.leaving_soon(viewer, at), at, representations.card)
 
 
 class WithdrawnView(generics.GenericAPIView[Title]):
@@ -190,7 +186,7 @@ class EpisodesView(generics.GenericAPIView[Title]):
         viewer, at = viewer_of(request), now()
         found = titles.episodes_of(title_id, viewer, at, season=wanted.validated_data.get("season"))
         page = self.paginate_queryset(found) or []
-        parts.fetch(page)
+        parts.fetch(page, since=at)
         episodes = [representations.episode(title, viewer, at) for title in page]
         return _answer(request, viewer, self.get_paginated_response(episodes).data)
 
@@ -225,7 +221,7 @@ class SearchView(APIView):
         found = services.answer(
             query=wanted.validated_data["q"], viewer=viewer, now=at, limit=wanted.validated_data["limit"]
         )
-        results = [representations.result(title, viewer, at) for title in titles.in_order(found.title_ids)]
+        results = [representations.result(title, viewer, at) for title in titles.in_order(found.title_ids, at)]
         return _answer(request, viewer, {"corrected": found.corrected, "results": results})
 
 
@@ -263,11 +259,14 @@ class PersonView(APIView):
         return _answer(request, viewer, representations.person(person, appearances, viewer, at))
 
 
-def _page(view: generics.GenericAPIView[Title], viewer: Viewer, found: QuerySet[Title], card: Callable[[Title], Any]) -> Response:  # fmt: skip
+def _page(
+    view: generics.GenericAPIView[Title], viewer: Viewer, found: QuerySet[Title], at: datetime, card: Callable[[Title, Viewer, datetime], Any]
+) -> Response:  # fmt: skip
     """Answer a page of titles as cards."""
     page = view.paginate_queryset(found) or []
-    parts.fetch(page)
-    return _answer(view.request, viewer, view.get_paginated_response([card(title) for title in page]).data)
+    parts.fetch(page, since=at)
+    cards = [card(title, viewer, at) for title in page]
+    return _answer(view.request, viewer, view.get_paginated_response(cards).data)
 
 
 _PARAMETERS = {

@@ -54,6 +54,12 @@ class AvailabilityWindow(models.Model):
     """
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="windows")
+    # A plain id: the database writes it, by triggers on this table and on that of titles.
+    series_id = models.UUIDField(
+        null=True,
+        editable=False,
+        help_text="The series of its title, kept beside it: all licences of its parts are asked for often.",
+    )
     territories = ArrayField(
         models.CharField(max_length=2),
         default=list,
@@ -111,6 +117,9 @@ class AvailabilityWindow(models.Model):
             # The calendar of what begins and ends; most licences leave most of these open.
             models.Index(bound, name=f"window_{bound}", condition=Q(**{f"{bound}__isnull": False}))
             for bound in ("starts_at", "starts_on", "ends_at", "ends_on")
+        ] + [
+            # Whether any part of a series may be watched.
+            models.Index(fields=["series_id"], name="window_series", condition=Q(series_id__isnull=False)),
         ]
 
     def __str__(self) -> str:

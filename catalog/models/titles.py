@@ -9,7 +9,7 @@ COPY: a column with a Python-side default must be given a value there too.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -19,9 +19,6 @@ from django.db.models.functions import Coalesce
 
 from catalog import rules
 from core.ids import new_id
-
-if TYPE_CHECKING:
-    from catalog.models.licences import AvailabilityWindowQuerySet
 
 
 class Kind(models.TextChoices):
@@ -68,30 +65,32 @@ class TitleQuerySet(models.QuerySet["Title"]):
 
     def browsable_by(self, viewer: rules.Viewer, now: datetime) -> Self:
         """What lists and searches may show this viewer at `now`."""
-        windows = _windows(viewer.country, now)
-        titles = self.published().standing_alone().filter(Exists(windows.filter(title=OuterRef("pk"))))
+        titles = self.published().standing_alone().offered_in(viewer.country, now, standing_alone=True)
         return titles.for_audience(viewer, standing_alone=True).without_blocked(viewer, standing_alone=True)
 
     def visible_to(self, viewer: rules.Viewer, now: datetime) -> Self:
         """What this viewer may see at `now`, parts of series included.
 
-        A part without windows or ratings has those of what it belongs to, and is public only with all of it:
-        the trailer of an episode with the episode, its season and its series.
+        A part without ratings has those of what it belongs to, and is public only with all of it: the trailer of an
+        episode with the episode, its season and its series.
         """
-        windows = _windows(viewer.country, now)
-        licensed = type(windows)(windows.model)
-        offered, nothing_nearer = Q(), Q()
-        for level in ("pk", *WHOLES):
-            offered |= nothing_nearer & Q(Exists(windows.filter(title=OuterRef(level))))
-            nothing_nearer &= Q(~Exists(licensed.filter(title=OuterRef(level))))
         public = self.published().filter(
             *(
                 Q(**{f"{whole}__isnull": True}) | Q(**{f"{whole.removesuffix('_id')}__state": State.PUBLISHED})
                 for whole in WHOLES
-            ),
-            offered,
+            )
         )
-        return public.for_audience(viewer).without_blocked(viewer)
+        offered = public.offered_in(viewer.country, now)
+        return offered.for_audience(viewer).without_blocked(viewer)
+
+    def offered_in(self, country: str, now: datetime, *, standing_alone: bool = False) -> Self:
+        """Leave out what subscribers of `country` may not watch at `now` by any licence: see `offering`.
+
+        Parts are asked about with what they belong to, unless all that is asked for stands alone.
+        """
+        from catalog.models.offering import IsOffered
+
+        return self.filter(IsOffered(country, now, standing_alone=standing_alone))
 
     def for_audience(self, viewer: rules.Viewer, *, standing_alone: bool = False) -> Self:
         """Leave out what the audience may not watch: `maturity.viewing_age` and `Audience.refusal`, as a query.
@@ -140,12 +139,6 @@ def _age_at(level: str, country: str) -> Subquery:
     rated = ContentRating.objects.filter(title=OuterRef(level), minimum_age__isnull=False)
     own = Case(When(country=country, then=0), default=1)
     return Subquery(rated.order_by(own, "-minimum_age").values("minimum_age")[:1])
-
-
-def _windows(country: str, now: datetime) -> AvailabilityWindowQuerySet:
-    from catalog.models.licences import AvailabilityWindow
-
-    return AvailabilityWindow.objects.open_in(country, now)
 
 
 class Title(models.Model):

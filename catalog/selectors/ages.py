@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts import maturity
-from catalog.models import AvailabilityWindow, ContentRating, Title
+from catalog.models import ContentRating, Title
 
 
 def verdicts_beyond(country: str, highest_age: int) -> list[maturity.Verdict]:
@@ -27,8 +27,7 @@ def hidden(country: str, audience: maturity.Audience, now: datetime) -> QuerySet
 
     Films, series, and specials of no series: parts are hidden with their whole, or by ratings of their own.
     """
-    licensed = AvailabilityWindow.objects.open_in(country, now).filter(title=OuterRef("pk"))
-    titles = Title.objects.published().standing_alone().filter(Exists(licensed))
+    titles = Title.objects.published().standing_alone().offered_in(country, now, standing_alone=True)
     refused = Q(viewing_age__gt=audience.highest_age) if audience.is_limited else Q(pk__in=[])
     if not audience.allows_unrated:
         refused |= Q(viewing_age__isnull=True)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 
 from catalog import rules
 from catalog.models import AvailabilityWindow, Title
+from catalog.models.licences import AvailabilityWindowQuerySet
+from catalog.models.offering import HasLicence, IsOffered
 from catalog.models.titles import State, TitleQuerySet
-from catalog.selectors import ages
+from catalog.selectors import ages, parts
 
 SOON = timedelta(days=30)
 
@@ -42,7 +44,7 @@ def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]
         for level in line
         if level.state != State.PUBLISHED
     ]
-    reasons += _licence_reasons(line, viewer.country, now)
+    reasons += _licence_reasons(title, viewer.country, now)
     reasons += _age_reasons(line, viewer)
     reasons += _block_reasons(line, viewer)
     return reasons
@@ -54,10 +56,8 @@ def open_windows(title_id: UUID, country: str, now: datetime) -> list[Availabili
     Each says in which languages and formats; `rules.may_offer` weighs them. Raises Title.DoesNotExist.
     """
     title = Title.objects.select_related("parent__parent", "series").get(pk=title_id)
-    for level in line_of(title):
-        if windows := list(AvailabilityWindow.objects.filter(title=level).order_by("pk")):
-            return [window for window in windows if rules.is_open(window, country, now)]
-    return []
+    parts.fetch([title])
+    return [window for window in parts.licences_of(title) if rules.is_open(window, country, now)]
 
 
 def next_boundary(country: str, now: datetime) -> datetime:
@@ -78,9 +78,9 @@ def opening_soon(country: str, now: datetime, *, within: timedelta = SOON) -> Ti
     )
     later = now + within
     opening = windows.filter(Q(starts_at__gt=now, starts_at__lte=later) | _days("starts_on", country, now, later))
-    open_now = AvailabilityWindow.objects.open_in(country, now).filter(title=OuterRef("pk"))
-    titles = Title.objects.published().standing_alone()
-    return titles.filter(~Exists(open_now), pk__in=opening.values("title"))
+    return _touched_by(opening).filter(
+        HasLicence(opening, standing_alone=True), ~Q(IsOffered(country, now, standing_alone=True))
+    )
 
 
 def leaving_soon(country: str, now: datetime, *, within: timedelta = SOON) -> TitleQuerySet:
@@ -91,9 +91,15 @@ def leaving_soon(country: str, now: datetime, *, within: timedelta = SOON) -> Ti
         Q(ends_at__lte=later) | Q(ends_on__lte=rules.local_dates(country, later)[1])
     )
     # Another licence may begin on the day that this one ends: what is open then is not leaving.
-    open_later = AvailabilityWindow.objects.open_in(country, later).filter(title=OuterRef("pk"))
-    titles = Title.objects.published().standing_alone()
-    return titles.filter(~Exists(open_later), pk__in=ending.values("title"))
+    return _touched_by(ending).filter(
+        IsOffered(country, now, standing_alone=True), ~Q(IsOffered(country, later, standing_alone=True))
+    )
+
+
+def _touched_by(windows: AvailabilityWindowQuerySet) -> TitleQuerySet:
+    """Answer the public titles that stand alone for which licences may make a difference: their own, or their parts'."""
+    series = windows.filter(series_id__isnull=False).values("series_id")
+    return Title.objects.published().standing_alone().filter(pk__in=windows.values("title_id").union(series))
 
 
 def tombstones(since: datetime) -> TitleQuerySet:
@@ -112,14 +118,15 @@ def _said(level: Title, title: Title) -> str:
     return "It" if level.pk == title.pk else f"The {level.kind} that it belongs to"
 
 
-def _licence_reasons(line: list[Title], country: str, now: datetime) -> list[Reason]:
-    for level in line:
-        windows = list(AvailabilityWindow.objects.filter(title=level).order_by("pk"))
-        if windows:
-            if any(rules.is_open(window, country, now) for window in windows):
-                return []
-            return _window_reasons(windows, level.pk, country, now)
-    return [Reason("no_licence", "Nobody has licensed it.", line[0].pk)]
+def _licence_reasons(title: Title, country: str, now: datetime) -> list[Reason]:
+    parts.fetch([title])
+    windows = parts.licences_of(title)
+    if any(rules.is_open(window, country, now) for window in windows):
+        return []
+    if not windows:
+        return [Reason("no_licence", "Nobody has licensed it.", title.pk)]
+    nearest = next((level for level in parts.line_of(title) if level.windows.all()), title)
+    return _window_reasons(windows, nearest.pk, country, now)
 
 
 def _window_reasons(windows: list[AvailabilityWindow], title_id: UUID, country: str, now: datetime) -> list[Reason]:

@@ -14,7 +14,6 @@ from django.db.models.functions import Cast, Extract
 from accounts.maturity import Audience
 from catalog.membership import Rule, read_rule
 from catalog.models import (
-    AvailabilityWindow,
     Collection,
     CollectionTitle,
     EditorialRow,
@@ -25,6 +24,7 @@ from catalog.models import (
     TitleGenre,
     TitleKeyword,
 )
+from catalog.models.offering import IsOffered
 from catalog.models.titles import TitleQuerySet
 from catalog.rules import Viewer
 from catalog.selectors import titles
@@ -59,7 +59,7 @@ def rows_for(viewer: Viewer, now: datetime, *, is_kids: bool) -> list[Row]:
     collections = list({row.collection_id: row.collection for row in placed[:ROWS]}.values())
     members = {collection.pk: title_ids[:CARDS] for collection, title_ids in _members(collections, viewer, now, CARDS)}
     wanted = dict.fromkeys(title_id for title_ids in members.values() for title_id in title_ids)
-    cards = {title.pk: title for title in titles.in_order(list(wanted))}
+    cards = {title.pk: title for title in titles.in_order(list(wanted), now)}
     rows = [Row(collection, [cards[pk] for pk in members[collection.pk] if pk in cards]) for collection in collections]
     return [row for row in rows if row.titles]
 
@@ -70,7 +70,7 @@ def collection_for(slug: str, viewer: Viewer, now: datetime) -> Row:
     if collection is None:
         raise CollectionNotFound
     [(_, title_ids)] = _members([collection], viewer, now, collection.most)
-    found = titles.in_order(title_ids)
+    found = titles.in_order(title_ids, now)
     if not found:
         raise CollectionNotFound
     return Row(collection, found)
@@ -143,8 +143,8 @@ def _meeting(rule: Rule, found: TitleQuerySet, viewer: Viewer, now: datetime) ->
         stricter = replace(viewer, audience=Audience(min(rule.highest_age, viewer.audience.highest_age), False))
         found = found.for_audience(stricter, standing_alone=True)
     if rule.leaves_within_days is not None:
-        later = AvailabilityWindow.objects.open_in(viewer.country, now + timedelta(days=rule.leaves_within_days))
-        conditions.append(Q(~Exists(later.filter(title=OuterRef("pk")))))
+        later = now + timedelta(days=rule.leaves_within_days)
+        conditions.append(~Q(IsOffered(viewer.country, later, standing_alone=True)))
     if rule.added_within_days is not None:
         conditions.append(Q(published_at__gt=now - timedelta(days=rule.added_within_days)))
     return found.filter(*conditions)

@@ -8,7 +8,7 @@ from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy
 
-from catalog.models import Artwork, AvailabilityWindow, ContentRating, Title, TitleText
+from catalog.models import Artwork, ContentRating, Title, TitleText
 from catalog.models.titles import Kind
 
 GAPS = {
@@ -43,8 +43,8 @@ def lacking(gap: str, *, country: str, language: str, now: datetime) -> QuerySet
     `language` is BCP 47; a regional variant will do for a language, but not the other way round. A series has
     neither sound nor subtitles of its own. Tracks are those that somebody states, and those that are in the packaged film.
     """
-    licensed = AvailabilityWindow.objects.open_in(country, now).filter(title=OuterRef("pk"))
-    titles = Title.objects.published().standing_alone().filter(Exists(licensed)).order_by("-pk")
+    offered = Title.objects.published().standing_alone().offered_in(country, now, standing_alone=True)
+    titles = offered.order_by("-pk")
     if gap in _CONDITIONS:
         return titles.exclude(kind=Kind.SERIES).filter(_lacks_track(gap, language.lower()))
     return titles.filter(~_has(gap, country, language))

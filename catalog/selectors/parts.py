@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,7 +26,9 @@ from catalog.models import (
     TitleKeyword,
     TitleNumber,
     TitleText,
+    offering,
 )
+from catalog.models.titles import Kind
 
 _Model = TypeVar("_Model", bound=models.Model)
 _FROM_TEXT = ("DateField", "DateTimeField", "UUIDField")
@@ -33,17 +36,18 @@ _FROM_TEXT = ("DateField", "DateTimeField", "UUIDField")
 
 @dataclass(frozen=True)
 class _Part:
-    """One kind of part: its table, how it is ordered, and what is fetched along with each row."""
+    """One kind of part: its table, how it is ordered, what is fetched along with each row, and its columns, if not all."""
 
     model: type[models.Model]
     order: str = "own.id"
     along: str = ""
     condition: str = ""
+    only: Collection[str] = ()
     columns: list[str] = field(init=False)
     readers: list[tuple[int, Callable[[Any], Any]]] = field(init=False)
 
     def __post_init__(self) -> None:
-        fields = self.model._meta.concrete_fields
+        fields = [item for item in self.model._meta.concrete_fields if not self.only or item.attname in self.only]
         object.__setattr__(self, "columns", [item.attname for item in fields])
         object.__setattr__(
             self,
@@ -104,28 +108,74 @@ _PAGE = {
     "credits": _Part(Credit, "own.billing NULLS LAST, own.id", along="person"),
     "title_keywords": _Part(TitleKeyword, "other.name", along="keyword"),
 }
+_WHOLES, _PROMOTIONS = (Kind.SERIES, Kind.SEASON), (Kind.TRAILER, Kind.EXTRA)
+# What a licence allows, without what tells apart those that allow the same: the episodes of a season have as many.
+_TERMS = [
+    item.attname
+    for item in AvailabilityWindow._meta.concrete_fields
+    if item.attname not in {"id", "title_id", "series_id", "source_id", "grant_id", "contract_id", "reporting_id"}
+]
+# Ended anywhere: days end everywhere within two days of those of UTC.
+_OFFERS = f"""
+    SELECT 'offers', asked.id, json_agg(DISTINCT jsonb_build_array({", ".join(f"own.{name}" for name in _TERMS)}))::text
+    FROM catalog_title AS asked CROSS JOIN LATERAL ({offering.deciding("asked")}) AS own
+    WHERE asked.id = ANY(%(wholes)s) AND (%(since)s::timestamptz IS NULL
+        OR (own.ends_at IS NULL OR own.ends_at > %(since)s)
+        AND (own.ends_on IS NULL OR own.ends_on > (%(since)s::timestamptz - interval '2 days')::date))
+    GROUP BY asked.id
+"""  # noqa: S608 - our own text
+_OFFER = _Part(AvailabilityWindow, only=_TERMS)
 _CARDS = " UNION ALL ".join(part.sql(name, "ids") for name, part in _CARD.items())
 _PAGES = " UNION ALL ".join([_CARDS, *(part.sql(name, "pages") for name, part in _PAGE.items())])
 
 
-def fetch(titles: Collection[Title], *, page: Title | None = None) -> None:
+def fetch(titles: Collection[Title], *, page: Title | None = None, since: datetime | None = None) -> None:
     """Fetch what cards show of these titles, and of what they belong to as far as that was fetched; one query.
 
-    For `page`, one of them, also what its own page shows.
+    For `page`, one of them, also what its own page shows. Of a series' or season's parts no licences are fetched that have
+    ended before `since`.
     """
     line = {id(level): level for title in titles for level in line_of(title)}.values()
     if not line:
         return
-    asked = {"ids": list({level.pk for level in line}), "pages": [page.pk] if page else []}
+    wholes = {whole.pk for title in (titles if page is None else [page]) if (whole := _goes_by_parts(title))}
+    asked = {
+        "ids": list({level.pk for level in line}), "pages": [page.pk] if page else [], "wholes": list(wholes), "since": since,
+    }  # fmt: skip
     found: dict[tuple[str, UUID], list[models.Model]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_PAGES if page else _CARDS, asked)
+        # Only where it is needed: films are most of what is asked for, and a longer statement takes longer to plan.
+        cursor.execute((_PAGES if page else _CARDS) + (f" UNION ALL {_OFFERS}" if wholes else ""), asked)
         for name, title_id, text in cursor.fetchall():
-            found[name, title_id] = (_CARD.get(name) or _PAGE[name]).rows(text)
+            found[name, title_id] = (_CARD.get(name) or _PAGE.get(name) or _OFFER).rows(text)
     for level in line:
         _keep(level, found, _CARD)
+        if level.pk in wholes:
+            _keep(level, found, ["offers"])
     if page:
         _keep(page, found, _PAGE)
+
+
+def licences_of(title: Title) -> list[AvailabilityWindow]:
+    """Answer the licences by which a title goes, as `catalog.models.offering` says; of what was fetched."""
+    if title.kind in _WHOLES:
+        return _offers(title)
+    for level in line_of(title):
+        if windows := list(level.windows.all()):
+            return windows
+    whole = _goes_by_parts(title)
+    return _offers(whole) if whole else []
+
+
+def _goes_by_parts(title: Title) -> Title | None:
+    """Answer the series or season whose parts' licences count for a title: itself, or what it promotes."""
+    whole = title._state.fields_cache.get("parent") if title.kind in _PROMOTIONS else title
+    return whole if whole is not None and whole.kind in _WHOLES else None
+
+
+def _offers(whole: Title) -> list[AvailabilityWindow]:
+    offers: list[AvailabilityWindow] = whole.__dict__["_prefetched_objects_cache"]["offers"]
+    return offers
 
 
 def line_of(title: Title) -> list[Title]:

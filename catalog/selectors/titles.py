@@ -52,10 +52,10 @@ def leaving_soon(viewer: Viewer, now: datetime) -> QuerySet[Title]:
     return found.without_blocked(viewer, standing_alone=True)
 
 
-def in_order(title_ids: Sequence[UUID]) -> list[Title]:
+def in_order(title_ids: Sequence[UUID], now: datetime) -> list[Title]:
     """Answer the titles of these ids in their order, with cards and what parts inherit; which may be seen was asked before."""
     found = {title.pk: title for title in _with_wholes(Title.objects.filter(pk__in=title_ids))}
-    parts.fetch(found.values())
+    parts.fetch(found.values(), since=now)
     return [found[title_id] for title_id in title_ids if title_id in found]
 
 
@@ -67,11 +67,12 @@ def current_id(title_id: UUID) -> UUID:
 def page_for(title_id: UUID, viewer: Viewer, now: datetime) -> tuple[Title, list[Title], list[Title]]:
     """Answer a title with all that its page shows, its seasons in order, and trailers, extras and specials; two queries.
 
-    Each season has its `episode_count`. Raises TitleNotFound.
+    Each season has its `episode_count`: of those that the viewer may watch. Raises TitleNotFound.
     """
     shown = Q(pk=title_id) | Q(parent=title_id, kind__in=[Kind.SEASON, *_EXTRAS])
-    episodes = Title.objects.published().filter(parent=OuterRef("pk"), kind=Kind.EPISODE).order_by().values("parent")
-    titles = _with_wholes(Title.objects.visible_to(viewer, now).filter(shown))
+    visible = Title.objects.visible_to(viewer, now)
+    episodes = visible.filter(parent=OuterRef("pk"), kind=Kind.EPISODE).order_by().values("parent")
+    titles = _with_wholes(visible.filter(shown))
     found: list[Title] = [
         *titles.annotate(
             episode_count=Coalesce(Subquery(episodes.annotate(number=Count("pk")).values("number")), 0)
@@ -82,7 +83,7 @@ def page_for(title_id: UUID, viewer: Viewer, now: datetime) -> tuple[Title, list
         if (current := current_id(title_id)) != title_id:
             return page_for(current, viewer, now)
         raise TitleNotFound
-    parts.fetch(found, page=title)
+    parts.fetch(found, page=title, since=now)
     seasons = [one for one in found if one.kind == Kind.SEASON and one is not title]
     extras = [one for one in found if one.kind in _EXTRAS and one is not title]
     return title, seasons, sorted(extras, key=lambda one: one.kind)
@@ -129,7 +130,7 @@ def person_for(person_id: UUID, viewer: Viewer, now: datetime) -> tuple[Person, 
     titles = list(
         browse(viewer, now).filter(taking_part).order_by(F("release_date").desc(nulls_last=True), "pk")[:FILMOGRAPHY]
     )
-    parts.fetch(titles)
+    parts.fetch(titles, since=now)
     person = Person.objects.filter(pk=person_id).first() if titles else None
     if person is None:
         raise PersonNotFound

@@ -76,7 +76,7 @@ class TitleFactory(DjangoModelFactory[Title]):
     @factory.post_generation
     def window(title: Title, create: bool, value: dict[str, Any] | bool | None, **_: Any) -> None:
         """Give what stands alone a licence for the world; `window={"territories": ["DE"]}` another, False none."""
-        if create and value is not False and (value or title.parent_id is None):
+        if create and value is not False and (value is not None or title.parent_id is None):
             WindowFactory.create(title=title, **(value if isinstance(value, dict) else {}))
 
 
