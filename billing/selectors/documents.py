@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from billing.models import (
     BillingDetails,
+    CreditGrant,
     CreditNote,
     Invoice,
     InvoiceLine,
@@ -91,9 +92,7 @@ def issued_invoices(*, account_id: UUID) -> QuerySet[Invoice]:
 
 def with_contents(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
     """Read with invoices, in a fixed number of queries, what their documents say."""
-    return invoices.select_related("account", "subscription").prefetch_related(
-        "lines__price__plan", "attempts__payment_method", "refunds__credit_note", "credit_uses__grant"
-    )
+    return invoices.select_related("account", "subscription").prefetch_related(*explanations.CONTENTS)
 
 
 def credit_notes() -> QuerySet[CreditNote]:
@@ -268,9 +267,7 @@ def _tax_row(rate: Decimal, amounts: tuple[int, int], words: Words) -> TaxRow:
 
 
 def _tender(invoice: Invoice, words: Words) -> list[Fact]:
-    tender = []
-    if invoice.credit_applied:
-        tender.append(Fact(gettext("Paid from credit and gifts"), words.amount(invoice.credit_applied)))
+    tender = _credit(invoice, words)
     for attempt in invoice.attempts.all():
         if attempt.state == PaymentAttempt.State.SUCCEEDED:
             label = gettext("Paid with %(card)s") % {"card": card(attempt.payment_method)}
@@ -284,7 +281,31 @@ def _tender(invoice: Invoice, words: Words) -> list[Fact]:
         elif refund.state == Refund.State.SUCCEEDED and hasattr(refund, "credit_note"):
             label = gettext("Given back, credit note %(number)s") % {"number": refund.credit_note.number}
             tender.append(Fact(label, words.amount(-refund.amount)))
+    for refund in explanations.debts_refunded(invoice):
+        label = gettext("Given back of what was charged for invoice %(number)s") % {"number": refund.invoice.number}
+        tender.append(Fact(label, words.amount(-refund.amount)))
     return tender
+
+
+def _credit(invoice: Invoice, words: Words) -> list[Fact]:
+    """Say what credit paid, what of other invoices is charged with this one, and what of it another one charges."""
+    if invoice.total < 0:
+        return [Fact(gettext("Given as credit"), words.amount(-invoice.total))]
+    uses = sorted(invoice.credit_uses.all(), key=lambda use: use.pk)
+    # What was given back to the card later, and is owed again, was no part of paying it.
+    paid = sum(use.amount for use in uses if use.grant.amount > 0)
+    facts = [Fact(gettext("Paid from credit and gifts"), words.amount(paid))] if paid else []
+    for use in uses:
+        if use.amount < 0:
+            label = (
+                gettext("Rest of invoice %(number)s, charged with this one")
+                if use.grant.kind == CreditGrant.Kind.CARRIED
+                else gettext("Of invoice %(number)s, given back to the card and charged again")
+            )
+            facts.append(Fact(label % {"number": explanations.origin_of(use)}, words.amount(-use.amount)))
+        elif use.grant.kind == CreditGrant.Kind.CARRIED:
+            facts.append(Fact(gettext("Too little to be charged, added to the next invoice"), words.amount(use.amount)))
+    return facts
 
 
 def _seller(moment: datetime) -> Party:

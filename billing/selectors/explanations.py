@@ -14,6 +14,15 @@ from billing import selectors
 from billing.models import CreditGrant, CreditUse, Invoice, InvoiceLine, PaymentAttempt, Price, Refund
 from billing.selectors.words import Words, card
 
+CONTENTS = (
+    "lines__price__plan",
+    "attempts__payment_method",
+    "attempts__refunds__invoice",
+    "refunds__credit_note",
+    "credit_uses__grant__uses__invoice",
+)
+"""What has to be read with an invoice to explain it, in a fixed number of queries."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -50,9 +59,7 @@ def explanation(*, account_id: UUID, invoice_id: UUID) -> Explanation | None:
     invoice = (
         selectors.invoices_of(account_id=account_id)
         .select_related("subscription")
-        .prefetch_related(
-            "lines__price__plan", "attempts__payment_method", "refunds__credit_note", "credit_uses__grant"
-        )
+        .prefetch_related(*CONTENTS)
         .filter(pk=invoice_id)
         .first()
     )
@@ -182,20 +189,41 @@ def _history(invoice: Invoice, words: Words) -> list[Reason]:
         for refund in sorted(invoice.refunds.all(), key=lambda refund: refund.pk)
         if refund.state == Refund.State.SUCCEEDED and hasattr(refund, "credit_note")
     ]
+    told += [_debt_refunded(refund, words) for refund in debts_refunded(invoice)]
     if invoice.status in {Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE}:
         told.append(Reason("closed", gettext("The invoice was closed. Nothing is owed.")))
     return told
 
 
+def debts_refunded(invoice: Invoice) -> list[Refund]:
+    """Answer what went back to the card that paid an invoice, of debts of other invoices which it had collected."""
+    back = [refund for attempt in invoice.attempts.all() for refund in attempt.refunds.all()]
+    others = [each for each in back if each.invoice_id != invoice.pk and each.state == Refund.State.SUCCEEDED]
+    return sorted(others, key=lambda refund: refund.pk)
+
+
+def origin_of(use: CreditUse) -> str:
+    """Answer the number of the invoice that a debt stands for which another one charges."""
+    return next((str(each.invoice.number) for each in use.grant.uses.all() if each.amount > 0), "")
+
+
+def _debt_refunded(refund: Refund, words: Words) -> Reason:
+    values = {"amount": words.amount(refund.amount), "number": refund.invoice.number}
+    text = gettext("%(amount)s, which were charged for invoice %(number)s, went back to the card with it.")
+    return Reason("refunded", text % values, -refund.amount, refund.settled_at)
+
+
 def _credit_used(use: CreditUse, words: Words) -> Reason:
     values = {"amount": words.amount(abs(use.amount))}
+    if use.amount < 0:
+        values["number"] = origin_of(use)
     match use.grant.kind:
         case CreditGrant.Kind.GIFT:
             text = gettext("A gift paid %(amount)s of it.")
         case CreditGrant.Kind.CARRIED if use.amount < 0:
-            text = gettext("A small rest of an earlier invoice, %(amount)s, is charged with it.")
+            text = gettext("The small rest of invoice %(number)s, %(amount)s, is charged with it.")
         case CreditGrant.Kind.OWED if use.amount < 0:
-            text = gettext("%(amount)s of an earlier invoice, which was given back to the card, is charged with it.")
+            text = gettext("%(amount)s of invoice %(number)s, which was given back to the card, is charged with it.")
         case CreditGrant.Kind.OWED:
             text = gettext("%(amount)s was given back to the card and is owed again: the next invoice charges it.")
         case CreditGrant.Kind.CARRIED:

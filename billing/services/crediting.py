@@ -246,35 +246,6 @@ def grant_for_change(invoice: Invoice, *, now: datetime) -> CreditGrant:
     return given
 
 
-def owe_again(invoice: Invoice, amount: int, *, cause: UUID, by: str, now: datetime) -> None:
-    """Let a customer owe a part of a locked paid invoice, which was given back to the card; the next invoice takes it.
-
-    It stands for what the card had paid, so that it comes back first if the invoice is given back too. `cause` is the
-    refund; the caller books it.
-    """
-    debt = CreditGrant.objects.create(
-        account_id=invoice.account_id,
-        kind=CreditGrant.Kind.OWED,
-        currency=invoice.currency,
-        amount=-amount,
-        remaining=-amount,
-        source_key=f"owed:{cause}",
-        requested_by=by,
-        created_at=now,
-    )
-    CreditUse.objects.create(grant=debt, invoice=invoice, amount=amount, used_at=now)
-
-
-def owe_no_more(invoice: Invoice, *, cause: UUID) -> None:
-    """Forget what was owed again, for the card has paid after all; what was collected of it meanwhile becomes credit."""
-    debt = CreditGrant.objects.locked().get(source_key=f"owed:{cause}")
-    use = CreditUse.objects.get(grant=debt, invoice=invoice)
-    debt.remaining += use.amount
-    use.returned = use.amount
-    debt.save(update_fields=["remaining"])
-    use.save(update_fields=["returned"])
-
-
 def grant_overpaid(attempt_ids: Collection[UUID], *, now: datetime) -> None:
     """Keep for customers what was charged for invoices that were not owed any more; it is booked as their credit."""
     for attempt in PaymentAttempt.objects.select_related("invoice").filter(pk__in=attempt_ids):

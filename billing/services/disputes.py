@@ -63,7 +63,7 @@ def record(*, found: DisputeState, now: datetime) -> bool:
     changes = Changes()
     if before is Standing.ASKED and after is not Standing.ASKED:
         # Before it is booked: what they ask for would count as given back.
-        refunds.refuse_waiting(Q(invoice=attempt.invoice), "in dispute", now=now)
+        refunds.refuse_waiting(Q(invoice=attempt.invoice) | Q(attempt=attempt), "in dispute", now=now)
         if subscription and subscription.status in rules.LIVE and subscription.parked_at is None:
             settlement.park(subscription, PARKED, changes, now=now)
     if after is not before:

@@ -154,12 +154,16 @@ def _mail_receipt(invoice: Invoice, *, now: datetime) -> None:
     account = invoice.account
     with translation.override(account.language):
         words = Words(invoice)
+        uses = invoice.credit_uses.all()
+        credit = sum(use.amount for use in uses if use.grant.amount > 0)
+        debts = -sum(use.amount for use in uses if use.amount < 0)
         charged = next((each for each in invoice.attempts.all() if each.state == each.State.SUCCEEDED), None)
         context = {
             "number": invoice.number,
             "amount": words.amount(invoice.total),
             "charged": words.amount(invoice.due),
-            "credit": words.amount(invoice.credit_applied) if invoice.credit_applied > 0 else "",
+            "credit": words.amount(credit) if credit else "",
+            "debts": words.amount(debts) if debts else "",
             "card": card(charged.payment_method) if charged else "",
             "paid_on": words.day(invoice.paid_at or now),
         }

@@ -40,7 +40,7 @@ def record(*, found: Found, now: datetime) -> bool:
         return False
     # A gift is bought without one.
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
-    invoice = attempt.invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
+    attempt.invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
     if FraudWarning.objects.filter(gateway_id=found.id).exists():
         return True
     refund = _give_back(attempt, now=now) if found.actionable else None
@@ -49,7 +49,7 @@ def record(*, found: Found, now: datetime) -> bool:
         action = Action.REFUNDED
         if subscription and subscription.status in rules.LIVE:
             endings.end_at_once(subscription, changes, reason=PARKED, now=now)
-    elif found.actionable and refunds.refundable(invoice):
+    elif found.actionable and refunds.unreturned(attempt) > 0:
         action = Action.PARKED
         if subscription and subscription.status in rules.LIVE and subscription.parked_at is None:
             settlement.park(subscription, PARKED, changes, now=now)
@@ -83,15 +83,15 @@ def dismiss(*, warning_id: int) -> FraudWarning:
 
 def _give_back(attempt: PaymentAttempt, *, now: datetime) -> Refund | None:
     """Ask for what the card paid, if that is little enough; a worker sends it within minutes."""
-    invoice = attempt.invoice
-    left = refunds.refundable(invoice)
-    if not 0 < left <= settings.FRAUD_WARNING_REFUND_LIMIT:
-        return None
     try:
         with transaction.atomic():
             # The limit is the second person's word.
-            return refunds.request(
-                invoice_id=invoice.pk, amount=left, reason=PARKED, by=SYSTEM, now=now, owed_by_law=True
+            return refunds.return_charge(
+                invoice_id=attempt.invoice_id,
+                at_most=settings.FRAUD_WARNING_REFUND_LIMIT,
+                reason=PARKED,
+                by=SYSTEM,
+                now=now,
             )
     except refunds.NotRefundable:
         return None

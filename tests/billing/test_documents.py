@@ -95,7 +95,7 @@ class TestInvoice:
         self, standin: Standin, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         bought(standin)
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(13):
             document_of(Invoice.objects.get())
 
     def test_keeps_the_seller_and_the_buyer_of_its_time(self, standin: Standin, settings: Settings) -> None:
@@ -241,7 +241,7 @@ class TestReceipts:
         crediting.request_goodwill(
             account_id=customer.account.pk, amount=399, currency="EUR", reason="sorry", by="staff:1", now=MAY
         )
-        customer.subscribe(PriceFactory.create(amount=1399, currency="EUR", country="DE"))
+        customer.subscribe(PriceFactory.create(amount=1399, currency="EUR", country="DE"), quoted_due=1000)
         documents._mail_receipt(selectors.with_contents(Invoice.objects.all()).get(), now=MAY)
         body = str(mails.render(OutgoingEmail.objects.get()).body)
         assert "we charged €10.00 to" in body

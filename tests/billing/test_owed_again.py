@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from pytest_django import Settings
 
 from accounts.models import OutgoingEmail
 from accounts.services import mails
 from billing import stripe_gateway
-from billing.gateway import RefundKind, RefundOutcome
-from billing.models import CreditGrant, CreditNote, CreditUse, Invoice, Refund, Subscription
+from billing.gateway import FraudWarning, Gateway, RefundKind, RefundOutcome
+from billing.models import CreditGrant, CreditNote, CreditUse, Invoice, PaymentAttempt, Refund, Subscription
+from billing.models import FraudWarning as FraudWarningRow
 from billing.selectors import documents, explanations
-from billing.services import refunds, renewals, tie_out, withdrawals
+from billing.services import disputes, fraud, refunds, renewals, tie_out, withdrawals
+from billing.services import documents as mailed
 from billing.services.subscriptions import PaymentUnderWay
 from core.clock import now
 from tests.billing.instant import InstantGateway
 from tests.billing.test_admin_credit import act, staff
-from tests.billing.test_refunds import ANNA, balances, give_back, paid
+from tests.billing.test_refunds import ANNA, balances, give_back, paid, state
 from tests.standin import Standin
 
 pytestmark = [
@@ -39,10 +44,10 @@ def owe(invoice: Invoice, amount: int = 500) -> Refund:
     return refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
 
 
-def renew() -> Invoice:
+def renew(gateway: Gateway | None = None) -> Invoice:
     due = Subscription.objects.get().next_bill_at
     assert due is not None
-    renewals.run(gateway=InstantGateway(), clock=lambda: due + timedelta(minutes=1), limit=9)
+    renewals.run(gateway=gateway or InstantGateway(), clock=lambda: due + timedelta(minutes=1), limit=9)
     return Invoice.objects.order_by("-pk")[0]
 
 
@@ -95,13 +100,31 @@ class TestOwedAgain:
         ]
         assert texts == [
             ["€5.00 was given back to the card and is owed again: the next invoice charges it."],
-            ["€5.00 of an earlier invoice, which was given back to the card, is charged with it."],
+            [f"€5.00 of invoice {invoice.number}, which was given back to the card, is charged with it."],
         ]
         shown = documents.of_invoice(documents.with_contents(Invoice.objects.filter(pk=invoice.pk)).get())
         assert [fact.value for fact in shown.tender] == ["€13.99", "-€5.00"]
         with translation.override("de"):
             shown = documents.of_invoice(documents.with_contents(Invoice.objects.filter(pk=invoice.pk)).get())
         assert shown.tender[-1].label == "Zurückgezahlt, wird mit der nächsten Rechnung erneut berechnet"
+
+    def test_is_a_line_of_its_own_on_what_collects_it(self, invoice: Invoice) -> None:
+        owe(invoice)
+        CreditGrant.objects.create(
+            account_id=invoice.account_id, kind="goodwill", currency="EUR", amount=200, remaining=200,
+            source_key="goodwill:1", requested_by=ANNA, created_at=now(),
+        )  # fmt: skip
+        following = renew()
+        shown = documents.of_invoice(documents.with_contents(Invoice.objects.filter(pk=following.pk)).get())
+        assert [(fact.label, fact.value) for fact in shown.tender] == [
+            ("Paid from credit and gifts", "€2.00"),
+            (f"Of invoice {invoice.number}, given back to the card and charged again", "€5.00"),
+            ("Paid with Visa •••• 4242", "€16.99"),
+        ]
+        assert "Paid from credit and gifts: -" not in f"{shown}"
+        mailed._mail_receipt(documents.with_contents(Invoice.objects.filter(pk=following.pk)).get(), now=now())
+        receipt = mails.render(OutgoingEmail.objects.filter(template="billing/email/receipt").latest("pk")).body
+        assert "Your credit paid €2.00 of it. With it we charged €5.00 that you owed from before." in receipt
 
     def test_is_never_more_than_the_card_paid(self, invoice: Invoice) -> None:
         owe(invoice)
@@ -120,12 +143,14 @@ class TestOwedAgain:
         assert CreditGrant.objects.get().remaining == 0
         assert sorted(CreditNote.objects.values_list("net", "tax")) == [(420, 80), (756, 143)]
 
-    def test_collected_and_then_given_back_becomes_credit(self, invoice: Invoice) -> None:
+    def test_is_forgiven_before_the_card_gets_a_part_back(self, invoice: Invoice) -> None:
         owe(invoice)
-        renew()
-        give_back(invoice, 1399)
-        assert CreditGrant.objects.get().remaining == 500
-        assert balances()["customer_credit"] == -500
+        give_back(invoice, 600)
+        assert CreditGrant.objects.get().remaining == 0
+        assert sorted(Refund.objects.filter(owed_again=False).values_list("amount", "attempt")) == [
+            (100, PaymentAttempt.objects.get().pk),
+            (500, None),
+        ]
 
     def test_does_not_stand_in_the_way_of_a_withdrawal(self, invoice: Invoice) -> None:
         owe(invoice)
@@ -173,12 +198,27 @@ class TestOwedAgain:
 
     def test_that_fails_after_it_came_back_as_credit_and_was_spent_is_credit_once_more(self, invoice: Invoice) -> None:
         refund = owe(invoice)
-        renew()
+        # The bank has what collected it, so it comes back as credit.
+        disputes.record(found=state(renew()), now=now())
+        Subscription.objects.update(parked_at=None, parked_reason="")
         give_back(invoice, 1399)
         assert renew().credit_applied == 500
         failed = RefundOutcome(RefundKind.FAILED, refund.gateway_id, "expired_or_canceled_card")
         refunds.settle(refund_id=refund.pk, outcome=failed, now=now())
         assert (CreditGrant.objects.get().remaining, balances()["customer_credit"]) == (500, -500)
+
+    def test_is_approved_while_nobody_cancels_at_the_same_time(self, invoice: Invoice, settings: Settings) -> None:
+        settings.REFUND_APPROVAL_LIMIT = 499
+        asked = owe(invoice)
+        with CaptureQueriesContext(connection) as queries:
+            refunds.approve(refund_id=asked.pk, by="staff:ben")
+        locked = [
+            table
+            for query in queries.captured_queries
+            if "FOR UPDATE" in query["sql"]
+            for table in re.findall(r'FROM "billing_(\w+)"', query["sql"])
+        ]
+        assert locked == ["subscription", "invoice", "refund"]
 
     def test_leaves_what_an_upgrade_credits(self, invoice: Invoice) -> None:
         owe(invoice)
@@ -202,6 +242,147 @@ class TestOwedAgain:
         assert CreditUse.objects.filter(amount=-500).get().invoice_id == first.pk
         second = renew()
         assert second.due == 1399
+
+
+@pytest.fixture
+def collected(invoice: Invoice) -> Invoice:
+    """Answer the invoice that charged 5.00 of the first one with its own."""
+    owe(invoice)
+    return renew(stripe_gateway.connect())
+
+
+class TestCollected:
+    """What another card paid for a debt goes back to that card, once."""
+
+    def charge_of(self, invoice: Invoice) -> PaymentAttempt:
+        return PaymentAttempt.objects.get(invoice=invoice, state="succeeded")
+
+    def parts(self, invoice: Invoice) -> list[tuple[int, UUID | None]]:
+        found = Refund.objects.filter(invoice=invoice, owed_again=False).select_related("attempt")
+        return [(each.amount, each.attempt.invoice_id if each.attempt else None) for each in found.order_by("pk")]
+
+    def give_all_back(self, invoice: Invoice, amount: int = 1399) -> None:
+        refunds.request(invoice_id=invoice.pk, amount=amount, reason="", by=ANNA, now=now())
+        refunds.sweep(gateway=stripe_gateway.connect(), now=now())
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_goes_back_to_the_card_that_paid_it(
+        self, invoice: Invoice, collected: Invoice, standin: Standin, first: int
+    ) -> None:
+        for each in ([invoice, collected], [collected, invoice])[first]:
+            self.give_all_back(each)
+        assert self.parts(invoice) == [(899, invoice.pk), (500, collected.pk)]
+        assert self.parts(collected) == [(1399, collected.pk)]
+        assert balances() == {}
+        shown = documents.of_invoice(documents.with_contents(Invoice.objects.filter(pk=collected.pk)).get())
+        assert (f"Given back of what was charged for invoice {invoice.number}", "-€5.00") in [
+            (fact.label, fact.value) for fact in shown.tender
+        ]
+        assert f"€5.00, which were charged for invoice {invoice.number}, went back" in " ".join(shown.history)
+        assert [grant.remaining for grant in CreditGrant.objects.all()] == [0]
+        assert [charge["amount"] - charge["amount_refunded"] for charge in standin.control.charges()] == [0, 0]
+        assert sorted(CreditNote.objects.values_list("invoice__number", "net", "tax")) == [
+            (invoice.number, 420, 80),
+            (invoice.number, 756, 143),
+            (collected.number, 1176, 223),
+        ]
+
+    def test_goes_back_once(self, invoice: Invoice, collected: Invoice) -> None:
+        self.give_all_back(invoice)
+        for again in (invoice, collected):
+            with pytest.raises(refunds.NotRefundable):
+                refunds.request(invoice_id=again.pk, amount=1400, reason="", by=ANNA, now=now())
+        with pytest.raises(refunds.NotRefundable):
+            refunds.request(invoice_id=invoice.pk, amount=1, reason="", by=ANNA, now=now())
+        assert refunds.charge_left(self.charge_of(collected)) == 1399
+
+    def test_is_asked_for_once_while_it_waits_for_a_second_person(
+        self, invoice: Invoice, collected: Invoice, settings: Settings
+    ) -> None:
+        settings.REFUND_APPROVAL_LIMIT = 1000
+        refunds.request(invoice_id=invoice.pk, amount=1200, reason="", by=ANNA, now=now())
+        assert self.parts(invoice) == [(899, invoice.pk), (301, collected.pk)]
+        refunds.request(invoice_id=invoice.pk, amount=199, reason="", by=ANNA, now=now())
+        assert self.parts(invoice)[2:] == [(199, collected.pk)]
+        for waiting in Refund.objects.filter(state="requested"):
+            refunds.approve(refund_id=waiting.pk, by="staff:ben")
+        refunds.sweep(gateway=stripe_gateway.connect(), now=now())
+        assert set(Refund.objects.values_list("state", flat=True)) == {"succeeded"}
+        assert balances() == {"cash:stripe_clearing": 1399, "deferred_revenue": -1176, "tax_payable": -223}
+
+    def test_that_comes_back_is_the_customers_again(self, invoice: Invoice, collected: Invoice) -> None:
+        before = balances()
+        self.give_all_back(invoice)
+        elsewhere = Refund.objects.get(invoice=invoice, attempt__invoice=collected)
+        failed = RefundOutcome(RefundKind.FAILED, elsewhere.gateway_id, "expired_or_canceled_card")
+        for _ in range(2):
+            refunds.settle(refund_id=elsewhere.pk, outcome=failed, now=now())
+        assert balances()["cash:stripe_clearing"] == before["cash:stripe_clearing"] - 899
+        assert CreditGrant.objects.get().remaining == 0
+        self.give_all_back(invoice, 500)
+        assert self.parts(invoice)[-1] == (500, collected.pk)
+
+    def test_is_given_back_by_a_withdrawal(self, invoice: Invoice, collected: Invoice, standin: Standin) -> None:
+        withdrawn = withdrawals.withdraw(account_id=invoice.account_id, now=now(), by="customer")
+        refunds.sweep(gateway=stripe_gateway.connect(), now=now())
+        assert (withdrawn.refunded, withdrawn.kept, balances()) == (2 * 1399, 0, {})
+        assert [charge["amount"] - charge["amount_refunded"] for charge in standin.control.charges()] == [0, 0]
+
+    def test_is_owed_again_after_an_early_fraud_warning(
+        self, invoice: Invoice, collected: Invoice, standin: Standin
+    ) -> None:
+        charge = self.charge_of(collected)
+        found = FraudWarning("issfr_1", charge.gateway_id, "made_with_stolen_card", actionable=True)
+        assert fraud.record(found=found, now=now())
+        refunds.sweep(gateway=stripe_gateway.connect(), now=now())
+        assert sorted(each["amount_refunded"] for each in standin.control.charges()) == [500, 1899]
+        assert sorted(CreditGrant.objects.values_list("remaining", flat=True)) == [-500, 0]
+        assert balances() == {
+            "cash:stripe_clearing": 899,
+            "customer_credit": 500,
+            "deferred_revenue": -1176,
+            "tax_payable": -223,
+        }
+        assert Subscription.objects.get().status == "canceled"
+
+    def test_is_not_taken_from_a_charge_that_a_bank_has(self, invoice: Invoice, collected: Invoice) -> None:
+        disputes.record(found=state(collected), now=now())
+        self.give_all_back(invoice)
+        assert self.parts(invoice) == [(899, invoice.pk), (500, None)]
+
+    def test_is_let_go_of_by_a_dispute_while_it_waits(
+        self, invoice: Invoice, collected: Invoice, settings: Settings
+    ) -> None:
+        settings.REFUND_APPROVAL_LIMIT = 1000
+        refunds.request(invoice_id=invoice.pk, amount=1399, reason="", by=ANNA, now=now())
+        disputes.record(found=state(collected), now=now())
+        waiting = Refund.objects.filter(invoice=invoice, owed_again=False).order_by("pk")
+        assert [(each.amount, each.state) for each in waiting] == [(899, "requested"), (500, "refused")]
+
+
+class TestEarlyFraudWarning:
+    def warn(self, invoice: Invoice) -> FraudWarningRow:
+        charge = PaymentAttempt.objects.get(invoice=invoice)
+        found = FraudWarning("issfr_1", charge.gateway_id, "made_with_stolen_card", actionable=True)
+        assert fraud.record(found=found, now=now())
+        return FraudWarningRow.objects.get()
+
+    def test_takes_the_place_of_a_refund_that_waits(self, invoice: Invoice, settings: Settings) -> None:
+        settings.REFUND_APPROVAL_LIMIT, settings.FRAUD_WARNING_REFUND_LIMIT = 999, 1399
+        waiting = refunds.request(invoice_id=invoice.pk, amount=1000, reason="", by=ANNA, now=now())
+        warned = self.warn(invoice)
+        waiting.refresh_from_db()
+        assert (waiting.state, warned.action, warned.refund and warned.refund.amount) == ("refused", "refunded", 1399)
+        refunds.sweep(gateway=stripe_gateway.connect(), now=now())
+        assert balances() == {}
+
+    def test_of_too_much_leaves_it_waiting_and_parks(self, invoice: Invoice, settings: Settings) -> None:
+        settings.REFUND_APPROVAL_LIMIT, settings.FRAUD_WARNING_REFUND_LIMIT = 999, 1000
+        waiting = refunds.request(invoice_id=invoice.pk, amount=1399, reason="", by=ANNA, now=now())
+        warned = self.warn(invoice)
+        waiting.refresh_from_db()
+        assert (waiting.state, warned.action, Refund.objects.count()) == ("requested", "parked", 1)
+        assert Subscription.objects.get().parked_reason == "early_fraud_warning"
 
 
 class TestStaff:

@@ -62,7 +62,8 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
     status = serializers.ChoiceField(choices=["open", "paid", "void", "uncollectible"])
     number = serializers.CharField()
     credit_applied = serializers.IntegerField(
-        help_text="Minor units of `total` paid from gifts and credit; negative where a change gave credit instead."
+        help_text="Minor units of `total` paid from gifts and credit. Negative where a change gave credit instead, or "
+        "where more was owed from before than they paid; the explanation says what."
     )
     due = serializers.IntegerField(help_text="Minor units of `total` to be charged: what credit has not paid.")
 

@@ -1,0 +1,103 @@
+"""What a refund writes when its money goes: its document, its entry, and what becomes of debts and credit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from billing.models import CreditNote, Invoice, Refund
+from billing.services import crediting, debts, documents, gift_sales, invoicing, ledger, recognition
+from billing.services.ledger import Account, Kind
+from billing.services.refunds.limits import collector_of
+
+State = Refund.State
+
+
+def return_to_credit(refund: Refund, *, now: datetime) -> Refund:
+    """Let what credit had paid become credit again; the invoice is locked."""
+    refund.state, refund.settled_at = State.SUCCEEDED, now
+    refund.save(update_fields=["state", "settled_at"])
+    issue(refund, crediting.give_back(refund.invoice, refund.amount), now=now)
+    return refund
+
+
+def issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: datetime) -> None:
+    """Write a refund's credit note and book it against where the money goes from."""
+    if _is_overpaid(refund):
+        # There is no invoice to correct.
+        _book(refund, "refund", {(Account.CREDIT, ""): refund.amount, **paid_from}, now=now)
+        return
+    if refund.owed_again:
+        debts.owe_again(refund.invoice, refund.amount, cause=refund.pk, by=refund.requested_by, now=now)
+        _book(refund, "refund", {(Account.CREDIT, ""): refund.amount, **paid_from}, now=now)
+        documents.mail_owed_again(refund, now=now)
+        return
+    if collector := collector_of(refund):
+        debts.uncollect(refund.invoice, collector, refund.amount)
+    if refund.invoice.kind == Invoice.Kind.ONE_OFF:
+        lines = {gift_sales.give_up(refund.invoice_id): refund.amount}
+    else:
+        lines = _service_given_up(refund, now=now)
+    _book(refund, "refund", lines | paid_from, now=now)
+    series, sequence = invoicing.reserve_numbers(1, code=invoicing.CREDIT_NOTES, now=now)
+    note = CreditNote.objects.create(
+        refund=refund,
+        invoice=refund.invoice,
+        series=series,
+        sequence=sequence,
+        number=invoicing.number_of(series, sequence),
+        net=refund.net,
+        tax=refund.tax,
+        issued_at=now,
+    )
+    documents.mail_credit_note(note, now=now)
+
+
+def _service_given_up(refund: Refund, *, now: datetime) -> dict[tuple[Account, str], int]:
+    unserved = recognition.give_up(source_key=f"refund:{refund.pk}", invoice=refund.invoice, amount=refund.net, now=now)
+    return {
+        (Account.DEFERRED, ""): unserved,
+        (Account.REFUNDS, ""): refund.net - unserved,
+        (Account.TAX, refund.invoice.country): refund.tax,
+    }
+
+
+def take_back(refund: Refund, *, now: datetime) -> None:
+    """Undo the booking of a refund that came back, and owe its money to the customer again; its credit note stands."""
+    if collector := collector_of(refund):
+        debts.collect_again(refund.invoice, collector, refund.amount)
+    if _is_overpaid(refund):
+        lines = {(Account.CREDIT, ""): -refund.amount}
+    elif refund.owed_again:
+        debts.owe_no_more(refund.invoice, cause=refund.pk)
+        lines = {(Account.CREDIT, ""): -refund.amount}
+    elif refund.invoice.kind == Invoice.Kind.ONE_OFF:
+        gift_sales.owe_again(refund.invoice_id)
+        lines = {(Account.GIFTS, ""): -refund.amount}
+    else:
+        lines = {
+            (Account.REFUNDS, ""): -refund.net,
+            (Account.TAX, refund.invoice.country): -refund.tax,
+        }
+    _book(refund, "refund_failed", lines | {(Account.CLEARING, ""): refund.amount}, now=now)
+
+
+def _book(refund: Refund, what: str, lines: dict[tuple[Account, str], int], *, now: datetime) -> None:
+    ledger.book(
+        source_key=f"{what}:{refund.pk}",
+        kind=Kind.REFUND,
+        currency=refund.currency,
+        lines=lines,
+        now=now,
+        reference=refund.gateway_id,
+        invoice_id=refund.invoice_id,
+    )
+
+
+def _is_overpaid(refund: Refund) -> bool:
+    return refund.invoice.status == Invoice.Status.VOID
+
+
+def put_back_overpaid(refund: Refund) -> None:
+    """Give the credit again that an overpaid charge became, where its refund comes to nothing."""
+    if _is_overpaid(refund) and refund.attempt is not None:
+        crediting.put_back(refund.attempt, refund.amount)
