@@ -163,6 +163,9 @@ class UserAdmin(DjangoUserAdmin, OnRecord):  # type: ignore[misc, type-arg]  # D
             raise PermissionDenied
         with transaction.atomic():
             response = super().user_change_password(request, id, form_url)
+            row = self.get_object(request, id)
+            if row is not None and response.status_code == HTTPStatus.OK:
+                self.record_opening(request, row, "password")
             # A form that was refused is shown again, with 200.
             if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
                 # Django has given one's own session another key.
@@ -344,6 +347,7 @@ class ProfileTransferAdmin(OnRecord):
     """Which profiles were offered to other households, and how that ended; kept for 30 days. Nobody changes it."""
 
     person = "from_account_id"
+    others = ("to_account_id",)
 
     list_display = ["profile_id", "from_account", "to_email", "to_account", "offered_at", "outcome", "ended_at"]
     list_filter = ["outcome"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -24,6 +25,8 @@ class OnRecord(ModelAdmin):
 
     person: ClassVar[str]
     """The way from a row to the id of the account: `invoice.account_id`. A row may belong to nobody."""
+    others: ClassVar[tuple[str, ...]] = ()
+    """The ways to the other accounts that a row tells of."""
 
     def render_change_form(
         self, request: HttpRequest, context: Any, add: bool = False, change: bool = False, form_url: str = "", obj: Any = None
@@ -33,27 +36,38 @@ class OnRecord(ModelAdmin):
             self.record_opening(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show what staff did to a row, and record who looked at it."""
+        response = super().history_view(request, object_id, extra_context)
+        row = self.get_object(request, object_id)
+        if row is not None and response.status_code == HTTPStatus.OK:
+            self.record_opening(request, row, "history")
+        return response
+
     def record_opening(self, request: HttpRequest, row: Model, what: str = "page") -> None:
         """Record that whoever asks sees a row, or a file that is made of it."""
-        account_id = self._account_of(row)
         by = cast(User, request.user)
-        if account_id is None or account_id == by.pk:
-            return
-        audit.record(
-            audit.Act.STAFF_VIEWED,
-            account_id=account_id,
-            by=by,
-            origin=origin_of(request),
-            now=clock.now(),
-            what=what,
-            of=self.opts.label_lower,
-            row=str(row.pk),
-        )
+        for account_id in sorted(self.accounts_of(row) - {by.pk}):
+            audit.record(
+                audit.Act.STAFF_VIEWED,
+                account_id=account_id,
+                by=by,
+                origin=origin_of(request),
+                now=clock.now(),
+                what=what,
+                of=self.opts.label_lower,
+                row=str(row.pk),
+            )
 
-    def _account_of(self, row: Model) -> UUID | None:
-        found: Any = row
-        for name in self.person.split("."):
-            if found is None:
-                break
-            found = getattr(found, name)
-        return cast("UUID | None", found)
+    def accounts_of(self, row: Model) -> set[UUID]:
+        """Answer the accounts of those whom a row tells of."""
+        return {found for way in (self.person, *self.others) if (found := _follow(row, way)) is not None}
+
+
+def _follow(row: Model, way: str) -> UUID | None:
+    found: Any = row
+    for name in way.split("."):
+        if found is None:
+            break
+        found = getattr(found, name)
+    return cast("UUID | None", found)

@@ -23,7 +23,7 @@ from accounts import selectors as accounts
 from accounts.admin_pages import OnRecord
 from accounts.rules import canonical_email
 from billing import pdf
-from billing.models import NumberSeries, Price, Subscription
+from billing.models import CreditUse, NumberSeries, Price, Subscription
 from billing.selectors.documents import Document
 from core.admin import BoundedPaginator
 from core.errors import DomainError
@@ -183,6 +183,24 @@ class ReadOnlyInline(TabularInline):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""
         return False
+
+
+class UsesInline(ReadOnlyInline):
+    """Uses of credit, as seen from either side."""
+
+    model = CreditUse
+    LABELS: ClassVar[tuple[str, ...]] = ("amount_label", "returned_label")
+    SHOWN: ClassVar[tuple[str, ...]] = (*LABELS, "used_at")
+
+    @display(description="taken")
+    def amount_label(self, use: CreditUse) -> str:
+        """Show major units."""
+        return amount_of(use.amount, use.grant.currency)
+
+    @display(description="returned")
+    def returned_label(self, use: CreditUse) -> str:
+        """Show major units."""
+        return amount_of(use.returned, use.grant.currency)
 
 
 class WithPdf(OfPerson):

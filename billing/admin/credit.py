@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import Form, ModelForm
@@ -20,43 +19,24 @@ from billing.admin.base import (
     Actor,
     CurrencyFilter,
     OfPerson,
-    ReadOnlyInline,
+    UsesInline,
     amount_of,
     link,
 )
 from billing.models import AccessGrant, CreditGrant, CreditUse, Gift
 from billing.services import access, crediting, gifts
 from core import clock, money
-from core.errors import DomainError
-
-M = TypeVar("M", bound=Model)
 
 REQUESTED_BY, APPROVED_BY, GRANTED_BY, REVOKED_BY = (
     Actor(field) for field in ("requested_by", "approved_by", "granted_by", "revoked_by")
 )
 
 
-class Acting(OfPerson):
-    """A table whose rows are only made and changed through services."""
-
-    def each(self, request: HttpRequest, queryset: QuerySet[M], act: Callable[[M, str], object], done: str) -> None:
-        """Do one thing with each row, and say what became of it."""
-        for row in queryset:
-            try:
-                act(row, f"staff:{request.user.pk}")
-            except DomainError as error:
-                self.message_user(request, f"{row}: {error}", messages.ERROR)
-            else:
-                self.log_change(request, row, done)
-                self.message_user(request, f"{row}: {done}.", messages.SUCCESS)
-
-
-class UseInline(ReadOnlyInline):
+class UseInline(UsesInline):
     """The invoices that took it."""
 
-    model = CreditUse
-    fields = ("invoice_link", "amount_label", "returned_label", "used_at")
-    readonly_fields = ("invoice_link", "amount_label", "returned_label")
+    fields = ("invoice_link", *UsesInline.SHOWN)
+    readonly_fields = ("invoice_link", *UsesInline.LABELS)
     ordering = ("-pk",)
     reads = ("invoice", "grant")
 
@@ -64,16 +44,6 @@ class UseInline(ReadOnlyInline):
     def invoice_link(self, use: CreditUse) -> str:
         """Link to the invoice."""
         return link(use.invoice)
-
-    @display(description="taken")
-    def amount_label(self, use: CreditUse) -> str:
-        """Show major units."""
-        return amount_of(use.amount, use.grant.currency)
-
-    @display(description="returned")
-    def returned_label(self, use: CreditUse) -> str:
-        """Show major units."""
-        return amount_of(use.returned, use.grant.currency)
 
 
 class GoodwillForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
@@ -92,7 +62,7 @@ class GoodwillForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at
 
 
 @admin.register(CreditGrant)
-class CreditGrantAdmin(Acting):
+class CreditGrantAdmin(OfPerson):
     """Credit. Adding some gives it out of goodwill; above the limit somebody else approves it here."""
 
     person = "account_id"
@@ -161,12 +131,12 @@ class CreditGrantAdmin(Acting):
         def approve(row: CreditGrant, by: str) -> object:
             return crediting.approve(grant_id=row.pk, by=by, now=clock.now())
 
-        self.each(request, queryset, approve, "approved")
+        self.carry_out(request, queryset, approve, "approved")
 
     @admin.action(description="Refuse", permissions=["approve"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[CreditGrant]) -> None:
         """Let asked-for credit be forgotten."""
-        self.each(request, queryset, lambda row, _: crediting.refuse(grant_id=row.pk), "refused")
+        self.carry_out(request, queryset, lambda row, _: crediting.refuse(grant_id=row.pk), "refused")
 
     @display(description="amount", ordering="amount")
     def amount_label(self, grant: CreditGrant) -> str:
@@ -193,10 +163,11 @@ class CreditGrantAdmin(Acting):
 
 
 @admin.register(Gift)
-class GiftAdmin(Acting):
+class GiftAdmin(OfPerson):
     """Gifts. Their codes are shown to nobody here."""
 
     person = "buyer_id"
+    others = ("redeemed_by_id",)
 
     list_display = (
         "buyer",
@@ -244,7 +215,7 @@ class GiftAdmin(Acting):
         def give_back(row: Gift, by: str) -> object:
             return gifts.give_back(gift_id=row.pk, by=by, now=clock.now())
 
-        self.each(request, queryset, give_back, "refund requested")
+        self.carry_out(request, queryset, give_back, "refund requested")
 
     @display(description="amount", ordering="amount")
     def amount_label(self, gift: Gift) -> str:
@@ -281,7 +252,7 @@ class AccessForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
 
 
 @admin.register(AccessGrant)
-class AccessGrantAdmin(Acting):
+class AccessGrantAdmin(OfPerson):
     """Access that nobody pays for; it is given for a time, and ended here before that."""
 
     person = "account_id"
@@ -331,4 +302,4 @@ class AccessGrantAdmin(Acting):
         def revoke(row: AccessGrant, by: str) -> object:
             return access.revoke(grant_id=row.pk, by=by, now=clock.now())
 
-        self.each(request, queryset, revoke, "ended")
+        self.carry_out(request, queryset, revoke, "ended")

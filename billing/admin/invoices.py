@@ -18,6 +18,7 @@ from billing.admin.base import (
     WAITING,
     CurrencyFilter,
     ReadOnlyInline,
+    UsesInline,
     WithPdf,
     amount_of,
     as_json,
@@ -100,13 +101,12 @@ class RefundInline(ReadOnlyInline):
         return link(getattr(refund, "credit_note", None))
 
 
-class CreditUseInline(ReadOnlyInline):
+class CreditUseInline(UsesInline):
     """The credit and gifts that paid for it."""
 
-    model = CreditUse
     verbose_name_plural = "paid from credit"
-    fields = ("page", "amount_label", "returned_label", "used_at")
-    readonly_fields = ("page", "amount_label", "returned_label")
+    fields = ("page", *UsesInline.SHOWN)
+    readonly_fields = ("page", *UsesInline.LABELS)
     ordering = ("pk",)
     reads = ("grant",)
 
@@ -114,16 +114,6 @@ class CreditUseInline(ReadOnlyInline):
     def page(self, use: CreditUse) -> str:
         """Link to the credit."""
         return link(use.grant)
-
-    @display(description="taken")
-    def amount_label(self, use: CreditUse) -> str:
-        """Show major units."""
-        return amount_of(use.amount, use.grant.currency)
-
-    @display(description="returned")
-    def returned_label(self, use: CreditUse) -> str:
-        """Show major units."""
-        return amount_of(use.returned, use.grant.currency)
 
 
 @admin.register(Invoice)

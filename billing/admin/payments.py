@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, OVER, WAITING, OfPerson, ReadOnly, amount_of, as_json, link, links
+from billing.admin.base import BAD, GOOD, OVER, WAITING, OfPerson, amount_of, as_json, link, links
 from billing.models import PaymentAttempt, PaymentMethod, Refund, WebhookEvent
-from billing.services import webhooks
+from billing.selectors import webhooks
+from billing.services import webhooks as services
 from core import clock
 
 
@@ -156,8 +158,10 @@ class TypeFilter(admin.SimpleListFilter):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnly):
+class WebhookEventAdmin(OfPerson):
     """What Stripe told us, and what became of it."""
+
+    person = ""
 
     list_display = ("event_id", "type", "status_label", "tries", "note", "received_at", "processed_at")
     list_filter = ("status", TypeFilter)
@@ -177,14 +181,18 @@ class WebhookEventAdmin(ReadOnly):
         """Have the next run apply what was given up."""
 
         def again(event: WebhookEvent, by: str) -> object:
-            return webhooks.try_again(event_id=event.event_id, by=by, now=clock.now())
+            return services.try_again(event_id=event.event_id, by=by, now=clock.now())
 
         self.carry_out(request, queryset, again, "to be tried again")
 
     @display(description="payload")
     def body(self, event: WebhookEvent) -> str:
-        """Show the event as it arrived."""
-        return as_json(event.payload)
+        """Show the event as it arrived, without secrets, which older ones hold."""
+        return as_json(webhooks.without_secrets(event.payload))
+
+    def accounts_of(self, row: Model) -> set[UUID]:
+        """Answer whom an event tells of: no relation leads there."""
+        return webhooks.accounts_of(cast("WebhookEvent", row))
 
     @display(
         description="status",

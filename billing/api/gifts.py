@@ -94,10 +94,17 @@ class RefundGiftView(APIView):
 
     @extend_schema(operation_id="gifts_refund", request=None, responses=serializers.GiftSerializer)
     @raises(gifts.GiftNotFound, gifts.GiftNotRefundable)
-    def post(self, request: Request, gift_id: UUID) -> Response:
+    @idempotent
+    def post(self, request: IdempotentRequest, gift_id: UUID) -> Response:
         """Give a gift back that nobody has redeemed, within 14 days; the money returns to the card that paid it."""
         account = _account(request)
-        gifts.give_back(gift_id=gift_id, account_id=account.pk, by=f"account:{account.pk}", now=now())
+        gifts.give_back(
+            gift_id=gift_id,
+            account_id=account.pk,
+            by=f"account:{account.pk}",
+            request_key=request.idempotency,
+            now=now(),
+        )
         found = selectors.gifts_of(account_id=account.pk).get(pk=gift_id)
         return Response(serializers.GiftSerializer(found).data)
 
@@ -113,11 +120,17 @@ class RedeemGiftView(APIView):
         responses={201: serializers.CreditGrantSerializer},
     )
     @raises(gifts.GiftNotValid, gifts.GiftOfAnotherCurrency, gifts.TooManyWrongCodes)
-    def post(self, request: Request) -> Response:
+    @idempotent
+    def post(self, request: IdempotentRequest) -> Response:
         """Turn a gift into credit, which pays your next invoices."""
         wanted = serializers.RedeemSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        given = gifts.redeem(account_id=_account(request).pk, code=wanted.validated_data["code"], now=now())
+        given = gifts.redeem(
+            account_id=_account(request).pk,
+            code=wanted.validated_data["code"],
+            request_key=request.idempotency,
+            now=now(),
+        )
         return Response(serializers.CreditGrantSerializer(given).data, status.HTTP_201_CREATED)
 
 

@@ -225,8 +225,11 @@ class WithdrawView(APIView):
 
     @extend_schema(operation_id="subscription_withdraw", request=None, responses=serializers.WithdrawalSerializer)
     @raises(subscriptions.NoSubscription, withdrawals.WithdrawalNotPossible, subscriptions.PaymentUnderWay)
-    def post(self, request: Request) -> Response:
+    @idempotent
+    def post(self, request: IdempotentRequest) -> Response:
         """Withdraw while the law of your country allows it: it ends now, and what you paid is given back."""
         account = account_of(request)
-        made = withdrawals.withdraw(account_id=account.pk, now=now(), by=f"account:{account.pk}")
+        made = withdrawals.withdraw(
+            account_id=account.pk, request_key=request.idempotency, now=now(), by=f"account:{account.pk}"
+        )
         return Response(serializers.WithdrawalSerializer(made).data)

@@ -110,6 +110,9 @@ class Withdrawal(models.Model):
     """A buyer withdrew from the contract in time. Append-only; what was given back is in refunds."""
 
     subscription = models.OneToOneField(Subscription, on_delete=models.PROTECT, related_name="withdrawal")
+    request_key = models.UUIDField(
+        null=True, editable=False, help_text="Of the customer's request: the same one is answered by this withdrawal."
+    )
     at = models.DateTimeField()
     by = models.CharField(max_length=100)
     pro_rata = models.BooleanField(help_text="The days until then were kept.")

@@ -62,6 +62,9 @@ class Gift(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
     )
     redeemed_at = models.DateTimeField(null=True, blank=True)
+    # The requests that redeemed it and gave it back: the same ones are answered the same.
+    redeem_key = models.UUIDField(null=True, editable=False)
+    refund_key = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField()
 
     objects = GiftQuerySet.as_manager()

@@ -276,13 +276,16 @@ def _last_day(gift: Gift) -> str:
 # ---------------------------------------------------------------- redeeming
 
 
-def redeem(*, account_id: UUID, code: str, now: datetime) -> CreditGrant:
-    """Turn a gift into credit of an account. Raises GiftNotValid, GiftOfAnotherCurrency, TooManyWrongCodes."""
+def redeem(*, account_id: UUID, code: str, now: datetime, request_key: RequestKey | None = None) -> CreditGrant:
+    """Turn a gift into credit of an account; the same request key again answers the same credit.
+
+    Raises GiftNotValid, GiftOfAnotherCurrency, TooManyWrongCodes.
+    """
     wrong = f"gift-codes:{account_id}"
     if cache.get(wrong, 0) >= TRIES:
         raise TooManyWrongCodes
     try:
-        return _redeem(account_id=account_id, code=code, now=now)
+        return _redeem(account_id=account_id, code=code, request_key=request_key, now=now)
     except GiftNotValid:
         cache.add(wrong, 0, timeout=LOCKED_FOR.total_seconds())
         cache.incr(wrong)
@@ -290,9 +293,13 @@ def redeem(*, account_id: UUID, code: str, now: datetime) -> CreditGrant:
 
 
 @transaction.atomic
-def _redeem(*, account_id: UUID, code: str, now: datetime) -> CreditGrant:
+def _redeem(*, account_id: UUID, code: str, request_key: RequestKey | None, now: datetime) -> CreditGrant:
+    if request_key is not None:
+        idempotency.claim(request_key, now=now)
     get_user_model().objects.select_for_update(no_key=True).get(pk=account_id)
     gift = Gift.objects.locked().filter(code_hash=gift_codes.hash_of(code)).first()
+    if gift is not None and request_key is not None and gift.redeem_key == request_key.id:
+        return CreditGrant.objects.get(source_key=f"gift:{gift.pk}")
     if (
         gift is None
         or not gift_sales.redeemable(gift)
@@ -303,7 +310,8 @@ def _redeem(*, account_id: UUID, code: str, now: datetime) -> CreditGrant:
     if subscription is not None and subscription.price.currency != gift.currency:
         raise GiftOfAnotherCurrency(currency=gift.currency)
     gift.state, gift.redeemed_by_id, gift.redeemed_at = State.REDEEMED, account_id, now
-    gift.save(update_fields=["state", "redeemed_by", "redeemed_at"])
+    gift.redeem_key = request_key.id if request_key else None
+    gift.save(update_fields=["state", "redeemed_by", "redeemed_at", "redeem_key"])
     return crediting.grant_gift(
         account_id=account_id,
         amount=gift.amount,
@@ -317,22 +325,39 @@ def _redeem(*, account_id: UUID, code: str, now: datetime) -> CreditGrant:
 # ---------------------------------------------------------------- giving back, ending
 
 
-def give_back(*, gift_id: UUID, by: str, now: datetime, account_id: UUID | None = None) -> Refund:
+@transaction.atomic
+def give_back(
+    *,
+    gift_id: UUID,
+    by: str,
+    now: datetime,
+    account_id: UUID | None = None,
+    request_key: RequestKey | None = None,
+) -> Refund:
     """Refund a gift that nobody has redeemed: its buyer (`account_id`) within two weeks, staff at any time.
 
-    From now on it cannot be redeemed. Raises GiftNotFound, GiftNotRefundable.
+    From now on it cannot be redeemed. The same request key again answers the same refund. Raises GiftNotFound,
+    GiftNotRefundable.
     """
+    if request_key is not None:
+        idempotency.claim(request_key, now=now)
     gift = Gift.objects.filter(pk=gift_id).first()
     if gift is None or account_id not in {None, gift.buyer_id}:
         raise GiftNotFound
+    if request_key is not None and gift.refund_key == request_key.id:
+        return Refund.objects.filter(invoice=gift.invoice_id).latest("pk")
     if account_id is not None and now >= gift.created_at + REFUNDABLE_FOR:
         raise GiftNotRefundable
     try:
-        return refunds.request(
+        asked = refunds.request(
             invoice_id=gift.invoice_id, amount=gift.amount, reason="gift not redeemed", by=by, now=now
         )
     except refunds.NotRefundable as error:
         raise GiftNotRefundable from error
+    if request_key is not None:
+        # Its invoice is locked, and with it whoever else would give it back.
+        Gift.objects.filter(pk=gift.pk).update(refund_key=request_key.id)
+    return asked
 
 
 def expire_due(*, now: datetime) -> int:

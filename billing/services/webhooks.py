@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from billing.gateway import Gateway, GatewayRefused, GatewayUnavailable, OutcomeKind, RefundKind
 from billing.models import PaymentAttempt, Refund, WebhookEvent
+from billing.selectors.webhooks import without_secrets
 from billing.services import card_care, disputes, fraud, refunds, settlement
 from core import sweeping
 from core.errors import DomainError
@@ -55,7 +56,7 @@ class WrongMode(DomainError):
 
 
 def receive(*, event: Mapping[str, Any], livemode: bool, now: datetime) -> str:
-    """Store a verified event once; answers its id. Raises WrongMode."""
+    """Store a verified event once, without its secrets; answers its id. Raises WrongMode."""
     if bool(event.get("livemode")) is not livemode:
         raise WrongMode
     WebhookEvent.objects.bulk_create(
@@ -63,7 +64,7 @@ def receive(*, event: Mapping[str, Any], livemode: bool, now: datetime) -> str:
             WebhookEvent(
                 event_id=event["id"],
                 type=str(event.get("type", ""))[:100],
-                payload=dict(event),
+                payload=without_secrets(dict(event)),
                 livemode=livemode,
                 received_at=now,
                 next_try_at=now,

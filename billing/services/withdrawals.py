@@ -19,7 +19,9 @@ from billing.services import consents, letters, refunds, settlement, taking_back
 from billing.services.letters import Letter
 from billing.services.settlement import Changes
 from billing.services.subscriptions import NoSubscription, PaymentUnderWay
+from core import idempotency
 from core.errors import DomainError
+from core.idempotency import RequestKey
 from core.money import Money
 
 
@@ -32,14 +34,19 @@ class WithdrawalNotPossible(DomainError):
 
 
 @transaction.atomic
-def withdraw(*, account_id: UUID, now: datetime, by: str) -> Withdrawal:
+def withdraw(*, account_id: UUID, now: datetime, by: str, request_key: RequestKey | None = None) -> Withdrawal:
     """Withdraw from the contract of the live subscription: it ends now, and what was paid is given back.
 
     Whoever asked for the service at once pays for the days until today where the law has it so; anybody else
     gets everything. The refund needs no approval, since it is owed. A change of plan that waits for the customer is
-    given up, and a refund that waits for a second person is refused. Raises NoSubscription, WithdrawalNotPossible,
-    PaymentUnderWay.
+    given up, and a refund that waits for a second person is refused. The same request key again answers what was made.
+    Raises NoSubscription, WithdrawalNotPossible, PaymentUnderWay.
     """
+    if request_key is not None:
+        idempotency.claim(request_key, now=now)
+        mine = Withdrawal.objects.filter(subscription__account=account_id, request_key=request_key.id)
+        if made_before := mine.first():
+            return made_before
     subscription = Subscription.objects.locked().live().select_related("price").filter(account=account_id).first()
     if subscription is None:
         raise NoSubscription
@@ -71,6 +78,7 @@ def withdraw(*, account_id: UUID, now: datetime, by: str) -> Withdrawal:
     changes.write(now=now)
     made = Withdrawal.objects.create(
         subscription=subscription,
+        request_key=request_key.id if request_key else None,
         at=now,
         by=by,
         pro_rata=pro_rata,

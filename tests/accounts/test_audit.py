@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry, ProfileTransfer, User
 from accounts.services import accounts, audit
 from accounts.services.audit import Act, Origin
 from core.clock import now
@@ -159,6 +159,27 @@ class TestStaff:
         client.get(f"/admin/accounts/user/{account.pk}/change/")
         entry = AuditEntry.objects.get(account=account)
         assert (entry.act, entry.actor, entry.by_id) == ("staff_viewed", "staff", staff.pk)
+
+    @pytest.mark.parametrize(("page", "what"), [("password", "password"), ("history", "history")])
+    def test_leave_an_entry_when_they_look_at_another_page_of_an_account(
+        self, client: Client, page: str, what: str
+    ) -> None:
+        account = AccountFactory.create()
+        client.force_login(StaffFactory.create(is_superuser=True))
+        shown = client.get(f"/admin/accounts/user/{account.pk}/{page}/")
+        assert (shown.status_code, account.email in shown.content.decode()) == (200, True)
+        assert AuditEntry.objects.get(account=account).detail["what"] == what
+
+    def test_leave_an_entry_with_each_household_of_a_transfer(self, client: Client) -> None:
+        giver, taker = AccountFactory.create(), AccountFactory.create()
+        moved = ProfileTransfer.objects.create(
+            from_account=giver, to_account=taker, to_email=taker.email,
+            offered_at=(at := now()), expires_at=at + timedelta(days=1), outcome="accepted", ended_at=at,
+        )  # fmt: skip
+        client.force_login(StaffFactory.create(is_superuser=True))
+        client.get(f"/admin/accounts/profiletransfer/{moved.pk}/change/")
+        seen = AuditEntry.objects.filter(act="staff_viewed").values_list("account", flat=True)
+        assert sorted(seen) == sorted([giver.pk, taker.pk])
 
     def test_leave_an_entry_when_they_are_shown_an_account_because_of_a_mistake_in_it(self, client: Client) -> None:
         account = AccountFactory.create()

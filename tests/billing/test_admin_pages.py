@@ -35,12 +35,13 @@ from billing.models import (
     TaxPlace,
     TieOut,
     Trial,
+    WebhookEvent,
     Withdrawal,
 )
 from billing.services import renewals
 from core.clock import now
 from tests.billing.instant import InstantGateway
-from tests.factories.accounts import StaffFactory
+from tests.factories.accounts import AccountFactory, StaffFactory
 from tests.factories.billing import PlanFactory, PriceFactory, make_due
 
 pytestmark = pytest.mark.django_db
@@ -298,6 +299,38 @@ class TestRecord:
         assert (entry.account_id, entry.act, entry.actor) == (customer.account.pk, "staff_viewed", "staff")
         assert entry.by_id == staff.pk
         assert entry.detail == {"what": "page", "of": f"billing.{model}", "row": str(row.pk)}
+
+    def test_has_who_opened_a_gift_with_either_of_its_people(self, clerk: Client, customer: SimpleNamespace) -> None:
+        receiver = AccountFactory.create()
+        Gift.objects.update(state="redeemed", redeemed_by=receiver, redeemed_at=now())
+        page(clerk, Gift.objects.get())
+        assert set(views().values_list("account", flat=True)) == {customer.account.pk, receiver.pk}
+
+    @pytest.mark.parametrize("named", ["customer", "payment_intent", "id", "card"])
+    def test_has_who_opened_what_stripe_said_of_a_person(
+        self, clerk: Client, customer: SimpleNamespace, named: str
+    ) -> None:
+        attempt = PaymentAttempt.objects.get()
+        about = {
+            "customer": {"id": "ch_1", "customer": f"cus_{customer.account.pk}"},
+            "payment_intent": {"id": "dp_1", "payment_intent": attempt.gateway_id},
+            "id": {"id": attempt.gateway_id, "client_secret": "pi_1_secret_of_older_ones"},
+            "card": {"id": attempt.payment_method.gateway_id},
+        }[named]
+        event = WebhookEvent.objects.create(
+            event_id="evt_1", type="x", payload={"data": {"object": about}}, livemode=False, received_at=now(),
+            status="processed",
+        )  # fmt: skip
+        assert "secret_of_older" not in page(clerk, event)
+        assert views().get().account_id == customer.account.pk
+
+    def test_has_nobody_for_what_stripe_said_of_nobody(self, clerk: Client) -> None:
+        event = WebhookEvent.objects.create(
+            event_id="evt_1", type="payout.paid", payload={"data": None}, livemode=False, received_at=now(),
+            status="ignored",
+        )  # fmt: skip
+        page(clerk, event)
+        assert not views().exists()
 
     def test_has_who_took_a_document_or_evidence_away(self, clerk: Client, customer: SimpleNamespace) -> None:
         for name, row in (("invoice_pdf", customer.invoice), ("dispute_evidence", customer.dispute)):

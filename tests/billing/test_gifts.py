@@ -21,6 +21,7 @@ from billing import stripe_gateway
 from billing.models import CreditGrant, Gift, Invoice, JournalLine, PaymentAttempt, Refund
 from billing.services import crediting, gift_codes, gifts, payments, refunds, webhooks
 from core.clock import now
+from core.models import IdempotencyKey
 from tests.billing.customers import Customer
 from tests.billing.threads import at_once
 from tests.factories.accounts import AccountFactory
@@ -61,8 +62,17 @@ def bought(standin: Standin, **changes: Any) -> Gift:
     return Gift.objects.get()
 
 
-def redeem(customer: Customer, code: str) -> Any:
-    return customer.post("gifts/redeem", {"code": code})
+def redeem(customer: Customer, code: str, *, key: str | None = None) -> Any:
+    return customer.post("gifts/redeem", {"code": code}, key=key or str(uuid4()))
+
+
+def give_back(customer: Customer, gift: Gift, *, key: str | None = None) -> Any:
+    return customer.post(f"gifts/{gift.pk}/refund", key=key or str(uuid4()))
+
+
+def forget_answers() -> None:
+    """Be as after a crash between the commit and the keeping of the answer: the claim's lease is over."""
+    IdempotencyKey.objects.update(status=None, headers=None, body=None, leased_until=now() - timedelta(minutes=1))
 
 
 class TestBuying:
@@ -197,6 +207,19 @@ class TestRedeeming:
         assert receiver.subscribe(PriceFactory.create(), quoted_due=0).status_code == 201
         assert receiver.get("credit/balance").json() == [{"currency": "USD", "remaining": 951}]
 
+    def test_once_a_key(self, standin: Standin) -> None:
+        code, receiver = gift_codes.code_of(bought(standin)), Customer(standin)
+        assert receiver.post("gifts/redeem", {"code": code}).json()["code"] == "idempotency_key_missing"
+        first = redeem(receiver, code, key="k")
+        assert [redeem(receiver, code, key="k").json() for _ in range(2)] == [first.json()] * 2
+        forget_answers()
+        again = redeem(receiver, code, key="k")
+        assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+        assert redeem(receiver, code, key="another").json()["code"] == "gift_not_valid"
+        # Of somebody else the same key is another one.
+        assert redeem(Customer(standin), code, key="k").json()["code"] == "gift_not_valid"
+        assert CreditGrant.objects.count() == 1
+
     def test_answers_the_same_whatever_is_wrong(self, standin: Standin) -> None:
         customer = buyer(standin)
         for _ in range(4):
@@ -274,12 +297,22 @@ class TestGivingBack:
     def test_returns_the_money_and_ends_the_gift(self, standin: Standin) -> None:
         gift = bought(standin)
         customer = Customer(standin, gift.buyer)
-        assert customer.post(f"gifts/{gift.pk}/refund").status_code == 200
+        assert give_back(customer, gift).status_code == 200
         refunds.sweep(gateway=stripe_gateway.connect(), now=now())
         gift.refresh_from_db()
         assert (gift.state, balances()) == ("refunded", {})
-        again = customer.post(f"gifts/{gift.pk}/refund")
+        again = give_back(customer, gift)
         assert (again.status_code, again.json()["code"]) == (409, "gift_not_refundable")
+
+    def test_once_a_key(self, standin: Standin) -> None:
+        gift = bought(standin)
+        customer = Customer(standin, gift.buyer)
+        first = give_back(customer, gift, key="k")
+        assert [give_back(customer, gift, key="k").json() for _ in range(2)] == [first.json()] * 2
+        forget_answers()
+        again = give_back(customer, gift, key="k")
+        assert (again.status_code, again.json(), Refund.objects.count()) == (200, first.json(), 1)
+        assert give_back(customer, gift, key="another").json()["code"] == "gift_not_refundable"
 
     def test_is_refused_once_redeemed(self, standin: Standin) -> None:
         gift = bought(standin)
@@ -293,7 +326,7 @@ class TestGivingBack:
         late = gift.created_at + timedelta(days=14)
         with pytest.raises(gifts.GiftNotRefundable):
             gifts.give_back(gift_id=gift.pk, account_id=gift.buyer_id, by="", now=late)
-        assert Customer(standin).post(f"gifts/{gift.pk}/refund").status_code == 404
+        assert give_back(Customer(standin), gift).status_code == 404
         assert gifts.give_back(gift_id=gift.pk, by="staff:a", now=late).state == "approved"
 
     def test_that_fails_at_the_bank_lets_it_be_redeemed_again(self, standin: Standin) -> None:

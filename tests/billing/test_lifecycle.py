@@ -33,7 +33,7 @@ from billing.models import (
     Withdrawal,
 )
 from billing.services import consents, crediting, notices, payments, recognition, refunds, renewals
-from core.models import OutboxEvent
+from core.models import IdempotencyKey, OutboxEvent
 from tests.billing.customers import Customer
 from tests.billing.threads import at_once
 from tests.factories.billing import PlanFactory, PriceFactory
@@ -726,9 +726,9 @@ class TestWithdrawal:
         buy(customer, price, time_zone=BERLIN, documents=[str(asked.pk)] if early else [])
         return customer
 
-    def withdraw(self, customer: Customer, moment: datetime) -> Any:
+    def withdraw(self, customer: Customer, moment: datetime, *, key: str | None = None) -> Any:
         with at(moment):
-            return customer.post("subscription/withdraw")
+            return customer.post("subscription/withdraw", key=key or str(uuid4()))
 
     def test_gives_everything_back_to_who_did_not_ask_for_an_early_beginning(self, standin: Standin) -> None:
         customer = self.bought(standin, early=False)
@@ -742,6 +742,20 @@ class TestWithdrawal:
         assert CreditNote.objects.get().net + CreditNote.objects.get().tax == 1549
         assert history()[-1] == ("active", "canceled", "withdrawn")
         assert told() == ["withdrawn", "refunded"]
+
+    def test_is_answered_the_same_when_it_is_sent_again(self, standin: Standin) -> None:
+        customer = self.bought(standin, early=False)
+        moment = BEGIN + timedelta(days=10)
+        first = self.withdraw(customer, moment, key="k")
+        assert self.withdraw(customer, moment, key="k").json() == first.json()
+        # As after a crash between the commit and the keeping of the answer.
+        IdempotencyKey.objects.filter(expires_at__gt=moment).update(
+            status=None, headers=None, body=None, leased_until=moment
+        )
+        again = self.withdraw(customer, moment + timedelta(minutes=2), key="k")
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert self.withdraw(customer, moment, key="another").json()["code"] == "no_subscription"
+        assert (Refund.objects.count(), told()) == (1, ["withdrawn"])
 
     def test_keeps_the_days_had_of_who_asked_for_an_early_beginning(self, standin: Standin) -> None:
         customer = self.bought(standin, early=True)

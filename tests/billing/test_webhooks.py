@@ -75,6 +75,14 @@ class TestReceive:
             self.EVENT,
         )
 
+    def test_stores_no_secret(self, standin: Standin) -> None:
+        intent = {"id": "pi_1", "client_secret": "pi_1_secret_x", "card": {"secret": None}}
+        deliver(self.EVENT | {"data": {"object": intent, "all": [{"client_secret": "y"}]}})
+        assert WebhookEvent.objects.get().payload["data"] == {
+            "object": {"id": "pi_1", "client_secret": "removed", "card": {"secret": None}},
+            "all": [{"client_secret": "removed"}],
+        }
+
     @pytest.mark.story("duplicate event crashes the handler")
     def test_stores_a_duplicate_once(self, standin: Standin) -> None:
         assert [deliver(self.EVENT).status_code for _ in range(3)] == [204, 204, 204]

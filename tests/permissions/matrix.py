@@ -317,6 +317,7 @@ ADMIN_ON_RECORD = {
     "billing.reminder",
     "billing.subscription",
     "billing.trial",
+    "billing.webhookevent",
     "billing.withdrawal",
 }
 

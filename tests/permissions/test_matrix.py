@@ -25,6 +25,7 @@ from accounts.admin_pages import OnRecord
 from accounts.api.permissions import WithinReach
 from accounts.models import User
 from accounts.services import staff
+from billing.models import WebhookEvent
 from core.clock import now
 from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
 from tests.permissions import matrix
@@ -168,13 +169,15 @@ class TestAdmin:
         assert set(_own_pages()) == matrix.ADMIN_PAGES.keys()
 
     def test_puts_on_record_who_opens_what_the_matrix_says(self) -> None:
-        ways = {
-            model: model_admin.person
+        recorded = {
+            model: (model_admin.person, *model_admin.others)
             for model, model_admin in admin.site._registry.items()
             if isinstance(model_admin, OnRecord)
         }
-        assert {model._meta.label_lower for model in ways} == matrix.ADMIN_ON_RECORD
-        for model, way in ways.items():
+        assert {model._meta.label_lower for model in recorded} == matrix.ADMIN_ON_RECORD
+        # Of an event of Stripe's it is found out by what Stripe calls its customer.
+        ways = [(model, way) for model, each in recorded.items() for way in each if model is not WebhookEvent]
+        for model, way in ways:
             # Each leads to an account.
             *relations, last = way.split(".")
             owner: Any = model
@@ -192,6 +195,19 @@ class TestAdmin:
         }
         # Who made a collection or decided about a review is staff.
         assert {name for name in leading if not name.startswith("catalog.")} <= matrix.ADMIN_ON_RECORD
+
+    def test_puts_on_record_each_of_those_whom_a_row_tells_of(self) -> None:
+        """Find relations to a person of which the record of that person would not know."""
+        staff_themselves = {("accounts.auditentry", "by"), ("catalog.review", "by")}
+        for model, model_admin in admin.site._registry.items():
+            if isinstance(model_admin, OnRecord):
+                ways = {way.split(".")[0] for way in (model_admin.person, *model_admin.others)}
+                people = {
+                    field.attname
+                    for field in model._meta.fields
+                    if field.related_model is User and (model._meta.label_lower, field.name) not in staff_themselves
+                }
+                assert people <= ways, model
 
     @pytest.mark.parametrize("role", [*STAFF, "nobody", "adult", "kids", "television"])
     def test_lets_through_whom_the_matrix_says(
