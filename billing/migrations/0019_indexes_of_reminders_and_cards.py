@@ -1,7 +1,8 @@
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.models import Q
+
+from core.concurrently import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -15,7 +15,7 @@ from catalog.ingestion import meaning, movielabs
 from catalog.ingestion.reader import Findings
 from catalog.ingestion.records import Text, TitleRecord, Window
 
-FORMATS = frozenset({"SD", "HD", "UHD", "3D", "3DSD", "3DHD", "3DUHD"})
+FORMATS = {name.lower(): name for name in ("SD", "HD", "UHD", "3D", "3DSD", "3DHD", "3DUHD")}
 DELETES = frozenset({"full delete", "delete"})
 
 
@@ -64,6 +64,13 @@ def whole_record(whole: Whole, kind: str, parent: Whole | None, findings: Findin
     )
 
 
+def not_made(kind: str, whole: Whole | None) -> str:
+    """Answer why the season of an episode's licence is not made from it, and the cure; nothing where it is."""
+    if kind != "episode" or whole is None or whole.number is not None:
+        return ""
+    return "its SeasonNumber is empty or no number, so that the season is not made from this licence. Fill it in, or deliver the season."
+
+
 def texts(names: Iterable[tuple[str, str]], place: str, findings: Findings) -> tuple[Text, ...]:
     """Answer names by their language; one that names no language is taken for English."""
     found: dict[str, Text] = {}
@@ -96,12 +103,11 @@ def window(grant: Grant, place: str, findings: Findings) -> Window | None:
     announce = meaning.instant(findings, f"{place}.AnnounceDate", grant.announce) if grant.announce else None
     if findings.rejected or licence is None or not meaning.ends_after_start(findings, f"{place}.End", start, end):
         return None
-    formats = [name.upper() for name in grant.formats if name]
-    for name in formats:
-        if name not in FORMATS:
-            findings.add(
-                "warning", f"{place}.FormatProfile", "unknown_format", f"{name[:20]!r} is no FormatProfile: left out."
-            )
+    formats = meaning.allowed_formats(findings, f"{place}.FormatProfile", grant.formats, FORMATS)
+    languages = meaning.allowed_languages(findings, f"{place}.AllowedLanguage", grant.languages)
+    holdbacks = meaning.held_back_languages(findings, f"{place}.HoldbackLanguage", grant.holdbacks)
+    if findings.rejected:
+        return None
     return Window(
         license_type=licence,
         territories=codes,
@@ -109,9 +115,9 @@ def window(grant: Grant, place: str, findings: Findings) -> Window | None:
         announce=announce,
         start=start,
         end=end,
-        languages=_languages(grant.languages, f"{place}.AllowedLanguage", findings),
-        holdback_languages=_languages(grant.holdbacks, f"{place}.HoldbackLanguage", findings),
-        formats=tuple(dict.fromkeys(name for name in formats if name in FORMATS)),
+        languages=languages,
+        holdback_languages=holdbacks,
+        formats=formats,
         grant_id=grant.grant_id[:255],
         contract_id=grant.contract_id[:255],
         reporting_id=grant.reporting_id[:255],
@@ -180,8 +186,3 @@ def _bound(text: str, condition: str, place: str, findings: Findings, *, end: bo
     message = f"{said[:50]!r} is no date that we can tell: send the date." if said else "Is missing: send a date."
     findings.add("error", place, "undated" if said else "missing", message)
     return None
-
-
-def _languages(tags: Sequence[str], place: str, findings: Findings) -> tuple[str, ...]:
-    found = (meaning.language(findings, place, tag) for tag in tags if tag.strip())
-    return tuple(dict.fromkeys(tag for tag in found if tag))

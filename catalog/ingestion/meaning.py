@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
@@ -128,6 +128,47 @@ def language(findings: Findings, field: str, tag: str) -> str | None:
     primary, *rest = text.split("-")
     parts = [part.upper() if len(part) == 2 else part.title() if len(part) == 4 else part.lower() for part in rest]
     return "-".join([primary.lower(), *parts])
+
+
+def allowed_languages(findings: Findings, field: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Answer the languages to which a licence is limited; none of them said is all of them.
+
+    One that we do not know is left out, with a warning, while the licence is limited to others; or else there is
+    an error: a limit that nobody understood must not become none.
+    """
+    said = [tag for tag in tags if tag.strip()]
+    found = tuple(dict.fromkeys(tag for word in said if (tag := language(findings, field, word))))
+    if said and not found:
+        _refuse_limit(findings, field, "unknown_language", "names no language (BCP 47) that we know")
+    return found
+
+
+def held_back_languages(findings: Findings, field: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Answer the languages that a licence holds back; one that we do not know is an error, or it would be offered."""
+    said = [tag for tag in tags if tag.strip()]
+    found = [language(findings, field, word) for word in said]
+    if None in found:
+        _refuse_limit(findings, field, "unknown_language", "holds back what is no language tag (BCP 47)")
+    return tuple(dict.fromkeys(tag for tag in found if tag))
+
+
+def allowed_formats(findings: Findings, field: str, words: Iterable[str], known: Mapping[str, str]) -> tuple[str, ...]:
+    """Answer the formats to which a licence is limited, by their words in lower case; as `allowed_languages` does."""
+    said = [word.strip() for word in words if word.strip()]
+    found = tuple(dict.fromkeys(known[word.lower()] for word in said if word.lower() in known))
+    for word in said:
+        if word.lower() not in known:
+            findings.add(
+                "warning", field, "unknown_format",
+                f"{word[:20]!r} is no format that we know ({', '.join(dict.fromkeys(known.values()))}): left out. Correct it.",
+            )  # fmt: skip
+    if said and not found:
+        _refuse_limit(findings, field, "unknown_format", "names no format that we know")
+    return found
+
+
+def _refuse_limit(findings: Findings, field: str, code: str, what: str) -> None:
+    findings.add("error", field, code, f"The licence {what}, and would hold for more than was granted: correct it.")
 
 
 @cache

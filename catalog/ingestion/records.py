@@ -151,13 +151,14 @@ class TitleRecord:
     `parent` is the provider's id of what it belongs to; where a format does not say, `parent_identifier` is
     an external id of that. `names_licences` says that it tells of licences, also where none of them could be taken
     over: then it is never given a default one. `valid_from` and `valid_until` bound the default licence, in formats that carry
-    a time and no licence.
+    a time and no licence. `parent_missing` says why a `parent` that nobody has is not made from the record itself.
     """
 
     external_id: str
     kind: str
     withdrawn: bool = False
     parent: str = ""
+    parent_missing: str = ""
     number: int | None = None
     alternate_numbers: tuple[AlternateNumber, ...] = ()
     texts: tuple[Text, ...] = ()

@@ -1,6 +1,7 @@
 import django.contrib.postgres.indexes
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
+
+from core.concurrently import AddIndexConcurrently, RemoveIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -1,12 +1,8 @@
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
-    # Deliveries write people all the time.
-    atomic = False
 
     dependencies = [
         ('catalog', '0023_artwork_by_region'),
@@ -17,10 +13,6 @@ class Migration(migrations.Migration):
             model_name='person',
             name='named_by',
             field=models.CharField(blank=True, db_default='', default='', editable=False, help_text='user:<id> who spelled the name, against what deliveries say; empty: the first delivery.', max_length=100),
-        ),
-        AddIndexConcurrently(
-            model_name='person',
-            index=models.Index('id', condition=models.Q(('named_by', ''), _negated=True), name='person_named'),
         ),
         migrations.AddField(
             model_name='genre',

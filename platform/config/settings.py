@@ -693,8 +693,7 @@ if DEPLOYMENT == "test":
 MIGRATION_LINTER_OPTIONS = {
     "exclude_apps": ["account", "admin", "auth", "contenttypes", "mfa", "sessions", "socialaccount", "usersessions"],
     # The first creates tables alone, in SQL that the linter reads line by line and takes for columns added to a full
-    # table. The other makes a column of text longer, which PostgreSQL does without touching the rows;
-    # the third makes a constraint of an index that it has built beside traffic.
-    "ignore_name": ["0001_outbox", "0020_place_of_taxation", "0023_artwork_by_region"],
+    # table. The other makes a column of text longer, which PostgreSQL does without touching the rows.
+    "ignore_name": ["0001_outbox", "0020_place_of_taxation"],
     "no_cache": True,
 }

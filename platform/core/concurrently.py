@@ -15,6 +15,7 @@ _BUILT = """
 SELECT index.indisvalid FROM pg_index AS index JOIN pg_class AS named ON named.oid = index.indexrelid
 WHERE named.relname = %s AND pg_table_is_visible(named.oid)
 """
+_CONSTRAINED = "SELECT true FROM pg_constraint WHERE conrelid = %s::regclass AND conname = %s"
 
 
 class AddIndexConcurrently(operations.AddIndexConcurrently):
@@ -46,6 +47,21 @@ def build(name: str, on: str, *, unique: bool = False) -> migrations.RunPython:
 
     def backwards(apps: Any, schema_editor: Any) -> None:
         schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(name)}")
+
+    return migrations.RunPython(forwards, backwards)
+
+
+def add_constraint(table: str, name: str, definition: str) -> migrations.RunPython:
+    """Answer an operation that adds a constraint of SQL's own, unless the table has one of that name."""
+
+    def forwards(apps: Any, schema_editor: Any) -> None:
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute(_CONSTRAINED, [table, name])
+            if not cursor.fetchone():
+                cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+
+    def backwards(apps: Any, schema_editor: Any) -> None:
+        schema_editor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
 
     return migrations.RunPython(forwards, backwards)
 

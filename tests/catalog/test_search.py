@@ -640,6 +640,10 @@ class TestRename:
         assert sorted(find("winona")) == ["Film 0", "Film 1", "Film 2"]
         assert not SearchRename.objects.exists()
 
+    def test_leave_what_a_later_version_asks_for_to_its_workers(self) -> None:
+        SearchRename.objects.create(kind="studio", key="7")
+        assert (services.follow_renames(), SearchRename.objects.count()) == (0, 1)
+
     def test_again_begins_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(renames, "BATCH", 1)
         lines = [movie(number, titles={"en": f"Film {number}"}, genres=["Old"]) for number in range(2)]

@@ -48,7 +48,7 @@ class AvailsSpreadsheetReader:
 
     name: ClassVar[str] = "avails-xlsx"
     label: ClassVar[str] = "MovieLabs Avails (spreadsheet)"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 
@@ -244,6 +244,7 @@ class _Licence:
             external_id=self.raw.external_id,
             kind=kind,
             parent=of.content_id if of else "",
+            parent_missing=avails.not_made(kind, of),
             parent_identifier=movielabs.content_identifier(of.content_id) if of else None,
             number=self.number(kind),
             texts=texts,

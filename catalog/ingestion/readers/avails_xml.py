@@ -35,7 +35,7 @@ class AvailsXmlReader:
 
     name: ClassVar[str] = "avails-xml"
     label: ClassVar[str] = "MovieLabs Avails (XML)"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 
@@ -156,6 +156,7 @@ class _Avail:
             external_id=self.raw.external_id,
             kind=kind,
             parent=of.content_id if of else "",
+            parent_missing=avails.not_made(kind, of),
             parent_identifier=movielabs.content_identifier(of.content_id) if of else None,
             number=number,
             texts=texts,

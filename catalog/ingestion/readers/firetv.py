@@ -35,7 +35,7 @@ _READ = frozenset(
         "Country", "WindowStart", "WindowEnd", "LaunchDetails", "Quality", "AudioLanguage",
     }
 )  # fmt: skip
-_FORMATS = {"SD": "SD", "HD": "HD", "UHD": "UHD", "HDR": "HDR"}
+_FORMATS = {"sd": "SD", "hd": "HD", "fhd": "HD", "uhd": "UHD", "4k": "UHD", "hdr": "HDR"}
 
 
 class FireTvReader:
@@ -43,7 +43,7 @@ class FireTvReader:
 
     name: ClassVar[str] = "firetv"
     label: ClassVar[str] = "Amazon Fire TV catalogue (CDF XML)"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = True
 
@@ -226,18 +226,14 @@ class _Work:
                     "error", f"{field}.Regions", "missing", "An offer names no country, so it holds nowhere: add one."
                 )
             if licence and named and meaning.ends_after_start(self.findings, field, start, end):
-                qualities = [_FORMATS.get(word) for word in xml.every(offer, "LaunchDetails/Quality")]
-                tags = [
-                    meaning.language(self.findings, field, tag)
-                    for tag in xml.every(offer, "LaunchDetails/AudioLanguage")
-                ]
+                qualities, tags = (xml.every(offer, f"LaunchDetails/{name}") for name in ("Quality", "AudioLanguage"))
                 yield Window(
                     license_type=licence,
                     territories=tuple(dict.fromkeys(code for code in codes if code)),
                     start=start,
                     end=end,
-                    languages=tuple(dict.fromkeys(tag for tag in tags if tag)),
-                    formats=tuple(dict.fromkeys(quality for quality in qualities if quality)),
+                    languages=meaning.allowed_languages(self.findings, f"{field}.AudioLanguage", tags),
+                    formats=meaning.allowed_formats(self.findings, f"{field}.Quality", qualities, _FORMATS),
                 )
 
     def moment(self, offer: xml.Element, field: str) -> date | None:

@@ -69,7 +69,7 @@ class RokuSearchReader:
 
     name: ClassVar[str] = "roku-search"
     label: ClassVar[str] = "Roku search feed (JSON)"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = True
 
@@ -286,14 +286,14 @@ class _Asset:
             start = self.moment(field, option, "availabilityStartTime")
             end = self.moment(field, option, "availabilityEndTime")
             if licence and meaning.ends_after_start(self.findings, field, start, end):
-                quality = _FORMATS.get(str(option.get("quality") or "").lower())
+                quality = [str(option.get("quality") or "")]
                 windows.append(
                     Window(
                         license_type=licence,
                         territories=tuple(dict.fromkeys(code for code in codes if code)),
                         start=start,
                         end=end,
-                        formats=(quality,) if quality else (),
+                        formats=meaning.allowed_formats(self.findings, f"{field}.quality", quality, _FORMATS),
                         grant_id=str(option.get("playId") or "")[:255],
                     )
                 )

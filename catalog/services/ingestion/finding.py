@@ -182,7 +182,8 @@ class Finder:
         if record.external_id not in self.parents:
             if self.run.dry_run and self._is_staged(record.parent):
                 return True
-            message = f"Belongs to {shown!r}, which we do not have: deliver that too, or correct the id."
+            cure = record.parent_missing or "deliver that too, or correct the id."
+            message = f"Belongs to {shown!r}, which we do not have: {cure}"
             self.outcome.reject(staged, "parent", "unknown_parent", message)
             return False
         parent = titles[self.parents[record.external_id]]

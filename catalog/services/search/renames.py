@@ -28,7 +28,9 @@ def follow_renames() -> int:
     """Write a thousand documents anew, in a transaction of their own; answer how many, 0 when there is nothing left."""
     with transaction.atomic():
         # In descending order of kinds "all" is the last: nobody waits an hour for a name.
-        rename = SearchRename.objects.select_for_update(skip_locked=True).order_by("-kind", "pk").first()
+        # What a later version asks for while both run waits for its workers.
+        known = SearchRename.objects.filter(kind__in=[*_TITLES, Kind.ALL])
+        rename = known.select_for_update(skip_locked=True).order_by("-kind", "pk").first()
         if rename is None:
             return 0
         titles = Title.objects.all()

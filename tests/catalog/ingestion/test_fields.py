@@ -47,12 +47,22 @@ def avail(
     when: str = "<Start>2026-01-01T00:00:00Z</Start><EndCondition>Open</EndCondition>",
     terms: str = "",
     names: str = "<TitleDisplayUnlimited>The Pier</TitleDisplayUnlimited>",
+    limits: str = "<FormatProfile>HD</FormatProfile>",
     more: str = "",
 ) -> bytes:
     return (
         f"<AvailList xmlns='{AVAILS}'><Avail><ALID>a1</ALID><Asset contentID='c1'><WorkType>Movie</WorkType>"
         f"<Metadata>{names}</Metadata></Asset>{more}<Transaction TransactionID='t1'><LicenseType>SVOD</LicenseType>{where}"
-        f"{when}<FormatProfile>HD</FormatProfile>{terms}</Transaction></Avail></AvailList>"
+        f"{when}{limits}{terms}</Transaction></Avail></AvailList>"
+    ).encode()
+
+
+def offered(details: str) -> bytes:
+    """Answer a film of Fire TV with one offer."""
+    return (
+        "<Catalog xmlns='http://www.amazon.com/FireTv/2014-04-11/ingestion'><Partner>p</Partner><Works><Movie><ID>f1</ID>"
+        "<Title locale='en-US'>The Pier</Title><Offers><SubscriptionOffer><Regions><Country>DE</Country></Regions>"
+        f"<LaunchDetails>{details}</LaunchDetails></SubscriptionOffer></Offers></Movie></Works></Catalog>"
     ).encode()
 
 
@@ -138,6 +148,51 @@ class TestWindows:
     def test_that_are_pending_grant_nothing_yet(self) -> None:
         record, findings = one("avails-xml", avail(terms="<Term termName='TitleStatus'><Text>Pending</Text></Term>"))
         assert (record.withdrawn, record.windows, codes(findings)) == (False, (), [("not_approved", "warning")])
+
+    @pytest.mark.parametrize(
+        ("limits", "field"),
+        [
+            ("<FormatProfile>Ultra</FormatProfile>", "FormatProfile"),
+            ("<AllowedLanguage>Deutsch (AT)</AllowedLanguage>", "AllowedLanguage"),
+            (
+                "<HoldbackLanguage>de</HoldbackLanguage><HoldbackLanguage>français</HoldbackLanguage>",
+                "HoldbackLanguage",
+            ),
+        ],
+    )
+    def test_whose_limits_nobody_understands_are_refused(self, limits: str, field: str) -> None:
+        [(record, findings)] = read("avails-xml", avail(limits=limits))
+        assert record is None
+        [refused] = [problem for problem in findings.problems if problem.severity == "error"]
+        assert (refused.external_id, refused.field) == ("avail:a1", f"Transaction[0].{field}")
+        assert refused.code == ("unknown_format" if field == "FormatProfile" else "unknown_language")
+        assert refused.message.endswith("would hold for more than was granted: correct it.")
+
+    def test_are_limited_to_what_is_understood_of_their_limits(self) -> None:
+        limits = "".join(
+            f"<{name}>{word}</{name}>"
+            for name, words in {"AllowedLanguage": ("de_at", "Deutsch (AT)"), "FormatProfile": ("Ultra", "hd")}.items()
+            for word in words
+        )
+        record, findings = one("avails-xml", avail(limits=limits))
+        assert (record.windows[0].languages, record.windows[0].formats) == (("de-AT",), ("HD",))
+        assert codes(findings) == [("unknown_format", "warning"), ("unknown_language", "warning")]
+
+    def test_of_a_sheet_are_refused_alike(self) -> None:
+        header = [*hostile.TestSpreadsheet.HEADER, "AllowedLanguages", "HoldbackLanguage", "FormatProfile"]
+        rows = [
+            [*hostile.TestSpreadsheet.ROW[:6], f"a{number}", *hostile.TestSpreadsheet.ROW[7:], *limits]
+            for number, limits in enumerate(
+                (("Deutsch?", "", "HD"), ("", "fr, français", ""), ("", "", "Ultra"), ("de", "fr", "HD"))
+            )
+        ]
+        found = [record for record, _ in read("avails-xlsx", hostile.workbook(["Avail"], header, *rows))]
+        assert [record is None for record in found] == [True, True, True, False]
+
+    @pytest.mark.parametrize("details", ["<Quality>Ultra</Quality>", "<AudioLanguage>Deutsch (AT)</AudioLanguage>"])
+    def test_of_offers_whose_limits_nobody_understands_are_refused(self, details: str) -> None:
+        [(record, findings)] = read("firetv", offered(details))
+        assert (record, findings.rejected) == (None, True)
 
     def test_of_several_assets_hold_for_the_first_and_say_so(self) -> None:
         more = "<Asset contentID='c2'><WorkType>Movie</WorkType></Asset>"

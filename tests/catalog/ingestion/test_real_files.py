@@ -71,6 +71,17 @@ def assert_adds_up(run: IngestRun) -> None:
     assert run.read == run.created + run.updated + run.unchanged + run.rejected + run.retired
 
 
+def test_an_episode_whose_licence_names_no_number_of_its_season_says_so() -> None:
+    content = (DATA / "movielabs/examples/Avails_Volume_error_v2.5.xml").read_bytes()
+    run = ingest(content, ProviderFactory.create(), format="avails-xml")
+    said = run.problems.filter(code="unknown_parent").values_list("message", flat=True)
+    assert said
+    assert {message.partition(": ")[2] for message in said} == {
+        "its SeasonNumber is empty or no number, so that the season is not made from this licence."
+        " Fill it in, or deliver the season."
+    }
+
+
 @pytest.mark.parametrize(("name", "path", "expected"), FILES, ids=[path for _, path, _ in FILES])
 def test_each_record_counts_once_and_is_unchanged_the_second_time(
     name: str, path: str, expected: dict[str, int], record_property: Record
