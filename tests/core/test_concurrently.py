@@ -31,7 +31,7 @@ def standing(name: str) -> list[tuple[int, bool]]:
         cursor.execute(
             "SELECT indexrelid::int, indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)::oid", [name]
         )
-        return cursor.fetchall()
+        return [(number, is_whole) for number, is_whole in cursor.fetchall()]
 
 
 def apply(operation: Any) -> None:

@@ -77,8 +77,10 @@ def test_an_episode_whose_licence_names_no_number_of_its_season_says_so() -> Non
     said = run.problems.filter(code="unknown_parent").values_list("message", flat=True)
     assert said
     assert {message.partition(": ")[2] for message in said} == {
-        "its SeasonNumber is empty or no number, so that the season is not made from this licence."
-        " Fill it in, or deliver the season."
+        (
+            "its SeasonNumber is empty or no number, so that the season is not made from this licence."
+            " Fill it in, or deliver the season."
+        )
     }
 
 
