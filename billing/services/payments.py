@@ -29,11 +29,15 @@ from core import sweeping
 REPLAY_LIMIT = timedelta(hours=23)
 """Stripe keeps a key for 24 h; after that the same call would be a new charge."""
 
+TRUST_IN_CLOCKS = timedelta(hours=12)
+"""What was sent longer ago is looked for before it is sent again: by a clock that is wrong by hours, the gateway may
+have forgotten a key that is young."""
+
 ABANDONED_AFTER = timedelta(hours=23)
 """How long a customer may take to authenticate a first payment."""
 
-FIND_MARGIN = timedelta(hours=1)
-"""How far the gateway's clock may be behind ours."""
+FIND_MARGIN = timedelta(days=1)
+"""How far the gateway's clock may be behind the one that wrote when an attempt was sent."""
 
 SWEEP_SIZE = 100
 
@@ -45,11 +49,15 @@ def send(attempt_ids: Collection[UUID], *, gateway: Gateway, now: datetime) -> O
     """Charge attempts that are not final yet, and settle the outcomes; answers them by attempt.
 
     Called again for the same attempt it repeats the same call, which charges nothing twice as long as
-    the gateway knows the key. What is final already is left out of the answer.
+    the gateway knows the key. What is final already, or was sent too long ago for that, is left out of the answer.
     """
     marked = mark_sent(attempt_ids, now=now)
     if len(attempt_ids) > 1:
         return calls.make(marked, gateway=gateway, settle=partial(settle_each, now=now))
+    return _call(marked, gateway=gateway, now=now)
+
+
+def _call(marked: list[Call], *, gateway: Gateway, now: datetime) -> Outcomes:
     outcomes = {
         call.attempt_id: gateway.charge(params=call.params, idempotency_key=call.idempotency_key) for call in marked
     }
@@ -72,7 +80,7 @@ def settle_each(outcomes: Outcomes, *, now: datetime) -> None:
     )
 
 
-# Stripe may have forgotten the key of what was sent long ago: the sweep looks for its charge instead.
+# Stripe may have forgotten the key of what was sent long ago: the sweep looks for its charge first.
 _MARK_SENT = """
 WITH wanted AS (
     SELECT id FROM billing_paymentattempt
@@ -87,11 +95,14 @@ RETURNING attempt.id, attempt.params::text, attempt.idempotency_key
 
 
 @transaction.atomic
-def mark_sent(attempt_ids: Collection[UUID], *, now: datetime) -> list[Call]:
-    """Record that attempts may reach the gateway from now on; answers their calls, to be made after the commit."""
+def mark_sent(attempt_ids: Collection[UUID], *, now: datetime, sent_within: timedelta = TRUST_IN_CLOCKS) -> list[Call]:
+    """Record that attempts may reach the gateway from now on; answers their calls, to be made after the commit.
+
+    Left out are those that are final, and those that were sent already, but not within `sent_within`.
+    """
     if not attempt_ids:
         return []
-    times = {"now": now, "forgotten": now - REPLAY_LIMIT, "lease": now + CALL_LEASE}
+    times = {"now": now, "forgotten": now - sent_within, "lease": now + CALL_LEASE}
     with connection.cursor() as cursor:
         cursor.execute(_MARK_SENT, {"ids": list(attempt_ids), **times})
         return [Call(key, json.loads(params), idempotency_key) for key, params, idempotency_key in cursor.fetchall()]
@@ -109,9 +120,9 @@ class SweepReport:
 def sweep(*, gateway: Gateway, now: datetime) -> SweepReport:
     """Settle attempts whose caller is gone, and withdraw those that the customer left lying.
 
-    Younger than 23 h: the same call again, with the same key, and a look for the charge where that
-    does not help. Older: only a look; if there is no charge, and only then, another attempt is made.
-    Safe at any time and any number of times.
+    Younger than 12 h: the same call again, with the same key, and a look for the charge where that
+    does not help. Older: a look first; if there is no charge, and only then, the same call again, or, after 23 h,
+    another attempt. Safe at any time and any number of times, and by clocks that are wrong by hours.
     """
     replays, lookups = _claim_unsettled(now=now)
     outcomes = _replay(replays, gateway=gateway, now=now)
@@ -147,7 +158,7 @@ def _claim_unsettled(*, now: datetime) -> tuple[list[PaymentAttempt], list[Payme
     for attempt in attempts:
         attempt.claimed_until = now + CALL_LEASE
     _rows.update(attempts, ["claimed_until"])
-    replays = [attempt for attempt in attempts if attempt.sent_at is None or now - attempt.sent_at < REPLAY_LIMIT]
+    replays = [attempt for attempt in attempts if attempt.sent_at is None or now - attempt.sent_at < TRUST_IN_CLOCKS]
     return replays, [attempt for attempt in attempts if attempt not in replays]
 
 
@@ -164,10 +175,15 @@ def _adopt(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> Outco
 
 
 def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> None:
-    if _adopt(attempt, gateway=gateway, now=now) is OutcomeKind.NOT_FOUND:
-        replacement = _replace(attempt, now=now)
-        if replacement:
-            send([replacement], gateway=gateway, now=now)
+    if _adopt(attempt, gateway=gateway, now=now) is not OutcomeKind.NOT_FOUND:
+        return
+    again = mark_sent([attempt.pk], now=now, sent_within=REPLAY_LIMIT)
+    if again:
+        _call(again, gateway=gateway, now=now)
+        return
+    replacement = _replace(attempt, now=now)
+    if replacement:
+        send([replacement], gateway=gateway, now=now)
 
 
 @transaction.atomic

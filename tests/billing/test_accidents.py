@@ -133,6 +133,30 @@ class TestTheCall:
         assert len(standin.control.charges()) == 2
 
 
+@pytest.mark.rule("4.16")
+@pytest.mark.parametrize("fault", ["lost_reply", "error_after"])
+class TestChargeOfUnknownOutcome:
+    @pytest.mark.parametrize(("sender", "sweeper"), [(0, 0), (5, -5), (-5, 5), (5, 5), (-5, -5)])
+    def test_is_not_made_again_however_late_and_by_whichever_clock_it_is_asked_for(
+        self, standin: Standin, sender: int, sweeper: int, fault: str
+    ) -> None:
+        for hours in (23.5, 24.5, 30):
+            standin.control.reset()
+            standin.control.set_clock(int(APRIL.timestamp()))
+            customer = subscribed(standin, PriceFactory.create(plan=PlanFactory.create()))
+            standin.control.set_clock(int(MAY.timestamp()))
+            standin.control.fault(fault, path="/v1/payment_intents")
+            run(MAY)
+            attempt = PaymentAttempt.objects.filter(invoice__account=customer.account).latest("pk")
+            PaymentAttempt.objects.filter(pk=attempt.pk).update(sent_at=MAY + timedelta(hours=sender))
+            late = MAY + timedelta(hours=hours)
+            standin.control.set_clock(int(late.timestamp()))
+            payments.sweep(gateway=stripe_gateway.connect(), now=late + timedelta(hours=sweeper))
+            assert len(standin.control.charges()) == 2, hours
+            attempt.refresh_from_db()
+            assert attempt.state == "succeeded"
+
+
 @pytest.mark.rule("4.14", "4.20")
 @pytest.mark.story("queued retry bills the next month")
 class TestQueuedRetry:
