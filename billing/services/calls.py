@@ -118,9 +118,10 @@ class Calls:
             thread.start()
 
     def end(self) -> None:
-        """Let the threads go."""
+        """Let the threads go. What has not begun, because whoever collects has failed, is left to the sweep."""
         with self._work:
             self._is_over = True
+            self._waiting.clear()
             self._work.notify_all()
 
     def _call_all(self) -> None:

@@ -40,6 +40,7 @@ def clerk(page: Page, live_server: LiveServer, request: pytest.FixtureRequest) -
         standin: Standin = request.getfixturevalue("standin")
         simulation = Simulation(standin.control, accounts=ACCOUNTS, months=MONTHS, seed=7)
         simulation.run()
+        assert [finding for finding in simulation.findings() if finding.broken] == []
         with time_machine.travel(simulation.world.now):
             yield _sign_in(page, live_server)
         return

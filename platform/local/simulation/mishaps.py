@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -40,7 +39,6 @@ class Mishaps:
         self.workers_away = 0
         """For how many more days nobody works off what is due."""
         self.gateway_away = 0
-        self._is_slow, self._slow_calls = False, 0
         self._outage: Outage | None = None
         self._outage_ends: datetime = world.now
 
@@ -52,7 +50,6 @@ class Mishaps:
             self.workers_away = chance.randrange(1, LONGEST_AWAY + 1)
             self.world.acts["days without workers"] += self.workers_away
         self.world.control.clear()
-        self._is_slow, self._slow_calls = False, 0
         self.gateway_away = max(0, self.gateway_away - 1)
         if not self.gateway_away and chance.random() < GATEWAY_AWAY:
             self.gateway_away = chance.randrange(1, 3)
@@ -65,18 +62,11 @@ class Mishaps:
                 kind, path="/v1/payment_intents", times=chance.randrange(1, 4), seconds=BEYOND_PATIENCE
             )
             self.world.acts[f"gateway: {kind}"] += 1
-            self._is_slow = kind == "latency"
         if chance.random() < DEATH:
             self.world.mortal.calls_left = chance.randrange(3)
         self._begin_or_end_outage(
             chance.random() < SERVICE_AWAY, hours=chance.randrange(3, 90), country=chance.choice(("", "DE", "US"))
         )
-
-    def let_arrive(self) -> None:
-        """Wait for calls that nobody waits for any more: no network keeps one for as long as simulated hours last."""
-        if self._is_slow and (calls := self.world.control.struck()) > self._slow_calls:
-            self._slow_calls = calls
-            time.sleep(BEYOND_PATIENCE)
 
     def end(self) -> None:
         """Let everything be well again."""

@@ -101,7 +101,6 @@ class Simulation:
                 self.world.attempt(name, act)
             else:
                 act()
-            self.mishaps.let_arrive()
         self.world.move(self._at(day + 1) - timedelta(minutes=5))
         self._ask_who_may_watch(day)
         self.people.decide_disputes(self.world.now)

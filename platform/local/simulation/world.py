@@ -58,7 +58,11 @@ class World:
         return random.Random(":".join(map(str, (self.seed, *of))))  # noqa: S311 - chance, not secrecy
 
     def move(self, now: datetime) -> None:
-        """Let it be `now`, here and at the stand-in."""
+        """Let it be `now`, here and at the stand-in.
+
+        Calls that nobody waits for any more arrive before: no network keeps one for as long as simulated hours last.
+        """
+        self.control.wait_for_requests()
         self.now = now
         self.control.set_clock(int(now.timestamp()))
 

@@ -18,6 +18,7 @@ JSON bodies:
     POST payout {"currency"}: all of it;  POST settle_payout {"payout", "paid"}
     GET  books     every charge that moved money, and the net by currency
     GET  deliveries   how many webhooks wait
+    GET  requests     how many requests have come and are not answered
     POST reset     forget everything
 
 `control.Control` is a client of it. One thread serves everything, so requests do not interleave.

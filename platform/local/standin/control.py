@@ -23,6 +23,14 @@ class Control:
         """Add a fault: see faults.Fault."""
         self._post("faults", kind=kind, **rule)
 
+    def wait_for_requests(self, seconds: float = 20) -> None:
+        """Wait until every request that has come is answered, whether or not its caller still waits."""
+        until = time.monotonic() + seconds
+        while self._get("requests")["under_way"]:
+            if time.monotonic() > until:
+                raise TimeoutError(f"requests are still under way after {seconds} s")
+            time.sleep(0.02)
+
     def struck(self) -> int:
         """Answer how many requests the faults in force have struck."""
         return sum(rule["struck"] for rule in self._get("faults")["requests"])

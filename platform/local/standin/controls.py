@@ -110,7 +110,7 @@ class PayoutOutcome(msgspec.Struct, forbid_unknown_fields=True):
 class Controls:
     """The acts by which a test, or a person at the bank's page, drives the stand-in."""
 
-    def __init__(self, world: World, stripe: Api, faults: Faults) -> None:
+    def __init__(self, world: World, stripe: Api, faults: Faults, *, under_way: Callable[[], int]) -> None:
         self.world = world
         self.stripe = stripe
         self.faults = faults
@@ -131,6 +131,7 @@ class Controls:
             ("POST", "settle_payout"): (PayoutOutcome, lambda of: payouts.settle(world, of.payout, paid=of.paid)),
             ("GET", "books"): (Nothing, self._books),
             ("GET", "deliveries"): (Nothing, lambda _: {"waiting": world.store.waiting()}),
+            ("GET", "requests"): (Nothing, lambda _: {"under_way": under_way()}),
             ("POST", "reset"): (Nothing, self._reset),
         }
 

@@ -55,9 +55,10 @@ class Server:
         self.stripe = stripe
         self.world = world
         self.faults = Faults()
-        self.controls = Controls(world, stripe, self.faults)
+        self.controls = Controls(world, stripe, self.faults, under_way=lambda: self._under_way)
         self.record = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) if record else None
         self._keys_in_use: set[str] = set()
+        self._under_way = 0
         self._second = 0
         self._in_second = 0
 
@@ -97,6 +98,13 @@ class Server:
 
     async def serve(self, http: HttpRequest) -> Response:
         """Answer one API request, with whatever faults strike it."""
+        self._under_way += 1
+        try:
+            return await self._serve(http)
+        finally:
+            self._under_way -= 1
+
+    async def _serve(self, http: HttpRequest) -> Response:
         body = await http.body()
         kind = http.headers.get("content-type", "")
         has_files = kind.startswith("multipart/")

@@ -41,6 +41,14 @@ class TestAFault:
         shop.charge()
         assert time.monotonic() - began >= 0.3
 
+    def test_lasts_until_the_request_is_answered_though_its_caller_is_gone(self, shop: Shop) -> None:
+        shop.control.fault("latency", seconds=0.5, path="/v1/customers")
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{shop.standin.url}/v1/customers", auth=(SECRET_KEY, ""), timeout=0.1, trust_env=False)
+        assert list(shop.v1.customers.list().data) == []
+        shop.control.wait_for_requests()
+        assert len(shop.v1.customers.list().data) == 1
+
     def test_chooses_by_method_and_path(self, shop: Shop) -> None:
         shop.control.fault("error_before", path="/v1/payment_intents")
         shop.control.fault("error_before", method="GET", path="/v1/customers/.*")
