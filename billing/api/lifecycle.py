@@ -15,6 +15,7 @@ from billing.api.serializers import SubscribedSerializer, SubscriptionSerializer
 from billing.api.views import account_of, agreement, declared_by, for_clients, place_of, seen_of
 from billing.selectors import consumers
 from billing.services import consents, coupons, forecasts, pauses, returning, subscriptions, trials, withdrawals
+from billing.services.debts import DebtInAnotherCurrency
 from billing.services.subscriptions import Subscribed
 from billing.services.whereabouts import CountryUncertain
 from core.api.idempotency import IdempotentRequest, idempotent
@@ -47,7 +48,7 @@ class PurchaseQuoteView(APIView):
         request=serializers.PurchaseQuestionSerializer,
         responses=serializers.PurchaseSerializer,
     )
-    @raises(subscriptions.PriceNotOffered, coupons.CouponNotValid)
+    @raises(subscriptions.PriceNotOffered, DebtInAnotherCurrency, coupons.CouponNotValid)
     def post(self, request: Request) -> Response:
         """Say what buying a price costs you now and later, with tax, coupon and introduction. Nothing is stored."""
         wanted = serializers.PurchaseQuestionSerializer(data=request.data)
@@ -77,6 +78,7 @@ class TrialView(APIView):
         subscriptions.AlreadySubscribed,
         CountryUncertain,
         subscriptions.PriceNotOffered,
+        DebtInAnotherCurrency,
         trials.TrialNotOffered,
         trials.TrialUsed,
         coupons.CouponNotValid,
@@ -171,7 +173,12 @@ class ReactivateView(APIView):
     throttle_scope = "payments"
 
     @extend_schema(operation_id="subscription_return_offer", responses=serializers.ReturnOfferSerializer)
-    @raises(subscriptions.NoSubscription, subscriptions.AlreadySubscribed, subscriptions.PriceNotOffered)
+    @raises(
+        subscriptions.NoSubscription,
+        subscriptions.AlreadySubscribed,
+        subscriptions.PriceNotOffered,
+        DebtInAnotherCurrency,
+    )
     def get(self, request: Request) -> Response:
         """Say what coming back costs: nothing while what was paid for still runs."""
         told = returning.offer(account_id=account_of(request).pk, place=place_of(request), now=now())
@@ -187,6 +194,7 @@ class ReactivateView(APIView):
         subscriptions.AlreadySubscribed,
         CountryUncertain,
         subscriptions.PriceNotOffered,
+        DebtInAnotherCurrency,
         subscriptions.QuoteChanged,
         subscriptions.PaymentUnderWay,
         subscriptions.PaymentMethodRequired,

@@ -26,6 +26,7 @@ from billing.models import Invoice
 from billing.places import Place
 from billing.selectors import explanations, whereabouts
 from billing.services import cards, changes, consents, coupons, subscriptions, webhooks
+from billing.services.debts import DebtInAnotherCurrency
 from billing.services.whereabouts import CountryUncertain
 from core.api.idempotency import IdempotentRequest, idempotent
 from core.api.problems import raises
@@ -151,6 +152,7 @@ class SubscriptionsView(APIView):
         subscriptions.AlreadySubscribed,
         CountryUncertain,
         subscriptions.PriceNotOffered,
+        DebtInAnotherCurrency,
         coupons.CouponNotValid,
         consents.ConsentRequired,
         subscriptions.QuoteChanged,

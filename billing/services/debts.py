@@ -8,9 +8,46 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
+from django.db.models import Sum
+
+from billing import amounts
 from billing.models import CreditGrant, CreditUse, Invoice
+from core.errors import DomainError
+
+
+class DebtInAnotherCurrency(DomainError):
+    """Something is owed that an invoice of this currency would not charge; `amount` and `currency` say what."""
+
+    code: ClassVar[str] = "debt_in_another_currency"
+    title: ClassVar[str] = (
+        "An amount in another currency is owed from before, which this purchase would not charge. Ask our support."
+    )
+    status: ClassVar[int] = 409
+
+
+def check_currency(account_id: UUID, currency: str) -> None:
+    """Raise DebtInAnotherCurrency where an account owes in a currency that its next invoices will not be in."""
+    for other, amount in sorted(_owed(account_id).items()):
+        if other != currency:
+            raise DebtInAnotherCurrency(amount=amount, currency=other)
+
+
+def is_owed(account_id: UUID, currency: str) -> bool:
+    """Answer whether an account owes more in a currency than its credit there pays."""
+    return currency in _owed(account_id)
+
+
+def _owed(account_id: UUID) -> dict[str, int]:
+    """Answer what is owed by currency, credit taken off; what is too little to be charged is not asked for."""
+    balances = (
+        CreditGrant.objects.of(account_id).exclude(remaining=0).values_list("currency").annotate(Sum("remaining"))
+    )
+    return {
+        currency: -balance for currency, balance in balances.order_by() if -balance >= amounts.minimum_charge(currency)
+    }
 
 
 def owe_again(invoice: Invoice, amount: int, *, cause: UUID, by: str, now: datetime) -> None:

@@ -16,7 +16,7 @@ from billing.places import Place
 from billing.rules import Status
 from billing.selectors import whereabouts
 from billing.selectors.whereabouts import Move, Moves
-from billing.services import coupons, crediting, invoicing, payments, plans, subscriptions
+from billing.services import coupons, crediting, debts, invoicing, payments, plans, subscriptions
 from billing.services.crediting import Owed
 from billing.services.invoicing import Charge, Forecast
 
@@ -146,12 +146,13 @@ class Purchase:
 def purchase(
     *, account_id: UUID, price_id: UUID, place: Place, billing_tz: str, coupon: str, now: datetime
 ) -> Purchase:
-    """Say what buying would cost in a place. Raises PriceNotOffered, CouponNotValid.
+    """Say what buying would cost in a place. Raises PriceNotOffered, DebtInAnotherCurrency, CouponNotValid.
 
     `first.total` is the `quoted_amount` of the purchase and `tender.due` its `quoted_due`; a purchase that waits for
     its customer is counted as given up, for this one takes its place. `trial_days` is 0 for who has had a trial or a subscription.
     """
     price = subscriptions.offered_price(price_id, country=place.country, account_id=account_id)
+    debts.check_currency(account_id, price.currency)
     zone = ZoneInfo(billing_tz)
     anchor = rules.Anchor.at(now, zone, rules.Interval(price.interval))
     wanted = Subscription(

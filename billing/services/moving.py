@@ -14,7 +14,7 @@ from billing.places import Evidence, Place
 from billing.rules import Status
 from billing.selectors import whereabouts
 from billing.selectors.whereabouts import Move
-from billing.services import cycles, forecasts, letters, records
+from billing.services import cycles, debts, forecasts, letters, records
 from billing.services.letters import Letter
 from billing.services.settlement import SYSTEM
 from billing.services.whereabouts import Cause, row
@@ -52,7 +52,7 @@ def review(*, account_id: UUID, cause: Cause, now: datetime, seen: str = "") -> 
         made.effective_at = subscription.moves_at
         made.save(force_insert=True)
         return
-    move = None if place == subscription.place else Move(place, _moves_at(subscription, now=now))
+    move = None if place == subscription.place else Move(place, _moves_at(subscription, place, now=now))
     subscription.moves_at = made.effective_at = move.effective_at if move else None
     letter = _told(subscription, place, move, now=now)
     made.price = letter.price
@@ -98,13 +98,19 @@ def _expected(subscription: Subscription) -> Place:
     return moved.place if moved else subscription.place
 
 
-def _moves_at(subscription: Subscription, *, now: datetime) -> datetime:
-    """Answer the first boundary for which there is time to tell."""
+def _moves_at(subscription: Subscription, place: Place, *, now: datetime) -> datetime:
+    """Answer the first boundary for which there is time to tell.
+
+    Before another currency holds, one more invoice collects what is owed in the present one.
+    """
     interval = rules.Interval(subscription.price.interval)
     if subscription.status == Status.PAUSED and subscription.resume_at is not None:
         anchor, index = rules.Anchor.at(subscription.resume_at, ZoneInfo(subscription.billing_tz), interval), 0
     else:
         anchor, index = subscription.anchor(interval), subscription.period_index
+    price, owing = subscription.price, debts.is_owed(subscription.account_id, subscription.price.currency)
+    if owing and Move(place, now).price_of(price).currency != price.currency:
+        index += 1
     return places.moves_at((anchor.boundary(n) for n in count(index)), now=now)
 
 

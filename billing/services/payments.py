@@ -17,8 +17,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 
+from billing import rules
 from billing.gateway import ChargeOutcome, Gateway, OutcomeKind
-from billing.models import Invoice, PaymentAttempt, PaymentMethod, Period
+from billing.models import Invoice, PaymentAttempt, PaymentMethod, Period, Subscription
 from billing.rules import Status
 from billing.services import _rows, calls, invoicing, setbacks, settlement
 from billing.services.calls import Call, Outcomes
@@ -120,9 +121,10 @@ class SweepReport:
 def sweep(*, gateway: Gateway, now: datetime) -> SweepReport:
     """Settle attempts whose caller is gone, and withdraw those that the customer left lying.
 
-    Younger than 12 h: the same call again, with the same key, and a look for the charge where that
-    does not help. Older: a look first; if there is no charge, and only then, the same call again, or, after 23 h,
-    another attempt. Safe at any time and any number of times, and by clocks that are wrong by hours.
+    Younger than 23 h: the same call again, with the same key, and a look for the charge where that
+    does not help. Older: only a look; if there is no charge, and only then, another attempt is made, and
+    none while the subscription is parked, for which nothing that was not sent is sent either.
+    Safe at any time and any number of times.
     """
     replays, lookups = _claim_unsettled(now=now)
     outcomes = _replay(replays, gateway=gateway, now=now)
@@ -158,8 +160,21 @@ def _claim_unsettled(*, now: datetime) -> tuple[list[PaymentAttempt], list[Payme
     for attempt in attempts:
         attempt.claimed_until = now + CALL_LEASE
     _rows.update(attempts, ["claimed_until"])
-    replays = [attempt for attempt in attempts if attempt.sent_at is None or now - attempt.sent_at < TRUST_IN_CLOCKS]
-    return replays, [attempt for attempt in attempts if attempt not in replays]
+    withheld = _of_parked([attempt.pk for attempt in attempts if attempt.sent_at is None])
+    lookups = [
+        attempt
+        for attempt in attempts
+        if attempt.pk in withheld or (attempt.sent_at is not None and now - attempt.sent_at >= TRUST_IN_CLOCKS)
+    ]
+    return [attempt for attempt in attempts if attempt not in lookups], lookups
+
+
+def _of_parked(attempt_ids: Collection[UUID]) -> set[UUID]:
+    """Answer those whose subscription is parked by now: what surely reached nobody is not sent for them."""
+    if not attempt_ids:
+        return set()
+    found = PaymentAttempt.objects.filter(pk__in=attempt_ids, invoice__subscription__parked_at__isnull=False)
+    return set(found.values_list("pk", flat=True))
 
 
 def _adopt(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> OutcomeKind:
@@ -177,7 +192,8 @@ def _adopt(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> Outco
 def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> None:
     if _adopt(attempt, gateway=gateway, now=now) is not OutcomeKind.NOT_FOUND:
         return
-    again = mark_sent([attempt.pk], now=now, sent_within=REPLAY_LIMIT)
+    parked = _of_parked([attempt.pk])
+    again = [] if parked else mark_sent([attempt.pk], now=now, sent_within=REPLAY_LIMIT)
     if again:
         _call(again, gateway=gateway, now=now)
         return
@@ -188,14 +204,23 @@ def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> Non
 
 @transaction.atomic
 def _replace(attempt: PaymentAttempt, *, now: datetime) -> UUID | None:
-    """Close an attempt that never reached the gateway and make the next one; answers its id."""
+    """Close an attempt that never reached the gateway and make the next one; answers its id.
+
+    Where the subscription was parked meanwhile nothing more is charged: a change comes to nothing, and a period is tried
+    again once staff have put the subscription back.
+    """
+    subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
     invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
     lost = PaymentAttempt.objects.locked().select_related("payment_method").get(pk=attempt.pk)
-    if lost.state != State.SENT:
+    if lost.state not in {State.CREATED, State.SENT}:
         return None
-    lost.state, lost.decline_code, lost.settled_at = State.FAILED, "never_arrived", now
+    final = State.FAILED if lost.sent_at else State.CANCELED
+    lost.state, lost.decline_code, lost.settled_at = final, "never_arrived", now
     lost.save(update_fields=["state", "decline_code", "settled_at"])
     if invoice.status != Invoice.Status.OPEN:
+        return None
+    if subscription is not None and subscription.parked_at is not None:
+        _leave_to_staff(invoice, subscription, now=now)
         return None
     following = invoicing.new_attempt(
         invoice,
@@ -207,6 +232,19 @@ def _replace(attempt: PaymentAttempt, *, now: datetime) -> UUID | None:
     )
     following.save(force_insert=True)
     return following.pk
+
+
+def _leave_to_staff(invoice: Invoice, subscription: Subscription, *, now: datetime) -> None:
+    """Let nothing of a locked open invoice be charged while its subscription is parked."""
+    changes = settlement.Changes()
+    if invoice.kind == Invoice.Kind.CHANGE:
+        invoice.status = Invoice.Status.VOID
+        changes.invoices[invoice.pk] = invoice
+    else:
+        subscription.next_step, subscription.next_bill_at = rules.Step.RETRY, now
+        subscription.claimed_until = None
+        changes.subscriptions[subscription.pk] = subscription
+    changes.write(now=now)
 
 
 def next_number(invoice: Invoice) -> int:

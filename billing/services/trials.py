@@ -14,7 +14,7 @@ from billing import events, rules
 from billing.models import PaymentMethod, Period, Price, Subscription, SubscriptionTransition, Trial
 from billing.places import Place
 from billing.rules import Status
-from billing.services import consents, coupons, forecasts, letters, records, subscriptions, whereabouts
+from billing.services import consents, coupons, debts, forecasts, letters, records, subscriptions, whereabouts
 from billing.services.consents import Agreement
 from billing.services.letters import Letter
 from billing.services.subscriptions import AlreadySubscribed, PaymentMethodRequired
@@ -57,8 +57,8 @@ def start(
     """Begin a trial; nothing is charged until it ends, and a coupon counts from the first charge on.
 
     Everything is counted from the local date on which it ends. The same request key again answers the same trial.
-    Raises AlreadySubscribed, CountryUncertain, PriceNotOffered, TrialNotOffered, TrialUsed, CouponNotValid, ConsentRequired, and
-    PaymentMethodRequired where the plan asks for a card.
+    Raises AlreadySubscribed, CountryUncertain, PriceNotOffered, DebtInAnotherCurrency, TrialNotOffered, TrialUsed,
+    CouponNotValid, ConsentRequired, and PaymentMethodRequired where the plan asks for a card.
     """
     idempotency.claim(request_key, now=now)
     get_user_model().objects.select_for_update(no_key=True).get(pk=account_id)
@@ -69,6 +69,7 @@ def start(
         raise AlreadySubscribed
     evidence, place = whereabouts.decide(account_id=account_id, declared=country, seen=seen)
     price = subscriptions.offered_price(price_id, country=place.country, account_id=account_id)
+    debts.check_currency(account_id, price.currency)
     if not price.trial_days:
         raise TrialNotOffered
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()

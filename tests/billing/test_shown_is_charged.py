@@ -12,10 +12,11 @@ from django.db import transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from accounts.services import accounts
 from billing.gateway import ChargeOutcome, OutcomeKind
-from billing.models import CreditGrant, Invoice, JournalLine, Price, Quote, Subscription
+from billing.models import CreditGrant, Invoice, JournalLine, PaymentMethod, Price, Quote, Subscription, TaxPlace
 from billing.places import Place
-from billing.services import changes, forecasts, pauses, renewals, returning, subscriptions
+from billing.services import changes, debts, forecasts, moving, pauses, refunds, renewals, returning, subscriptions
 from core.errors import DomainError
 from core.idempotency import RequestKey
 from core.ids import new_id
@@ -235,6 +236,74 @@ class TestDebt:
         bill = forecasts.next_bill(Subscription.objects.select_related("price__plan").get(), now=HALF)
         assert bill is not None
         assert (bill.amount, bill.tender.debts, bill.tender.credit, bill.tender.due) == (1399, 500, 200, 1699)
+
+
+class TestDebtInAnotherCurrency:
+    def test_refuses_a_purchase_that_would_not_charge_it(self) -> None:
+        buyer = Buyer()
+        owe(buyer.account, -500, currency="USD")
+        with pytest.raises(debts.DebtInAnotherCurrency) as refused:
+            buyer.buy()
+        assert refused.value.extra == {"amount": 500, "currency": "USD"}
+        with pytest.raises(debts.DebtInAnotherCurrency):
+            subscriptions.subscribe(
+                account_id=buyer.account,
+                price_id=buyer.low.pk,
+                quoted_amount=1399,
+                country="DE",
+                billing_tz="UTC",
+                request_key=buyer.key(),
+                gateway=buyer.gateway,
+                now=APRIL,
+                by=buyer.by,
+            )
+        assert (buyer.charged(), Subscription.objects.count()) == (0, 0)
+
+    @pytest.mark.parametrize(("owed", "credit"), [(-500, 500), (-49, 0), (-500, 451)])
+    def test_that_is_paid_or_too_small_to_be_charged_refuses_nothing(self, owed: int, credit: int) -> None:
+        buyer = Buyer()
+        for amount in filter(None, (owed, credit)):
+            owe(buyer.account, amount, currency="USD")
+        shown, buy = buyer.buy()
+        buy()
+        assert (shown, buyer.charged()) == (1399, 1399)
+
+    def test_is_not_made_where_the_next_invoice_is_of_another_currency(self) -> None:
+        buyer = Buyer()
+        buyer.has_bought()
+        PriceFactory.create(plan=buyer.low.plan, currency="GBP", country="GB", amount=1099)
+        subscription = Subscription.objects.get()
+        TaxPlace.objects.create(
+            subscription=subscription,
+            declared="GB",
+            card="GB",
+            country="GB",
+            cause="card",
+            decided_at=APRIL,
+            effective_at=subscription.paid_through,
+        )
+        Subscription.objects.update(moves_at=subscription.paid_through)
+        with pytest.raises(refunds.NoNextInvoice):
+            refunds.request_owed_again(
+                invoice_id=Invoice.objects.get().pk, amount=500, reason="", by="staff:anna", now=HALF
+            )
+        Subscription.objects.update(moves_at=None)
+        asked = refunds.request_owed_again(
+            invoice_id=Invoice.objects.get().pk, amount=500, reason="", by="staff:anna", now=HALF
+        )
+        assert asked.state == "approved"
+
+    @pytest.mark.parametrize(("owed", "moves"), [(0, MAY), (-500, datetime(2026, 6, 1, 12, tzinfo=UTC))])
+    def test_is_collected_before_another_currency_holds(self, owed: int, moves: datetime) -> None:
+        buyer = Buyer()
+        buyer.has_bought()
+        PriceFactory.create(plan=buyer.low.plan, currency="GBP", country="GB", amount=1099)
+        if owed:
+            owe(buyer.account, owed)
+        accounts.change(account_id=buyer.account, fields={"country": "GB"}, now=APRIL)
+        PaymentMethod.objects.update(country="GB")
+        moving.review(account_id=buyer.account, cause=TaxPlace.Cause.CARD, now=APRIL)
+        assert Subscription.objects.get().moves_at == moves
 
 
 class TestWhatWaitsForItsCustomer:

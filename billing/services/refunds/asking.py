@@ -14,6 +14,7 @@ from django.db.models import Q
 from billing import amounts, rules
 from billing.amounts import Taxed
 from billing.models import Dispute, Gift, Invoice, PaymentAttempt, Refund, Subscription
+from billing.selectors import whereabouts
 from billing.services import crediting, gift_sales
 from billing.services.refunds.issuing import put_back_overpaid, return_to_credit
 from billing.services.refunds.limits import charge_left, given_back, parts_of, refundable, sources_of
@@ -143,12 +144,16 @@ def return_charge(*, invoice_id: UUID, at_most: int, reason: str, by: str, now: 
 
 def _lock_subscription(invoice_id: UUID) -> Subscription | None:
     """Lock the subscription of an invoice, before the invoice; what is sold apart from one has none."""
-    return Subscription.objects.locked().filter(invoices=invoice_id).first()
+    return Subscription.objects.locked().select_related("price").filter(invoices=invoice_id).first()
 
 
 def _check_goes_on(subscription: Subscription | None) -> None:
-    """Raise NoNextInvoice for a locked subscription that bills no other period."""
+    """Raise NoNextInvoice for a locked subscription that bills no other period, or bills it in another currency."""
     if subscription is None or subscription.status not in rules.BILLABLE or subscription.cancel_at is not None:
+        raise NoNextInvoice
+    starts = subscription.resume_at or subscription.paid_through
+    move = whereabouts.moves([subscription]).at(subscription, starts) if starts else None
+    if move is not None and move.price_of(subscription.price).currency != subscription.price.currency:
         raise NoNextInvoice
 
 

@@ -21,7 +21,7 @@ from billing.models import (
     SubscriptionTransition,
 )
 from billing.rules import Status
-from billing.services import consents, coupons, invoicing, payments, records, settlement, whereabouts
+from billing.services import consents, coupons, debts, invoicing, payments, records, settlement, whereabouts
 from billing.services.consents import Agreement
 from billing.services.subscriptions.choosing import offered_price, periods_billed
 from billing.services.subscriptions.collecting import Subscribed, collect
@@ -82,8 +82,8 @@ def subscribe(
     `quoted_amount` is what the customer was shown for the first period, tax and `coupon` included, in minor units, and
     `quoted_due` what is charged of it, with credit and with what they owe from before; left out, all of it and no more.
     The same request key again goes on where a killed one stopped and never charges a second time. A purchase that waits
-    for its customer is given up. Raises AlreadySubscribed, CountryUncertain, PriceNotOffered, CouponNotValid,
-    QuoteChanged, ConsentRequired, PaymentMethodRequired, PaymentFailed.
+    for its customer is given up. Raises AlreadySubscribed, CountryUncertain, PriceNotOffered, DebtInAnotherCurrency,
+    CouponNotValid, QuoteChanged, ConsentRequired, PaymentMethodRequired, PaymentFailed.
     """
     begin = partial(
         _begin,
@@ -146,6 +146,7 @@ def _begin(
         raise AlreadySubscribed
     evidence, place = whereabouts.decide(account_id=account_id, declared=country, seen=seen)
     price = offered_price(price_id, country=place.country, account_id=account_id)
+    debts.check_currency(account_id, price.currency)
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
     anchor = rules.Anchor.at(now, ZoneInfo(billing_tz), rules.Interval(price.interval))

@@ -1,0 +1,132 @@
+"""A charge that never arrived, of a subscription that was parked since: nothing is charged until staff have looked."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection, connections, transaction
+
+from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.models import Invoice, JournalLine, PaymentAttempt, Subscription
+from billing.services import changes, parking, payments, renewals, settlement
+from billing.services.settlement import Changes
+from core.idempotency import RequestKey
+from core.ids import new_id
+from tests.billing.instant import InstantGateway
+from tests.factories.billing import NOW, PlanFactory, PriceFactory, make_due
+
+LATE = NOW + timedelta(hours=25)
+LOST = ChargeOutcome(OutcomeKind.UNKNOWN)
+
+
+def lose(gateway: InstantGateway) -> PaymentAttempt:
+    """Renew, and let the call be lost on its way."""
+    gateway.outcome = LOST
+    renewals.run(gateway=gateway, clock=lambda: NOW, limit=9)
+    gateway.outcome = None
+    return PaymentAttempt.objects.get()
+
+
+def park(now: datetime) -> None:
+    found = Changes()
+    settlement.park(Subscription.objects.locked().get(), "early_fraud_warning", found, now=now)
+    found.write(now=now)
+
+
+def states() -> list[str]:
+    return list(PaymentAttempt.objects.order_by("n").values_list("state", flat=True))
+
+
+@pytest.mark.rule("4.16")
+@pytest.mark.django_db
+class TestParkedMeanwhile:
+    def test_is_not_charged_anew_until_it_is_put_back(self) -> None:
+        (due,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
+        gateway = InstantGateway()
+        lose(gateway)
+        with transaction.atomic():
+            park(NOW)
+        payments.sweep(gateway=gateway, now=LATE)
+        assert (states(), gateway.charges) == (["failed"], {})
+        assert Invoice.objects.get().status == "open"
+        parking.put_back(subscription_id=due.pk, now=LATE, by="staff:1")
+        renewals.run(gateway=gateway, clock=lambda: LATE, limit=9)
+        assert (states(), len(gateway.charges), Invoice.objects.get().status) == (["failed", "succeeded"], 1, "paid")
+
+    def test_was_never_sent_and_is_not_sent(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        gateway = InstantGateway()
+        renewals.claiming.claim(now=NOW, size=1)
+        with transaction.atomic():
+            park(NOW)
+        payments.sweep(gateway=gateway, now=NOW + timedelta(minutes=2))
+        assert (states(), gateway.charges) == (["canceled"], {})
+        subscription = Subscription.objects.get()
+        assert (subscription.next_step, subscription.parked_reason) == ("retry", "early_fraud_warning")
+
+    @pytest.mark.parametrize("hours", [13, 25])
+    def test_is_not_sent_again_either_while_its_key_is_known(self, hours: int) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        gateway = InstantGateway()
+        lose(gateway)
+        with transaction.atomic():
+            park(NOW)
+        payments.sweep(gateway=gateway, now=NOW + timedelta(hours=hours))
+        assert (states(), gateway.charges) == (["failed"], {})
+
+    def test_of_a_change_comes_to_nothing(self) -> None:
+        plan = PlanFactory.create(tier=1)
+        (due,) = make_due(1, price=PriceFactory.create(plan=plan), due_at=NOW)
+        gateway = InstantGateway()
+        renewals.run(gateway=gateway, clock=lambda: NOW, limit=9)
+        higher = PriceFactory.create(plan=PlanFactory.create(tier=2), amount=2299)
+        quote = changes.quote(account_id=due.account_id, price_id=higher.pk, now=LATE)
+        gateway.outcome = LOST
+        key = RequestKey.of(account_id=due.account_id, operation="parked", key=str(new_id()), body=None)
+        changes.accept(account_id=due.account_id, quote_id=quote.pk, request_key=key, gateway=gateway, now=LATE)
+        gateway.outcome = None
+        with transaction.atomic():
+            park(LATE)
+        payments.sweep(gateway=gateway, now=LATE + timedelta(hours=25))
+        assert (Invoice.objects.get(kind="change").status, len(gateway.charges)) == ("void", 1)
+        assert sum(JournalLine.objects.filter(account="receivable:user").values_list("amount", flat=True)) == 0
+        assert Subscription.objects.get().price_id == due.price_id
+
+
+@pytest.mark.rule("4.16")
+@pytest.mark.django_db(transaction=True)
+def test_a_race_with_what_parks_it_charges_nothing() -> None:
+    """The sweep has looked for the charge while the subscription is being parked: it waits, and sees it."""
+    make_due(1, price=PriceFactory.create(), due_at=NOW)
+    gateway = InstantGateway()
+    lose(gateway)
+
+    def sweep() -> None:
+        try:
+            payments.sweep(gateway=gateway, now=LATE)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            park(LATE)
+            swept = pool.submit(sweep)
+            wait_for_a_lock()
+        swept.result(timeout=20)
+    assert (states(), gateway.charges) == (["failed"], {})
+    assert Subscription.objects.get().next_step == "retry"
+
+
+def wait_for_a_lock() -> None:
+    """Wait until another connection waits for what this one has locked."""
+    with connection.cursor() as cursor:
+        for _ in range(2000):
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))",
+                [connection.connection.info.backend_pid],
+            )
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError("Nobody waits.")
