@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from catalog.models import Title
@@ -75,8 +78,15 @@ class ComingSerializer(CardSerializer):
 
 class WithdrawnParameters(serializers.Serializer[Title]):
     since = serializers.DateTimeField(
-        help_text="Only what was withdrawn then or later, such as the last answer's newest."
+        required=False,
+        help_text="Only what was withdrawn then or later. Needed to begin with; a `cursor` does without.",
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse to list everything that ever went."""
+        if "since" not in attrs:
+            raise serializers.ValidationError({"since": [_("Say since when, or give a cursor.")]}, "required")
+        return attrs
 
 
 class WithdrawnSerializer(serializers.Serializer[Title]):

@@ -13,6 +13,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import remove_query_param
 from rest_framework.views import APIView
 
 from accounts.api.permissions import Reach
@@ -60,9 +61,35 @@ class InOrder(CursorPagination):
 
 
 class OldestWithdrawn(CursorPagination):
-    """In the order in which they went."""
+    """In the order in which they went, with where to go on once more have gone."""
 
-    ordering = ("withdrawn_at", "id")
+    ordering = ("withdrawn_in", "id")
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Answer the page with links to its neighbours, and to what goes later."""
+        answer = super().get_paginated_response(data)
+        answer.data["later"] = self._later()
+        return answer
+
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:  # type: ignore[override]  # as its parent
+        """Answer the rows of the page that the request asks for; a page without any asks for where they end."""
+        self._rows = super().paginate_queryset(queryset, request, view)
+        return self._rows
+
+    def _later(self) -> str:
+        if not self._rows and self.cursor_query_param in self._request.query_params:
+            return self._request.build_absolute_uri()
+        nothing = {"withdrawn_in": availability.end_of_tombstones(), "id": UUID(int=0)} if not self._rows else None
+        return remove_query_param(self._link(nothing or self._rows[-1], backwards=False), "since")
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page."""
+        page = super().get_paginated_response_schema(schema)
+        page["properties"]["later"] = {
+            "type": "string", "format": "uri", "description": "Where to ask again later: for what goes after this page, and nothing twice.",
+        }  # fmt: skip
+        page["required"] = [*page["required"], "later"]
+        return page
 
 
 class TitlesView(generics.GenericAPIView[Title]):
@@ -158,10 +185,17 @@ class WithdrawnView(generics.GenericAPIView[Title]):
     @raises(PreviewForbidden, PreviewCountryUnknown)
     @etags.conditional
     def get(self, request: Request) -> Response:
-        """List the titles withdrawn since an instant, oldest first: what an app has kept of them must go."""
-        wanted = WithdrawnParameters(data=request.query_params.dict())
-        wanted.is_valid(raise_exception=True)
-        found = self.paginate_queryset(availability.tombstones(wanted.validated_data["since"])) or []
+        """List the titles withdrawn since an instant, in the order in which they went: what an app has kept of them must go.
+
+        Nothing is missed by who begins with `since` once, and from then on asks at the last answer's `later`.
+        """
+        since = None
+        # A cursor stands behind all that was told: from when on does not matter any more.
+        if OldestWithdrawn.cursor_query_param not in request.query_params:
+            wanted = WithdrawnParameters(data=request.query_params.dict())
+            wanted.is_valid(raise_exception=True)
+            since = wanted.validated_data["since"]
+        found = self.paginate_queryset(availability.tombstones(since)) or []
         gone = [representations.withdrawn(title) for title in found]
         return _answer(request, viewer_of(request), self.get_paginated_response(gone).data)
 

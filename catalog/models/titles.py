@@ -185,6 +185,13 @@ class Title(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # By a trigger: who reads what was withdrawn can tell which transactions may yet add to it, and which cannot.
+    withdrawn_in = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The number of the transaction that withdrew it; 0: before numbers were kept.",
+    )
     merged_into = models.ForeignKey(
         "self",
         models.PROTECT,
@@ -279,8 +286,9 @@ class Title(models.Model):
             models.Index("merged_into", name="title_merged", condition=Q(merged_into__isnull=False)),
             # The admin's list of drafts and withdrawn titles.
             models.Index("state", F("id").desc(), name="title_state"),
-            # What went since an instant, asked for again and again by every app.
+            # What went since an instant, and after what an app was told of, asked for again and again by every app.
             models.Index(fields=["withdrawn_at", "id"], name="title_withdrawn", condition=Q(state="withdrawn")),
+            models.Index(fields=["withdrawn_in", "id"], name="title_withdrawn_in", condition=Q(state="withdrawn")),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db import connection
+from django.db.models import BigIntegerField, Func, Q
 
 from catalog import rules
 from catalog.models import AvailabilityWindow, Title
@@ -102,9 +103,28 @@ def _touched_by(windows: AvailabilityWindowQuerySet) -> TitleQuerySet:
     return Title.objects.published().standing_alone().filter(pk__in=windows.values("title_id").union(series))
 
 
-def tombstones(since: datetime) -> TitleQuerySet:
-    """Answer the titles withdrawn since an instant, oldest first: what others have kept of them must go."""
-    return Title.objects.filter(state=State.WITHDRAWN, withdrawn_at__gte=since).order_by(F("withdrawn_at"), "pk")
+class _OldestWriting(Func):
+    """The number of the oldest transaction that is still writing: whatever has a lower one has ended."""
+
+    template = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    output_field = BigIntegerField()
+
+
+def tombstones(since: datetime | None = None) -> TitleQuerySet:
+    """Answer the titles withdrawn, since an instant or ever, by the order of transactions: what others have kept of them must go.
+
+    What was withdrawn beside a transaction that began to write earlier and has not ended is told once that has: so
+    nothing ever comes before what was told.
+    """
+    gone = Title.objects.filter(state=State.WITHDRAWN, withdrawn_in__lt=_OldestWriting())
+    return (gone if since is None else gone.filter(withdrawn_at__gte=since)).order_by("withdrawn_in", "pk")
+
+
+def end_of_tombstones() -> int:
+    """Answer the number of the transaction before which nobody can withdraw anything any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_OldestWriting.template}")
+        return int(cursor.fetchone()[0])
 
 
 def line_of(title: Title) -> list[Title]:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Title
+from catalog.services import publication
 from core.clock import now
 from tests.catalog.api.test_titles import in_germany, viewer
 from tests.factories import catalog as make
 from tests.factories.accounts import KidsProfileFactory
 
 pytestmark = pytest.mark.django_db
+
+
+def _withdraw(title_id: Any, at: datetime) -> None:
+    try:
+        publication.withdraw(title_id=title_id, by="user:1", now=at)
+    finally:
+        connection.close()
+
 
 __all__ = ["in_germany", "viewer"]
 
@@ -70,17 +82,50 @@ class TestLeaving:
         assert (card["id"], card["available_until"]) == (str(going.pk), ends.isoformat().replace("+00:00", "Z"))
 
 
+@pytest.mark.django_db(transaction=True)
 class TestWithdrawn:
     def test_are_told_of_since_an_instant_the_first_gone_first(self, viewer: Any) -> None:
         at = now()
         kept = make.TitleFactory.create()
-        second = make.TitleFactory.create(state="withdrawn", withdrawn_at=at - DAY, merged_into=kept)
         first = make.TitleFactory.create(state="withdrawn", withdrawn_at=at - 2 * DAY)
+        second = make.TitleFactory.create(state="withdrawn", withdrawn_at=at - DAY, merged_into=kept)
         make.TitleFactory.create(state="withdrawn", withdrawn_at=at - 4 * DAY)
         found = cards(viewer(), "withdrawn", since=(at - 3 * DAY).isoformat())
         assert [(card["id"], card["merged_into"]) for card in found] == [
             (str(first.pk), None), (str(second.pk), str(kept.pk)),
         ]  # fmt: skip
+
+    def test_come_once_and_after_what_was_told_however_long_their_transactions_take(self, viewer: Any) -> None:
+        client = viewer()
+        slow, quick, last = (make.TitleFactory.create() for _ in range(3))
+        begun = now()
+
+        def gone(address: str) -> tuple[list[str], str]:
+            answer = client.get(address).json()
+            return [card["id"] for card in answer["results"]], answer["later"]
+
+        with ThreadPoolExecutor(1) as elsewhere, transaction.atomic():
+            publication.withdraw(title_id=slow.pk, by="user:1", now=begun)
+            elsewhere.submit(_withdraw, quick.pk, begun + timedelta(seconds=2)).result()
+            told, later = gone(f"/api/v1/titles/withdrawn?since={quote((begun - DAY).isoformat())}")
+            assert told == []
+        told, later = gone(later)
+        assert told == [str(slow.pk), str(quick.pk)]
+        told, later = gone(later)
+        assert told == []
+        # Of an older instant than the newest that was told: what counts is that nobody was told of it.
+        publication.withdraw(title_id=last.pk, by="user:1", now=begun - DAY)
+        told, later = gone(later)
+        assert told == [str(last.pk)]
+        assert gone(later) == ([], later)
+
+    def test_go_again_when_they_were_back(self, viewer: Any) -> None:
+        title = make.TitleFactory.create(state="withdrawn", withdrawn_at=now())
+        client = viewer()
+        answer = client.get("/api/v1/titles/withdrawn", {"since": (now() - DAY).isoformat()}).json()
+        publication.publish(title_id=title.pk, by="user:1", now=now())
+        publication.withdraw(title_id=title.pk, by="user:1", now=now())
+        assert [card["id"] for card in client.get(answer["later"]).json()["results"]] == [str(title.pk)]
 
     def test_ask_since_when(self, viewer: Any) -> None:
         assert viewer().get("/api/v1/titles/withdrawn").status_code == 400
