@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 
 @pytest.fixture
@@ -17,10 +18,11 @@ def round_number(request: pytest.FixtureRequest) -> int:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test so often as ROUNDS says (`make faults`): what races or is killed does so otherwise each time.
 
-    What waits for minutes does so in the long form alone, and once.
+    What waits for minutes does so in the long form alone, and once. A property has examples instead of rounds.
     """
     rounds = int(os.environ.get("ROUNDS", "1"))
-    if rounds > 1 and not metafunc.definition.get_closest_marker("minutes"):
+    waits = metafunc.definition.get_closest_marker("minutes") is not None
+    if rounds > 1 and not waits and not is_hypothesis_test(metafunc.function):
         metafunc.fixturenames.append("round_number")
         metafunc.parametrize("round_number", range(rounds), indirect=True, ids=lambda number: f"round{number}")
 

@@ -1,6 +1,7 @@
 """Holds rows from before to what was asked of new ones alone, so that no table was locked while it was read.
 
-Where they have been held to it already, nothing is read.
+Where they have been held to it already, nothing is read. Each by itself: in one transaction the locks of the first would
+be held while the last is read.
 """
 
 from django.contrib.postgres.operations import ValidateConstraint
@@ -8,6 +9,8 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [("billing", "0027_credit_taken_back")]
 
     operations = [

@@ -69,6 +69,7 @@ class CouponQuerySet(models.QuerySet["Coupon"]):
     """The coupon's lock."""
 
     def locked(self) -> CouponQuerySet:
+        """Lock after invoices and attempts, before credit, all that are needed at once."""
         return self.order_by("pk").select_for_update(of=("self",))
 
 

@@ -48,7 +48,7 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         )
 
     def locked(self) -> SubscriptionQuerySet:
-        """Lock in the agreed order: account, subscription, invoice, attempt, counter; each by key."""
+        """Lock in the agreed order (`billing.services`), by key."""
         return self.order_by("pk").select_for_update(of=("self",))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import ClassVar
 
@@ -37,14 +38,17 @@ def redeem(*, code: str, subscription: Subscription, now: datetime) -> CouponRed
     )
 
 
-def give_back(subscription: Subscription) -> None:
-    """Let the coupon of a subscription that never began be used again, in the transaction that ends it."""
-    redemption = CouponRedemption.objects.filter(subscription=subscription).first()
-    if redemption is not None:
-        coupon = Coupon.objects.locked().get(pk=redemption.coupon_id)
-        coupon.redemptions -= 1
-        coupon.save(update_fields=["redemptions"])
-        redemption.delete()
+def give_back(subscriptions: Collection[Subscription]) -> None:
+    """Let the coupons of locked subscriptions that never began be used again, in the transaction that ends them."""
+    if not subscriptions:
+        return
+    given = list(CouponRedemption.objects.filter(subscription__in=subscriptions))
+    # All at once: another transaction that ends some may need the same ones.
+    coupons = Coupon.objects.locked().in_bulk({redemption.coupon_id for redemption in given})
+    for redemption in given:
+        coupons[redemption.coupon_id].redemptions -= 1
+    Coupon.objects.bulk_update(coupons.values(), ["redemptions"])
+    CouponRedemption.objects.filter(pk__in=[redemption.pk for redemption in given]).delete()
 
 
 def valid(*, code: str, subscription: Subscription, now: datetime, among: QuerySet[Coupon] | None = None) -> Coupon:

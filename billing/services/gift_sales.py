@@ -18,6 +18,12 @@ from core.money import Money
 State = Gift.State
 
 
+def lock(invoice_ids: Collection[UUID]) -> None:
+    """Lock the gifts of locked invoices, before the credit that their settlement changes."""
+    if invoice_ids:
+        list(Gift.objects.locked().filter(invoice__in=invoice_ids))
+
+
 def mark_sold(invoice_ids: Collection[UUID], *, now: datetime) -> None:
     """Let gifts be redeemed whose locked invoices were just paid: from now on we owe them."""
     for gift in Gift.objects.locked().filter(invoice__in=invoice_ids, state__in=[State.UNPAID, State.VOID]):

@@ -12,7 +12,16 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing import amounts
-from billing.models import Invoice, InvoiceLine, PaymentAttempt, Refund, Subscription, Withdrawal
+from billing.models import (
+    CreditGrant,
+    CreditUse,
+    Invoice,
+    InvoiceLine,
+    PaymentAttempt,
+    Refund,
+    Subscription,
+    Withdrawal,
+)
 from billing.rules import Status
 from billing.selectors import consumers
 from billing.services import consents, letters, refunds, settlement, taking_back
@@ -61,6 +70,7 @@ def withdraw(*, account_id: UUID, now: datetime, by: str, request_key: RequestKe
         raise PaymentUnderWay
     invoices = list(Invoice.objects.locked().filter(subscription=subscription).prefetch_related("lines"))
     paid = [invoice for invoice in invoices if invoice.status == Invoice.Status.PAID]
+    list(PaymentAttempt.objects.locked().filter(invoice__in=invoices))
     # What the law owes waits for nobody's approval; what they ask for would count as given back.
     refunds.refuse_waiting(Q(invoice__in=paid), "withdrawn", now=now)
     if Refund.objects.filter(invoice__in=invoices, owed_again=True, state=Refund.State.APPROVED).exists():
@@ -68,6 +78,7 @@ def withdraw(*, account_id: UUID, now: datetime, by: str, request_key: RequestKe
         raise PaymentUnderWay
     pro_rata = law.withdrawal_pro_rata and consents.asked_to_begin_at_once(subscription)
     today = now.astimezone(ZoneInfo(subscription.billing_tz)).date()
+    _lock_credit(invoices)
     changes = Changes()
     back, kept = _give_back(paid, on=today if pro_rata else None, by=by, now=now)
     for invoice in invoices:
@@ -88,6 +99,13 @@ def withdraw(*, account_id: UUID, now: datetime, by: str, request_key: RequestKe
     )
     letters.write([Letter("withdrawn", subscription, {"amount": Money(back, made.currency)})], now=now)
     return made
+
+
+def _lock_credit(invoices: Sequence[Invoice]) -> None:
+    """Lock the credit that paid invoices or came of them: it is taken and given back invoice by invoice, with numbers."""
+    used = CreditUse.objects.filter(invoice__in=invoices).values("grant")
+    came_of_them = Q(source_key__in=[f"change:{invoice.pk}" for invoice in invoices])
+    list(CreditGrant.objects.locked().filter(came_of_them | Q(pk__in=used)))
 
 
 def _give_back(paid: Sequence[Invoice], *, on: date | None, by: str, now: datetime) -> tuple[int, int]:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from accounts.models import User
 from billing import stripe_gateway
-from billing.models import CardSetup, Invoice, PaymentMethod, Subscription
-from billing.services import payments, renewals
+from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.models import (
+    CardSetup,
+    Coupon,
+    CouponRedemption,
+    Invoice,
+    PaymentAttempt,
+    PaymentMethod,
+    Subscription,
+)
+from billing.services import invoicing, payments, renewals, settlement
 from core.clock import now
 from tests.billing.customers import Customer
-from tests.billing.threads import at_once
-from tests.factories.billing import PriceFactory
+from tests.billing.locks import first_locks, in_order
+from tests.billing.threads import apart, at_once, await_waiting
+from tests.factories.accounts import AccountFactory
+from tests.factories.billing import NOW, PaymentMethodFactory, PriceFactory
 from tests.standin import Standin
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,6 +120,58 @@ class TestSettle:
         assert (subscription.status, subscription.period_index) == ("active", 1)
         assert subscription.transitions.filter(to_status="active").count() == 1
         assert len(standin.control.charges()) == 1
+
+
+@pytest.mark.rule("4.20")
+class TestLocks:
+    @staticmethod
+    def declined(coupon: Coupon, account: User) -> PaymentAttempt:
+        """Make a first payment with a coupon, about to be declined."""
+        subscription = Subscription.objects.create(
+            account=account, price=PriceFactory.create(), status="incomplete", billing_tz="UTC",
+            anchor_date=NOW.date(), anchor_time=NOW.time(), created_at=NOW,
+        )  # fmt: skip
+        CouponRedemption.objects.create(coupon=coupon, account=account, subscription=subscription, redeemed_at=NOW)
+        card = PaymentMethodFactory.create(account=account)
+        charge = invoicing.Charge(
+            subscription=subscription, price=subscription.price, start=NOW, end=NOW + timedelta(days=28), card=card,
+            customer="cus_1", off_session=False,
+        )  # fmt: skip
+        with transaction.atomic():
+            (billed,) = invoicing.bill([charge], now=NOW)
+        assert billed.attempt is not None
+        payments.mark_sent([billed.attempt.pk], now=NOW)
+        return billed.attempt
+
+    def test_of_coupons_are_taken_in_one_order_by_settlements_that_meet(self) -> None:
+        some, other = (Coupon.objects.create(code=code, percent=50, periods=1, redemptions=2) for code in "AB")
+        attempts = [self.declined(coupon, AccountFactory.create()) for coupon in (some, other, other, some)]
+        declined = ChargeOutcome(OutcomeKind.DECLINED, code="do_not_honor")
+
+        def settle(pair: list[PaymentAttempt]) -> None:
+            settlement.settle({attempt.pk: declined for attempt in pair}, now=now())
+
+        with ThreadPoolExecutor(2) as pool:
+            with transaction.atomic():
+                # Both wait for the coupon that they lock first, and then go on at the same moment.
+                list(Coupon.objects.locked())
+                settling = [pool.submit(apart, partial(settle, pair)) for pair in (attempts[:2], attempts[2:])]
+                await_waiting(2)
+            for each in settling:
+                each.result()
+        assert set(Coupon.objects.values_list("redemptions", flat=True)) == {0}
+        assert not CouponRedemption.objects.exists()
+        assert set(Subscription.objects.values_list("status", flat=True)) == {"ended"}
+
+    def test_of_who_subscribes_with_a_coupon_are_taken_in_the_order_of_everybody(self, standin: Standin) -> None:
+        Coupon.objects.create(code="HALF", percent=50, periods=1)
+        customer = Customer(standin)
+        customer.save_card()
+        with CaptureQueriesContext(connection) as queries:
+            customer.subscribe(PriceFactory.create(), quoted_amount=775, coupon="HALF")
+        locked = first_locks(queries)
+        assert locked == in_order(locked)
+        assert {"accounts_user", "billing_coupon", "billing_numberseries"} <= set(locked)
 
 
 @pytest.mark.rule("4.20", "4.23")

@@ -38,7 +38,7 @@ from billing.stripe_gateway import StripeGateway, client
 from local.postgres import Cluster, binaries, claim_home
 from local.throwaway import free_port
 from tests.billing.customers import Customer
-from tests.billing.threads import at_once
+from tests.billing.threads import apart, at_once
 from tests.factories.billing import PriceFactory
 from tests.standin import Standin
 
@@ -233,14 +233,6 @@ def disconnect() -> None:
     assert isinstance(wrapper, DatabaseWrapper)
     wrapper.close()
     wrapper.close_pool()
-
-
-def apart(act: Callable[[], T]) -> T:
-    """Do something in a thread, on connections of its own."""
-    try:
-        return act()
-    finally:
-        connections.close_all()
 
 
 def await_charges(standin: Standin, count: int, *, seconds: float) -> None:

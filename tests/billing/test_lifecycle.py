@@ -35,6 +35,7 @@ from billing.models import (
 from billing.services import consents, crediting, notices, payments, recognition, refunds, renewals
 from core.models import IdempotencyKey, OutboxEvent
 from tests.billing.customers import Customer
+from tests.billing.locks import first_locks, in_order
 from tests.billing.threads import at_once
 from tests.factories.billing import PlanFactory, PriceFactory
 from tests.standin import Standin
@@ -861,7 +862,11 @@ class TestWithdrawal:
             # The rest was spent: as if it had paid something else.
             CreditGrant.objects.update(remaining=left)
         moment = BEGIN + timedelta(days=12)
-        kept = self.withdraw(customer, moment).json()["kept"]
+        with CaptureQueriesContext(connection) as queries:
+            kept = self.withdraw(customer, moment).json()["kept"]
+        locked = first_locks(queries)
+        assert locked == in_order(locked)
+        assert {"billing_paymentattempt", "billing_creditgrant", "billing_numberseries"} <= set(locked)
         refunds.sweep(gateway=stripe_gateway.connect(), now=moment)
         debit = Invoice.objects.get(kind="debit")
         assert (debit.status, debit.country, debit.total, debit.due) == ("paid", "DE", left or granted.amount, 0)

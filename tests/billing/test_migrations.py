@@ -9,10 +9,11 @@ from unittest import mock
 from uuid import UUID
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from billing.models import Invoice, InvoiceLine, Price, Subscription, TaxPlace
+from billing.models import ConsumerLaw, Invoice, InvoiceLine, Price, Subscription, TaxPlace
 from billing.services import renewals
 from core.ids import new_id
 from tests.billing.instant import InstantGateway
@@ -164,6 +165,15 @@ class TestConstraints:
         with connection.cursor() as cursor:
             cursor.execute("SELECT conname FROM pg_constraint WHERE NOT convalidated")
             assert cursor.fetchall() == []
+
+
+class TestLaw:
+    @pytest.mark.usefixtures("consumer_law")
+    def test_comes_for_countries_that_had_none_and_not_again_for_those_that_staff_deleted(self) -> None:
+        ConsumerLaw.objects.filter(country__in=["BR", "DE"]).delete()
+        import_module("billing.migrations.0029_rates_and_law_corrected").add_law(apps, None)
+        assert ConsumerLaw.objects.filter(country="BR").exists()
+        assert not ConsumerLaw.objects.filter(country="DE").exists()
 
 
 class TestPlaceOfTaxation:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from billing.models import Invoice, PaymentAttempt, Subscription, SubscriptionTransition
-from billing.services import _rows, crediting, dunning, gift_sales, ledger, records
+from billing.services import _rows, coupons, crediting, dunning, gift_sales, ledger, records
 from core import outbox
 
 SYSTEM = "system"
@@ -32,6 +32,8 @@ class Changes:
     """Invoices that were closed and are paid after all."""
     astray: list[UUID] = field(default_factory=list)
     """Attempts that charged for an invoice which was not owed any more."""
+    unused: list[Subscription] = field(default_factory=list)
+    """Subscriptions that never began: their coupons may be used again."""
     events: list[tuple[Subscription, Callable[[], object]]] = field(default_factory=list)
 
     def write(self, *, now: datetime) -> None:
@@ -50,6 +52,8 @@ class Changes:
     def _book(self, *, now: datetime) -> None:
         closed = [key for key, invoice in self.invoices.items() if invoice.status in CLOSED]
         ledger.close_invoices(closed, now=now)
+        gift_sales.lock([*closed, *self.gifts_paid])
+        coupons.give_back(self.unused)
         crediting.release(closed, now=now)
         gift_sales.mark_unsold(closed)
         if self.reopened:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from billing import events, rules
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Subscription
 from billing.rules import Status
-from billing.services import coupons, dunning
+from billing.services import dunning
 from billing.services.settlement.changes import SYSTEM, Changes
 from billing.services.settlement.states import cancel_unpaid, change_status, lapsed
 
@@ -18,7 +18,7 @@ def end_unpaid(invoice: Invoice, subscription: Subscription, changes: Changes, *
     changes.invoices[invoice.pk] = invoice
     changes.subscriptions[subscription.pk] = subscription
     changes.transitions.append(change_status(subscription, Status.ENDED, by=SYSTEM, reason=reason, now=now))
-    coupons.give_back(subscription)
+    changes.unused.append(subscription)
 
 
 def record_failure(
