@@ -3,14 +3,16 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 from core import personal_data
 
 
 class CatalogConfig(AppConfig):
     name = "catalog"
-    verbose_name = "Catalogue"
+    verbose_name = _("Catalogue")
 
     def ready(self) -> None:
-        """Answer for the catalogue's part of a person's data."""
+        """Answer for the catalogue's part of a person's data, and call things what staff call them."""
         personal_data.register(import_module("catalog.personal_data").CONTRIBUTOR)
+        import_module("catalog.labels").name_fields()

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from catalog import rules
 
-TYPES = {"audio": "Audio", "subtitle": "Subtitles"}
+TYPES: Mapping[str, str | Promise] = {"audio": _("Audio"), "subtitle": _("Subtitles")}
 CHANNELS = ("1.0", "2.0", "5.1", "7.1", "atmos")
-FLAGS: Mapping[str, tuple[str, str | None]] = {
-    "original": ("Original", None),
-    "audio_description": ("Audio description", "audio"),
-    "sdh": ("SDH", "subtitle"),
-    "forced": ("Forced", "subtitle"),
+FLAGS: Mapping[str, tuple[str | Promise, str | None]] = {
+    "original": (_("Original"), None),
+    "audio_description": (_("Audio description"), "audio"),
+    "sdh": (_("SDH"), "subtitle"),
+    "forced": (_("Forced"), "subtitle"),
 }
 """What a track may be, in words, and the type that alone may be it."""
 MOST = 200
@@ -39,7 +42,7 @@ def read_track(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, (words, only) in FLAGS.items():
         if given.get(name):
             if only not in (None, kind):
-                raise TrackInvalid(f"{words} is said of {TYPES[str(only)].lower()} alone.")
+                raise TrackInvalid(f"{words} is said of {str(TYPES[str(only)]).lower()} alone.")
             track[name] = True
     if channels := given.get("channels"):
         if kind != "audio" or channels not in CHANNELS:
@@ -63,10 +66,10 @@ def read_tracks(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def in_words(track: Mapping[str, Any]) -> str:
     """Answer a track as editors read it: `de, subtitles, SDH`."""
     kind = str(track.get("type", ""))
-    said = [words if words.isupper() else words.lower() for name, (words, _) in FLAGS.items() if track.get(name)]
-    return ", ".join(
-        filter(None, (str(track.get("language", "")), TYPES.get(kind, kind).lower(), str(track.get("channels") or ""), *said))
-    )  # fmt: skip
+    flags = (str(words) for name, (words, _only) in FLAGS.items() if track.get(name))
+    said = [words if words.isupper() else words.lower() for words in flags]
+    what = str(TYPES.get(kind, kind)).lower()
+    return ", ".join(filter(None, (str(track.get("language", "")), what, str(track.get("channels") or ""), *said)))
 
 
 def in_film(audio: Iterable[Mapping[str, Any]], text: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

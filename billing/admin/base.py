@@ -167,6 +167,7 @@ class ReadOnlyInline(TabularInline):
     extra = 0
     max_num = 0
     can_delete = False
+    hide_title = True  # what a row is called says again what is in it, or its bare id
     reads: ClassVar[tuple[str, ...]] = ()
     """The relations that the rows show."""
 

@@ -92,4 +92,4 @@ class TieOutAdmin(ReadOnly):
     @display(description="differences")
     def differences(self, report: TieOut) -> str:
         """Show what one side lacks."""
-        return as_json(report.details)
+        return as_json(report.details) if report.details else "none"

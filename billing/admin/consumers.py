@@ -75,6 +75,8 @@ class OfSubscription(OfPerson):
     search_fields = ("=subscription__account__email", "=subscription__id")
     search_help_text = "A whole e-mail address or id of a subscription."
     ordering = ("-pk",)
+    rest: ClassVar[tuple[Any, ...]] = ()
+    """What a page says beside what the list says."""
 
     @display(description="customer", ordering="subscription__account__email")
     def customer(self, row: Any) -> str:
@@ -87,12 +89,12 @@ class OfSubscription(OfPerson):
         return plan_link(row.subscription)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Begin with whose it is."""
-        return ("customer", "plan", *(name for name in super().get_fields(request, obj) if name != "subscription"))
+        """Show what the list shows, and the rest."""
+        return (*self.list_display, *self.rest)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Have them shown."""
-        return ("customer", "plan", *super().get_readonly_fields(request, obj))
+        return self.get_fields(request, obj)
 
 
 @admin.register(PriceNotice)
@@ -117,6 +119,7 @@ class CancellationAdmin(OfSubscription):
 
     list_display: Any = ("customer", "plan", "at", "effective_at", "reason", "comment", "undone_at")
     list_filter = ("reason",)
+    rest = (BY,)
 
 
 @admin.register(Withdrawal)

@@ -15,10 +15,11 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
 from accounts.models import User
-from billing import pdf, stripe_gateway
+from billing import pdf, rules, stripe_gateway
 from billing.models import Invoice
 from billing.selectors import documents as found_documents
 from billing.selectors.documents import Document
+from billing.selectors.words import Words
 from billing.services import documents, dunning, gifts, payments
 from core import money
 from core.clock import now
@@ -50,6 +51,8 @@ class PayPage(TemplateView):
             payment={"state": payment.attempt.state, "client_secret": payment.client_secret},
             number=invoice.number,
             amount=money.format(Money(invoice.due, invoice.currency), get_language() or "en"),
+            is_open=invoice.status == Invoice.Status.OPEN,
+            next_try=_next_try(invoice),
             client={
                 "client_secret": payment.client_secret,
                 "payment_method": payment.attempt.payment_method.gateway_id,
@@ -59,6 +62,14 @@ class PayPage(TemplateView):
             },
             **kwargs,
         )
+
+
+def _next_try(invoice: Invoice) -> str:
+    """Answer the day on which an unpaid invoice is charged again by itself, in the language at hand."""
+    subscription = invoice.subscription
+    if subscription is None or subscription.next_step != rules.Step.RETRY or subscription.next_bill_at is None:
+        return ""
+    return Words(invoice).day(subscription.next_bill_at)
 
 
 @method_decorator(never_cache, "dispatch")

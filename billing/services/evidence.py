@@ -19,6 +19,17 @@ from core.errors import DomainError
 WANTED = ("needs_response", "warning_needs_response", "under_review", "warning_under_review")
 
 
+class EvidenceRefused(DomainError):
+    """The gateway takes one of the files not."""
+
+    code: ClassVar[str] = "evidence_refused"
+    title: ClassVar[str] = (
+        "The payment service does not take one of the files, so nothing was submitted: banks take PDF, JPEG and PNG of at "
+        "most 5 MB. Download the evidence as ZIP, and submit it in the payment service's own pages."
+    )
+    status: ClassVar[int] = 409
+
+
 class EvidenceNotWanted(DomainError):
     """The dispute is decided, or its time for evidence is over."""
 
@@ -30,7 +41,7 @@ class EvidenceNotWanted(DomainError):
 def submit(*, dispute_id: int, gateway: Gateway, now: datetime, by: str) -> Dispute:
     """Submit what we hold for a payment in dispute; most banks take it once. The same again is the same submission.
 
-    Raises EvidenceNotWanted, PaymentServiceUnavailable.
+    Raises EvidenceNotWanted, EvidenceRefused, PaymentServiceUnavailable.
     """
     dispute = Dispute.objects.select_related("attempt").get(pk=dispute_id)
     if dispute.status not in WANTED or (dispute.due_by is not None and dispute.due_by <= now):
@@ -38,9 +49,7 @@ def submit(*, dispute_id: int, gateway: Gateway, now: datetime, by: str) -> Disp
     pack = evidence.pack(dispute)
     try:
         said = pack.texts | {
-            field: gateway.upload_evidence(
-                name=name, content=pack.files[name], idempotency_key=_key(dispute, "file", pack.files[name])
-            )
+            field: upload(dispute, gateway=gateway, name=name, content=pack.files[name])
             for field, name in pack.attachments.items()
         }
         key = _key(dispute, "evidence", json.dumps(said, sort_keys=True).encode())
@@ -55,6 +64,17 @@ def submit(*, dispute_id: int, gateway: Gateway, now: datetime, by: str) -> Disp
         locked.submitted_at, locked.submitted_by = now, by
         locked.save(update_fields=["submitted_at", "submitted_by"])
     return locked
+
+
+def upload(dispute: Dispute, *, gateway: Gateway, name: str, content: bytes) -> str:
+    """Hand a file of the evidence to the gateway; answers its id there. The same again is the same file.
+
+    Raises EvidenceRefused, GatewayUnavailable.
+    """
+    try:
+        return gateway.upload_evidence(name=name, content=content, idempotency_key=_key(dispute, "file", content))
+    except GatewayRefused as error:
+        raise EvidenceRefused from error
 
 
 def _key(dispute: Dispute, what: str, content: bytes) -> str:

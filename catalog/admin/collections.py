@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -37,7 +38,8 @@ class NamesField(forms.Field):
             language, colon, name = map(str.strip, line.partition(":"))
             if not colon or not name or not rules.is_language_tag(language) or language in names:
                 raise forms.ValidationError(
-                    f"{line[:40]!r}: write a language once, a colon and the name, such as de: Nachtzüge.",
+                    gettext("“%(line)s”: write a language once, a colon and the name, such as de: Nachtzüge.")
+                    % {"line": line[:40]},
                     code="bad_name",
                 )
             names[language] = name

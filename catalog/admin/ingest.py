@@ -20,6 +20,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -31,6 +33,7 @@ from catalog import reports
 from catalog.admin.lists import LargeList, Refusing
 from catalog.admin.words import gettext_lazy as _
 from catalog.ingestion.formats import READERS
+from catalog.labels import FIELDS
 from catalog.models import FeedSource, IngestRun, Provider
 from catalog.selectors import ingest as selectors
 from catalog.selectors import offers
@@ -63,7 +66,7 @@ class ProviderAdmin(LargeList):
             },
         ),
         (
-            "Default licence, for titles that come without one",
+            _("Default licence, for titles that come without one"),
             {
                 "fields": (
                     "has_default_licence",
@@ -114,7 +117,9 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
         location: str = self.cleaned_data["location"]
         unchanged = not self.instance._state.adding and location == _masked(self.instance)
         if not unchanged and HIDDEN in location:
-            raise forms.ValidationError("Write the whole address, with what is hidden of it here.", code="hidden")
+            raise forms.ValidationError(
+                gettext("Write the whole address, with what is hidden of it here."), code="hidden"
+            )
         return self.instance.location if unchanged else location
 
 
@@ -149,7 +154,7 @@ class FeedSourceAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs o
     @display(description=_("outcome"), label={"well": "success", "worse": "danger"})
     def outcome_label(self, source: FeedSource) -> tuple[str, str]:
         """Colour the last look's outcome."""
-        return "worse" if source.failures else "well", source.outcome or "not looked at yet"
+        return "worse" if source.failures else "well", source.outcome or gettext("not looked at yet")
 
     def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
         """Let go of a source; its runs stay."""
@@ -169,21 +174,26 @@ class FeedSourceAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs o
         """Have the chosen places looked at."""
         for source_id in queryset.order_by("pk").values_list("pk", flat=True):
             check_source.delay(source_id=source_id, by=f"user:{request.user.pk}")
-        self.message_user(request, "A worker looks; reload to see what it found.", messages.SUCCESS)
+        self.message_user(request, gettext("A worker looks; reload to see what it found."), messages.SUCCESS)
 
 
 class UploadForm(forms.Form):
     """A delivery to ingest."""
 
-    provider = forms.ModelChoiceField(Provider.objects.order_by("name"), widget=UnfoldAdminSelectWidget)
-    format = forms.ChoiceField(
-        choices=[(reader.name, reader.label) for reader in READERS.values()], widget=UnfoldAdminSelectWidget
+    provider = forms.ModelChoiceField(
+        Provider.objects.order_by("name"), widget=UnfoldAdminSelectWidget, label=_("Provider")
     )
-    file = forms.FileField(widget=UnfoldAdminFileFieldWidget)
+    format = forms.ChoiceField(
+        choices=[(reader.name, reader.label) for reader in READERS.values()],
+        widget=UnfoldAdminSelectWidget,
+        label=_("Format"),
+    )
+    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, label=_("File"))
     delivery = forms.ChoiceField(
-        choices=[("", "As the delivery says, or else partial"), *IngestRun.Delivery.choices],
+        choices=[("", _("As the delivery says, or else partial")), *IngestRun.Delivery.choices],
         required=False,
         widget=UnfoldAdminSelectWidget,
+        label=_("Delivery"),
     )
     dry_run = forms.BooleanField(
         required=False, label=_("Dry run: report only, change nothing"), widget=UnfoldBooleanWidget
@@ -257,7 +267,7 @@ class IngestRunAdmin(LargeList):
                 form.add_error(None, str(error))
             else:
                 run_ingest.delay(run_id=str(run.pk))
-                messages.success(request, f"{run.source_name} is queued.")
+                messages.success(request, gettext("%(name)s is queued.") % {"name": run.source_name})
                 return HttpResponseRedirect(_address(run.pk))
         context = {
             **self.admin_site.each_context(request),
@@ -276,7 +286,7 @@ class IngestRunAdmin(LargeList):
             raise PermissionDenied
         run = self._run(object_id)
         counts = [
-            (name.capitalize(), f"{getattr(run, name):,}")
+            (capfirst(str(FIELDS[name])), f"{getattr(run, name):,}")
             for name in ("read", "created", "updated", "unchanged", "rejected", "retired", "absent")
         ]
         decided = run.created + run.updated + run.unchanged + run.rejected + run.retired
@@ -285,7 +295,7 @@ class IngestRunAdmin(LargeList):
         summary = selectors.problem_summary(run.pk)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{run.source_name} of {run.provider.name}",
+            "title": gettext("%(name)s of %(provider)s") % {"name": run.source_name, "provider": run.provider.name},
             "opts": self.opts,
             "run": run,
             "format": READERS[run.format].label if run.format in READERS else run.format,
@@ -294,9 +304,19 @@ class IngestRunAdmin(LargeList):
             "percent": round(100 * decided / run.read) if run.read else 0,
             "decided": f"{decided:,} / {run.read:,}",
             "seconds": seconds,
-            "summary": {"headers": ["severity", "code", "field", "number"], "rows": [list(row) for row in summary]},
+            "summary": {
+                "headers": [gettext("severity"), gettext("code"), gettext("field"), gettext("number")],
+                "rows": [list(row) for row in summary],
+            },
             "problems": {
-                "headers": ["line", "id", "field", "severity", "code", "message"],
+                "headers": [
+                    gettext("line"),
+                    gettext("id"),
+                    gettext("field"),
+                    gettext("severity"),
+                    gettext("code"),
+                    gettext("message"),
+                ],
                 "rows": [
                     [item.row_number, item.external_id, item.field, item.severity, item.code, item.message]
                     for item in problems

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.postgres.fields import ArrayField
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from catalog.admin.words import gettext_lazy as _
 from core.admin import BoundedPaginator
 from core.errors import DomainError
 
@@ -28,7 +33,7 @@ def widget_for(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
 class WaitingFilter(admin.SimpleListFilter):
     """What waits for somebody, unless something else is asked for: a queue is opened to be worked on."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state__exact"
     waiting: ClassVar[str]
 
@@ -40,7 +45,7 @@ class WaitingFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Offer the other states, and all."""
         choices = model_admin.model._meta.get_field("state").choices
-        return [*((code, name) for code, name in choices if code != self.waiting), ("all", "All")]
+        return [*((code, name) for code, name in choices if code != self.waiting), ("all", gettext("All"))]
 
     def choices(self, changelist: ChangeList) -> Iterable[Any]:  # type: ignore[override]  # Django's own is a generator too
         """Name the default for what it is."""
@@ -65,20 +70,55 @@ class LargeList(ModelAdmin):
         """Refuse: what was public is withdrawn, not deleted."""
         return False
 
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Act upon what can be a row's key; Django's own fails at the rest."""
+        sent, key = request.POST.copy(), self.opts.pk
+        sent.setlist(ACTION_CHECKBOX_NAME, [one for one in sent.getlist(ACTION_CHECKBOX_NAME) if _may_be(key, one)])
+        request.POST = sent  # type: ignore[assignment]  # what is sent may be read alone; this is a copy
+        return super().response_action(request, queryset, *args, **kwargs)
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choose a widget that suits."""
         return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))
 
 
+def _may_be(key: Any, text: str) -> bool:
+    try:
+        key.to_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+_REFUSAL = "refused_by_service"
+
+
 class Refusing(ModelAdmin):
-    """A form whose service may refuse: what it says is shown, and nothing is saved."""
+    """A form whose service may refuse: it comes back with what was typed and the reason, and nothing is saved."""
 
     def changeform_view(  # type: ignore[override]  # unfold declares less than Django answers
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Say what the service refuses."""
+        show = super().changeform_view
         try:
-            return cast("HttpResponse", super().changeform_view(request, object_id, form_url, extra_context))
+            return cast("HttpResponse", show(request, object_id, form_url, extra_context))
         except DomainError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(request.get_full_path())
+            setattr(request, _REFUSAL, str(error))
+            return cast("HttpResponse", show(request, object_id, form_url, extra_context))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Answer a form that knows what the service has said of it."""
+        form = super().get_form(request, obj, change, **kwargs)
+        refusal = getattr(request, _REFUSAL, "")
+        if not refusal:
+            return form
+
+        def clean(self: Any) -> Any:
+            values = form.clean(self)
+            self.add_error(None, refusal)
+            return values
+
+        return type(form.__name__, (form,), {"clean": clean})

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 from catalog.admin.lists import LargeList, WaitingFilter
@@ -23,6 +24,16 @@ from core import clock
 from core.errors import DomainError
 
 QUEUE = "admin:catalog_matchcandidate_changelist"
+
+_REASONS = {
+    "same name": _("same name"),
+    "same year": _("same year"),
+    "a year apart": _("a year apart"),
+    "same running time": _("same running time"),
+    "other running time": _("other running time"),
+    "nobody in common": _("nobody in common"),
+}
+_COUNTED = {"years apart": _("%(number)s years apart"), "people in common": _("%(number)s people in common")}
 
 
 class Decided(LargeList):
@@ -61,7 +72,7 @@ class MatchCandidateAdmin(Decided):
     @display(description=_("why"))
     def why(self, candidate: MatchCandidate) -> str:
         """Name the reasons."""
-        return ", ".join(candidate.reasons)
+        return ", ".join(map(_in_words, candidate.reasons))
 
     @display(
         description=_("state"),
@@ -120,7 +131,10 @@ class MatchCandidateAdmin(Decided):
             messages.error(request, str(error))
             return HttpResponseRedirect(request.path)
         messages.success(
-            request, "Two titles they stay." if choice == "apart" else "Merged; it can be undone under Title merges."
+            request,
+            gettext("Two titles they stay.")
+            if choice == "apart"
+            else gettext("Merged; it can be undone under Title merges."),
         )
         return HttpResponseRedirect(f"{reverse(QUEUE)}?state__exact=open")
 
@@ -162,7 +176,15 @@ class TitleMergeAdmin(Decided):
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, "Parted again.", messages.SUCCESS)
+            self.message_user(request, gettext("Parted again."), messages.SUCCESS)
+
+
+def _in_words(reason: str) -> str:
+    """Answer what speaks for two titles being one, or against it, as `rules.resemblance` says it, in the language at hand."""
+    number, _space, counted = reason.partition(" ")
+    if number.isdecimal() and counted in _COUNTED:
+        return str(_COUNTED[counted]) % {"number": number}
+    return str(_REASONS.get(reason, reason))
 
 
 def _picture_of(title: Title) -> str:

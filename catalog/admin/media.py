@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -59,23 +60,27 @@ class FilmForm(forms.Form):
     title = TitleField(
         Title.objects.all(),
         widget=AutocompleteSelect(MediaPackage._meta.get_field("title"), admin.site, attrs={"style": "width: 100%"}),
+        label=_("Title"),
     )
     file = forms.FileField(
-        required=False, widget=UnfoldAdminFileFieldWidget, help_text="MP4, MOV, MKV, MXF and others."
+        required=False,
+        widget=UnfoldAdminFileFieldWidget,
+        help_text=_("MP4, MOV, MKV, MXF and others."),
+        label=_("File"),
     )
     place = forms.CharField(
         required=False,
         max_length=400,
         widget=UnfoldAdminTextInputWidget,
         label=_("Or a file in the storage"),
-        help_text=f"Its name under {media.INCOMING} in the private storage: for films too large to send from here.",
+        help_text=_("Its name under incoming/ in the private storage: for films too large to send from here."),
     )
 
     def clean(self) -> dict[str, Any]:
         """Ask for one of the two."""
         values = super().clean() or {}
         if bool(values.get("file")) == bool(values.get("place")):
-            raise forms.ValidationError("Choose a file here, or name one in the storage.")
+            raise forms.ValidationError(gettext("Choose a file here, or name one in the storage."))
         return values
 
 
@@ -83,10 +88,12 @@ class SubtitlesForm(forms.Form):
     """Subtitles that come in a file of their own."""
 
     language = forms.CharField(
-        max_length=20, widget=UnfoldAdminTextInputWidget, help_text=_("Such as en, de or pt-BR.")
+        max_length=20, widget=UnfoldAdminTextInputWidget, help_text=_("Such as en, de or pt-BR."), label=_("Language")
     )
-    role = forms.ChoiceField(choices=MediaSubtitles.Role.choices, widget=UnfoldAdminSelectWidget)
-    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, help_text=_("SRT or WebVTT, in any encoding."))
+    role = forms.ChoiceField(choices=MediaSubtitles.Role.choices, widget=UnfoldAdminSelectWidget, label=_("Role"))
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget, help_text=_("SRT or WebVTT, in any encoding."), label=_("File")
+    )
 
 
 @admin.register(MediaPackage)
@@ -229,7 +236,7 @@ class MediaPackageAdmin(LargeList):
         except DomainError as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(_address(package_id))
-        messages.success(request, "It is the title's still from now on.")
+        messages.success(request, gettext("It is the title's still from now on."))
         return HttpResponseRedirect(reverse("admin:catalog_title_artwork_one", args=[package.title_id]))
 
     def retry(self, request: HttpRequest, package_id: UUID) -> HttpResponse:
@@ -249,7 +256,7 @@ class MediaPackageAdmin(LargeList):
                 return media.remove_subtitles(language=language, role=role, **common)
             form = SubtitlesForm(request.POST, request.FILES)
             if not form.is_valid():
-                raise media.SubtitlesRefused("Name the language, and choose a file of SRT or WebVTT.")
+                raise media.SubtitlesRefused(gettext("Name the language, and choose a file of SRT or WebVTT."))
             file = form.cleaned_data["file"]
             return media.attach_subtitles(
                 language=form.cleaned_data["language"], role=form.cleaned_data["role"], name=file.name,
@@ -274,10 +281,10 @@ class MediaPackageAdmin(LargeList):
 
     def _queued(self, request: HttpRequest, package: MediaPackage | None, title_id: UUID) -> HttpResponse:
         if package is None:
-            messages.info(request, "This film is packaged already, as it is.")
+            messages.info(request, gettext("This film is packaged already, as it is."))
             return HttpResponseRedirect(_address(selectors.packages_of(title_id)[0].pk))
         package_media.delay(package_id=str(package.pk))
-        messages.success(request, f"{package.source} is queued.")
+        messages.success(request, gettext("%(name)s is queued.") % {"name": package.source})
         return HttpResponseRedirect(_address(package.pk))
 
     def _package(self, package_id: str) -> MediaPackage:
@@ -291,7 +298,10 @@ def film_of(title: Title) -> SafeString | str:
     """Answer how it stands with a title's film, for its own page."""
     packages = selectors.packages_of(title.pk)
     attach = format_html(
-        '<a class="underline" href="{}?title={}">Attach a film</a>', reverse("admin:catalog_mediapackage_add"), title.pk
+        '<a class="underline" href="{}?title={}">{}</a>',
+        reverse("admin:catalog_mediapackage_add"),
+        title.pk,
+        gettext("Attach a film"),
     )
     if not packages:
         return attach
@@ -326,17 +336,20 @@ def _figures(package: MediaPackage) -> list[tuple[str, str]]:
     if not found:
         return []
     return [
-        ("Length", clock_of(package.duration_seconds or 0)),
-        ("Source", f"{found['width']} by {found['height']}, {found['frame_rate']:g} fps, {found['codec']}"),
-        ("Picture", package.facts.get("hdr") or "Standard dynamic range"),
-        ("All files", f"{(package.size or 0) / 1_000_000:,.1f} MB"),
+        (gettext("Length"), clock_of(package.duration_seconds or 0)),
+        (
+            gettext("Source"),
+            f"{found['width']} x {found['height']}, {found['frame_rate']:g} fps, {found['codec']}",
+        ),
+        (gettext("Picture"), package.facts.get("hdr") or gettext("Standard dynamic range")),
+        (gettext("All files"), f"{(package.size or 0) / 1_000_000:,.1f} MB"),
     ]
 
 
 def _tables(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     if not facts:
         return []
-    rungs = [[f"{rung['width']} by {rung['height']}", f"{facts['frame_rate']:g}"] for rung in facts["rungs"]]
+    rungs = [[f"{rung['width']} x {rung['height']}", f"{facts['frame_rate']:g}"] for rung in facts["rungs"]]
     layouts = {1: "mono", 2: "stereo", 6: "5.1"}
     sounds = [
         [
@@ -347,8 +360,20 @@ def _tables(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     ]  # fmt: skip
     texts = [[track["label"], track["language"], track["role"]] for track in facts["text"]]
     tables = [
-        ("Sizes", {"headers": ["pixels", "frames a second"], "rows": rungs}),
-        ("Sound", {"headers": ["name", "language", "role", "channels", "rate"], "rows": sounds}),
-        ("Subtitles", {"headers": ["name", "language", "role"], "rows": texts}),
+        (gettext("Sizes"), {"headers": [gettext("pixels"), gettext("frames a second")], "rows": rungs}),
+        (
+            gettext("Sound"),
+            {
+                "headers": [
+                    gettext("name"),
+                    gettext("language"),
+                    gettext("role"),
+                    gettext("channels"),
+                    gettext("rate"),
+                ],
+                "rows": sounds,
+            },
+        ),
+        (gettext("Subtitles"), {"headers": [gettext("name"), gettext("language"), gettext("role")], "rows": texts}),
     ]
     return [(name, table) for name, table in tables if table["rows"]]

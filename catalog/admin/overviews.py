@@ -29,7 +29,7 @@ from core import clock
 SHOWN = 100
 BOUNDS = range(HIGHEST_AGE)
 """Of the highest ages that hide something, in years."""
-WEEKS = {"2": "2 weeks", "4": "4 weeks", "13": "13 weeks", "26": "26 weeks"}
+WEEKS = {"2": _("2 weeks"), "4": _("4 weeks"), "13": _("13 weeks"), "26": _("26 weeks")}
 
 
 class CountryForm(forms.Form):
@@ -52,7 +52,9 @@ class CountryForm(forms.Form):
 class CalendarForm(CountryForm):
     """Where, and how far to look."""
 
-    weeks = forms.ChoiceField(choices=WEEKS.items(), initial="4", widget=UnfoldAdminSelectWidget)
+    weeks = forms.ChoiceField(
+        choices=WEEKS.items(), initial="4", widget=UnfoldAdminSelectWidget, label=_("How far ahead")
+    )
 
 
 class GapForm(CountryForm):
@@ -61,13 +63,17 @@ class GapForm(CountryForm):
     language = forms.CharField(
         initial=settings.LANGUAGE_CODE.split("-")[0], max_length=20, widget=UnfoldAdminTextInputWidget, label=_("Language (BCP 47)")
     )  # fmt: skip
-    gap = forms.ChoiceField(choices=gaps.GAPS.items(), initial="poster", widget=UnfoldAdminSelectWidget)
+    gap = forms.ChoiceField(
+        choices=gaps.GAPS.items(), initial="poster", widget=UnfoldAdminSelectWidget, label=_("What is missing")
+    )
 
     def clean_language(self) -> str:
         """Refuse what is no language tag."""
         tag: str = self.cleaned_data["language"].strip()
         if not rules.is_language_tag(tag):
-            raise ValidationError("Write a language tag of BCP 47, such as de or pt-BR.", code="unknown_language")
+            raise ValidationError(
+                gettext("Write a language tag of BCP 47, such as de or pt-BR."), code="unknown_language"
+            )
         return tag
 
 

@@ -62,7 +62,7 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
         """Ask whose name stays, then merge."""
         chosen = list(queryset.order_by("pk")[:3])
         if len(chosen) != 2:
-            self.message_user(request, "Choose two people that are one.", messages.ERROR)
+            self.message_user(request, gettext("Choose two people that are one."), messages.ERROR)
             return None
         if "confirmed" not in request.POST:
             return self._ask(request, chosen)
@@ -73,7 +73,11 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, f"{merged.name} is {kept.name} from now on.", messages.SUCCESS)
+            self.message_user(
+                request,
+                gettext("%(merged)s is %(kept)s from now on.") % {"merged": merged.name, "kept": kept.name},
+                messages.SUCCESS,
+            )
         return None
 
     @action(description=_("Split ..."), url_path="split", permissions=["split"], icon="call_split")  # type: ignore[operator]  # unfold calls its decorator an Action
@@ -127,7 +131,7 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
             )
         context = {
             **self.admin_site.each_context(request),
-            "title": "Two people that are one",
+            "title": gettext("Two people that are one"),
             "opts": self.opts,
             "question": _(
                 "Whose name stays? The other's credits go over, and its id goes on answering. It can be undone under Person merges."
@@ -154,4 +158,4 @@ class PersonMergeAdmin(Decided):
         """Part what was merged."""
         for merge_id in queryset.filter(undone_at__isnull=True).order_by("-pk").values_list("pk", flat=True):
             people.unmerge(merge_id=merge_id, by=staff.actor(request), now=clock.now())
-            self.message_user(request, "Parted again.", messages.SUCCESS)
+            self.message_user(request, gettext("Parted again."), messages.SUCCESS)

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from unfold.decorators import display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -97,8 +98,8 @@ class ReviewAdmin(LargeList):
     @display(description=_("asks for"))
     def asks(self, review: Review) -> str:
         """Say in a word what approval does."""
-        changed = [name.replace("_", " ") for name in (*review.fields, *review.parts)]
-        return f"change of {', '.join(changed)}" if changed else "publication"
+        changed = [versions.label(name).lower() for name in (*review.fields, *review.parts)]
+        return gettext("change of %(what)s") % {"what": ", ".join(changed)} if changed else gettext("publication")
 
     @display(description=_("asked by"))
     def requested_by_name(self, review: Review) -> str:
@@ -125,7 +126,7 @@ class ReviewAdmin(LargeList):
         asked = {"fields": review.fields, "parts": review.parts}
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Review: {name_of(review.title)}",
+            "title": gettext("Review: %(name)s") % {"name": name_of(review.title)},
             "opts": self.opts,
             "review": review,
             "form": form,
@@ -143,9 +144,9 @@ class ReviewAdmin(LargeList):
         by, now, choice = staff.actor(request), clock.now(), request.POST.get("choice")
         may_publish = request.user.has_perm("catalog.publish_title")
         decisions: dict[str, tuple[Callable[..., Review], bool, str]] = {
-            "approve": (reviews.approve, may_publish, "Approved: it is public as asked."),
-            "needs_changes": (reviews.ask_for_changes, may_publish, "Sent back."),
-            "cancel": (reviews.cancel, may_publish or review.requested_by == by, "Taken back."),
+            "approve": (reviews.approve, may_publish, gettext("Approved: it is public as asked.")),
+            "needs_changes": (reviews.ask_for_changes, may_publish, gettext("Sent back.")),
+            "cancel": (reviews.cancel, may_publish or review.requested_by == by, gettext("Taken back.")),
         }
         if choice not in decisions:
             raise Http404

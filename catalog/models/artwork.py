@@ -8,6 +8,7 @@ from typing import Self
 from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import F, Q, Value
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.places import validate_country
 from catalog.models.titles import Title
@@ -33,15 +34,15 @@ class Artwork(models.Model):
     """
 
     class Kind(models.TextChoices):
-        POSTER = "poster", "Poster, 2:3"
-        BACKDROP = "backdrop", "Backdrop, 16:9"
-        LOGO = "logo", "Logo, transparent"
-        STILL = "still", "Still, 16:9"
+        POSTER = "poster", _("Poster, 2:3")
+        BACKDROP = "backdrop", _("Backdrop, 16:9")
+        LOGO = "logo", _("Logo, transparent")
+        STILL = "still", _("Still, 16:9")
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="artwork", db_index=False)
     kind = models.CharField(max_length=10, choices=Kind)
     language = models.CharField(
-        max_length=20, blank=True, help_text="Of words in the image; empty: none, or the same everywhere."
+        max_length=20, blank=True, help_text=_("Of words in the image; empty: none, or the same everywhere.")
     )
     region = models.CharField(
         max_length=2,
@@ -49,9 +50,9 @@ class Artwork(models.Model):
         default="",
         blank=True,
         validators=[validate_country],
-        help_text="The country for which it is made, ISO 3166-1 alpha-2; empty: wherever there is none of its own.",
+        help_text=_("The country for which it is made, ISO 3166-1 alpha-2; empty: wherever there is none of its own."),
     )
-    position = models.PositiveSmallIntegerField(default=0, help_text="0 is shown first.")
+    position = models.PositiveSmallIntegerField(default=0, help_text=_("0 is shown first."))
     source = models.CharField(max_length=2000, blank=True, editable=False)
     file = models.FileField(blank=True, max_length=255, editable=False)
     width = models.PositiveIntegerField(null=True, blank=True, editable=False)
@@ -59,7 +60,11 @@ class Artwork(models.Model):
     focal_x = models.FloatField(default=0.5)
     focal_y = models.FloatField(default=0.5)
     placeholder = models.TextField(
-        db_default="", default="", blank=True, editable=False, help_text="A tiny picture to show meanwhile: a data URI."
+        db_default="",
+        default="",
+        blank=True,
+        editable=False,
+        help_text="A tiny picture to show meanwhile: a data URI.",
     )
     renditions = models.JSONField(
         db_default=Value([], models.JSONField()),
@@ -75,7 +80,12 @@ class Artwork(models.Model):
         null=True, blank=True, editable=False, help_text="Of the next attempt; empty: at once."
     )
     problem = models.CharField(
-        max_length=500, db_default="", default="", blank=True, editable=False, help_text="Why the last attempt failed."
+        max_length=500,
+        db_default="",
+        default="",
+        blank=True,
+        editable=False,
+        help_text=_("Why the last attempt failed."),
     )
 
     objects = ArtworkQuerySet.as_manager()

@@ -13,6 +13,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from catalog.membership import RuleInvalid, read_rule
 from catalog.models.places import are_country_codes, validate_countries
@@ -41,26 +42,26 @@ class Collection(models.Model):
     """A set of titles: named one by one, found by a rule, or both, the named ones first."""
 
     class Kind(models.TextChoices):
-        MANUAL = "manual", "Manual: the titles below"
-        RULE = "rule", "By rule"
-        MIXED = "mixed", "Mixed: the titles below, then by rule"
+        MANUAL = "manual", _("Manual: the titles below")
+        RULE = "rule", _("By rule")
+        MIXED = "mixed", _("Mixed: the titles below, then by rule")
 
     class Order(models.TextChoices):
-        ADDED = "added", "Newest in the catalogue first"
-        RELEASED = "released", "Newest release first"
-        POPULAR = "popular", "Most popular first"
+        ADDED = "added", _("Newest in the catalogue first")
+        RELEASED = "released", _("Newest release first")
+        POPULAR = "popular", _("Most popular first")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    slug = models.SlugField(max_length=100, unique=True, help_text="Its name in addresses.")
+    slug = models.SlugField(max_length=100, unique=True, help_text=_("Its name in addresses."))
     kind = models.CharField(max_length=6, choices=Kind, default=Kind.MANUAL)
-    names = models.JSONField(validators=[validate_names], help_text='By language (BCP 47): {"en": "Night trains"}.')
+    names = models.JSONField(validators=[validate_names], help_text=_('By language (BCP 47): {"en": "Night trains"}.'))
     rule = models.JSONField(
-        default=dict, blank=True, validators=[validate_rule], help_text="What docs/collections.md says: genres, kinds, ..."
+        default=dict, blank=True, validators=[validate_rule], help_text=_("What docs/collections.md says: genres, kinds, ...")
     )  # fmt: skip
     order = models.CharField(
-        max_length=8, choices=Order, default=Order.ADDED, help_text="Of what the rule finds; named titles keep their own."
+        max_length=8, choices=Order, default=Order.ADDED, help_text=_("Of what the rule finds; named titles keep their own.")
     )  # fmt: skip
-    most = models.PositiveSmallIntegerField(default=100, help_text="No more titles than this.")
+    most = models.PositiveSmallIntegerField(default=100, help_text=_("No more titles than this."))
     updated_at = models.DateTimeField(editable=False)
 
     class Meta:
@@ -83,7 +84,7 @@ class CollectionTitle(models.Model):
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="members", db_index=False)
     title = models.ForeignKey(Title, models.CASCADE, related_name="+")
-    position = models.PositiveSmallIntegerField(help_text="0 comes first.")
+    position = models.PositiveSmallIntegerField(help_text=_("0 comes first."))
 
     class Meta:
         constraints = [
@@ -117,20 +118,20 @@ class EditorialRow(models.Model):
     """A collection placed before viewers: where, for whom, from when until when."""
 
     class Audience(models.TextChoices):
-        EVERYBODY = "everybody", "Everybody"
-        KIDS = "kids", "Kids profiles"
-        ADULTS = "adults", "All but kids profiles"
+        EVERYBODY = "everybody", _("Everybody")
+        KIDS = "kids", _("Kids profiles")
+        ADULTS = "adults", _("All but kids profiles")
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="rows")
-    position = models.PositiveSmallIntegerField(default=100, help_text="Lower comes first.")
+    position = models.PositiveSmallIntegerField(default=100, help_text=_("Lower comes first."))
     countries = ArrayField(
         models.CharField(max_length=2), default=list, blank=True, validators=[validate_countries],
-        help_text="ISO 3166-1 alpha-2; none means the world.",
+        help_text=_("ISO 3166-1 alpha-2; none means the world."),
     )  # fmt: skip
-    excluded = models.BooleanField(default=False, help_text="The countries are the exceptions, not the places.")
+    excluded = models.BooleanField(default=False, help_text=_("The countries are the exceptions, not the places."))
     audience = models.CharField(max_length=9, choices=Audience, default=Audience.EVERYBODY)
-    starts_at = models.DateTimeField(null=True, blank=True, help_text="UTC; empty: at once.")
-    ends_at = models.DateTimeField(null=True, blank=True, help_text="UTC; empty: no end.")
+    starts_at = models.DateTimeField(null=True, blank=True, help_text=_("UTC; empty: at once."))
+    ends_at = models.DateTimeField(null=True, blank=True, help_text=_("UTC; empty: no end."))
 
     objects = RowQuerySet.as_manager()
 

@@ -11,6 +11,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.titles import Title
 
@@ -23,7 +24,7 @@ class Revision(models.Model):
     """
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="revisions", db_index=False)
-    number = models.PositiveIntegerField(help_text="The title's revision.")
+    number = models.PositiveIntegerField(help_text=_("The title's revision."))
     snapshot = models.JSONField(help_text="Fields, and rows by part, as selectors.revisions makes it.")
     at = models.DateTimeField()
     by = models.CharField(max_length=100, blank=True, help_text="user:<id>, provider:<code>; empty: as it was before.")
@@ -47,20 +48,20 @@ class Review(models.Model):
     """
 
     class State(models.TextChoices):
-        IN_PROGRESS = "in_progress", "To review"
-        APPROVED = "approved", "Approved"
-        NEEDS_CHANGES = "needs_changes", "Needs changes"
-        CANCELLED = "cancelled", "Cancelled"
+        IN_PROGRESS = "in_progress", _("To review")
+        APPROVED = "approved", _("Approved")
+        NEEDS_CHANGES = "needs_changes", _("Needs changes")
+        CANCELLED = "cancelled", _("Cancelled")
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="reviews", db_index=False)
     state = models.CharField(max_length=13, choices=State, default=State.IN_PROGRESS)
     fields = models.JSONField(default=dict, blank=True)
     parts = models.JSONField(default=dict, blank=True)
     before = models.JSONField(default=dict, blank=True)
-    note = models.CharField(max_length=1000, blank=True, help_text="What the reviewer should know.")
+    note = models.CharField(max_length=1000, blank=True, help_text=_("What the reviewer should know."))
     requested_by = models.CharField(max_length=100, help_text="user:<id>.")
     requested_at = models.DateTimeField()
-    comment = models.CharField(max_length=1000, blank=True, help_text="What the reviewer says.")
+    comment = models.CharField(max_length=1000, blank=True, help_text=_("What the reviewer says."))
     decided_by = models.CharField(max_length=100, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
 
@@ -116,22 +117,22 @@ class ScheduledAct(models.Model):
     """A title is to be published, or withdrawn, at an instant. Rows stay as the record of what was planned."""
 
     class Action(models.TextChoices):
-        PUBLISH = "publish", "Publish"
-        WITHDRAW = "withdraw", "Withdraw"
+        PUBLISH = "publish", _("Publish")
+        WITHDRAW = "withdraw", _("Withdraw")
 
     class State(models.TextChoices):
-        PENDING = "pending", "Planned"
-        DONE = "done", "Done"
-        REFUSED = "refused", "Refused"
-        CANCELLED = "cancelled", "Called off"
+        PENDING = "pending", _("Planned")
+        DONE = "done", _("Done")
+        REFUSED = "refused", _("Refused")
+        CANCELLED = "cancelled", _("Called off")
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="scheduled_acts")
     action = models.CharField(max_length=8, choices=Action)
-    at = models.DateTimeField(help_text="UTC.")
+    at = models.DateTimeField(help_text=_("UTC."))
     by = models.CharField(max_length=100, help_text="user:<id>.")
     reason = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=9, choices=State, default=State.PENDING)
-    outcome = models.CharField(max_length=500, blank=True, help_text="Why it was refused.")
+    outcome = models.CharField(max_length=500, blank=True, help_text=_("Why it was refused."))
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
 

@@ -12,6 +12,7 @@ from typing import Self
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q, Value
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.licences import LicenseType
 from catalog.models.people import Person
@@ -27,39 +28,39 @@ class Provider(models.Model):
     """
 
     class Publish(models.TextChoices):
-        ON_INGEST = "on_ingest", "Publish on ingest"
-        REVIEW = "review", "Leave as draft for review"
+        ON_INGEST = "on_ingest", _("Publish on ingest")
+        REVIEW = "review", _("Leave as draft for review")
 
     code = models.SlugField(max_length=50, unique=True)
     name = models.CharField(max_length=200)
     publish = models.CharField(max_length=10, choices=Publish, default=Publish.REVIEW)
     has_default_licence = models.BooleanField(
         default=False,
-        help_text="Titles that come without windows get the licence below; else they are available nowhere.",
+        help_text=_("Titles that come without windows get the licence below; else they are available nowhere."),
     )
     default_territories = ArrayField(
         models.CharField(max_length=2),
         default=list,
         blank=True,
         validators=[validate_countries],
-        help_text="ISO 3166-1 alpha-2; none means the world.",
+        help_text=_("ISO 3166-1 alpha-2; none means the world."),
     )
     default_starts_on = models.DateField(null=True, blank=True)
     default_ends_on = models.DateField(null=True, blank=True)
     default_license_type = models.CharField(max_length=5, choices=LicenseType, default=LicenseType.SVOD)
     max_retired_percent = models.PositiveSmallIntegerField(
-        default=10, help_text="A full delivery that lacks more of the known titles than this retires none."
+        default=10, help_text=_("A full delivery that lacks more of the known titles than this retires none.")
     )
     precedence = models.PositiveSmallIntegerField(
         default=50,
         db_default=50,
-        help_text="Whose word counts where several tell of a title: the higher; the first, if equal.",
+        help_text=_("Whose word counts where several tell of a title: the higher; the first, if equal."),
     )
     precedence_by_field = models.JSONField(
         default=dict,
         db_default=Value({}, models.JSONField()),
         blank=True,
-        help_text='Where it differs by field: {"texts": 80, "ratings": 10}.',
+        help_text=_('Where it differs by field: {"texts": 80, "ratings": 10}.'),
     )
     policy_version = models.PositiveIntegerField(default=1, editable=False)
 
@@ -107,28 +108,33 @@ class IngestRun(models.Model):
     """
 
     class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        FINISHED = "finished", "Finished"
-        FAILED = "failed", "Failed"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        FINISHED = "finished", _("Finished")
+        FAILED = "failed", _("Failed")
 
     class Delivery(models.TextChoices):
-        FULL = "full", "Full: what is missing is retired"
-        PARTIAL = "partial", "Partial: what is missing is left alone"
+        FULL = "full", _("Full: what is missing is retired")
+        PARTIAL = "partial", _("Partial: what is missing is left alone")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     provider = models.ForeignKey(Provider, models.PROTECT, related_name="runs")
     format = models.CharField(max_length=30)
     delivery = models.CharField(
-        max_length=10, choices=Delivery, blank=True, help_text="Empty: what the delivery itself says, or else partial."
+        max_length=10,
+        choices=Delivery,
+        blank=True,
+        help_text=_("Empty: what the delivery itself says, or else partial."),
     )
     dry_run = models.BooleanField(default=False)
     reprocess = models.BooleanField(
-        default=False, db_default=False, help_text="Read what has not changed as if it had."
+        default=False, db_default=False, help_text=_("Read what has not changed as if it had.")
     )
     source_name = models.CharField(max_length=255, help_text="What the file was called.")
     file = models.CharField(
-        max_length=500, blank=True, help_text="Where the delivery lies in the private storage; empty once it is purged."
+        max_length=500,
+        blank=True,
+        help_text="Where the delivery lies in the private storage; empty once it is purged.",
     )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     started_by = models.CharField(max_length=100, help_text="user:<id>, or command.")
@@ -144,7 +150,7 @@ class IngestRun(models.Model):
     attempts = models.PositiveSmallIntegerField(
         default=0, help_text="How often it was begun: a killed run begins again."
     )
-    failure = models.TextField(blank=True, help_text="Why the run ended without finishing, and what to do.")
+    failure = models.TextField(blank=True, help_text=_("Why the run ended without finishing, and what to do."))
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
@@ -187,13 +193,13 @@ class IngestProblem(models.Model):
     """Something about one record that its provider should know."""
 
     class Severity(models.TextChoices):
-        ERROR = "error", "Error: the record was rejected"
-        WARNING = "warning", "Warning: repaired or left out"
-        INFO = "info", "Note"
+        ERROR = "error", _("Error: the record was rejected")
+        WARNING = "warning", _("Warning: repaired or left out")
+        INFO = "info", _("Note")
 
     run = models.ForeignKey(IngestRun, models.CASCADE, related_name="problems", db_index=False)
     row_number = models.PositiveIntegerField(
-        help_text="The line, or else the place, of the record; 0: the delivery itself."
+        help_text=_("The line, or else the place, of the record; 0: the delivery itself.")
     )
     external_id = models.CharField(max_length=255, blank=True)
     field = models.CharField(max_length=200, blank=True)
@@ -224,7 +230,7 @@ class SourceRecord(models.Model):
     title = models.ForeignKey(Title, models.CASCADE, related_name="source_records")
     digest = models.BinaryField(max_length=16)
     format = models.CharField(max_length=30)
-    added_on = models.DateField(null=True, blank=True, help_text="When the provider added it to its own offer.")
+    added_on = models.DateField(null=True, blank=True, help_text=_("When the provider added it to its own offer."))
     # Without constraints in the database: ingestion alone writes them, under its run's lock, and two
     # more checks a title would cost it a tenth of its speed.
     first_run = models.ForeignKey(IngestRun, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
@@ -267,12 +273,12 @@ class IngestStaging(models.Model):
     class Outcome(models.TextChoices):
         """What is known about a record once it is staged; the names are IngestRun's counts."""
 
-        PENDING = "pending", "Pending"
-        CREATED = "created", "Created by this run before it was killed"
-        UPDATED = "updated", "Updated by this run before it was killed"
-        RETIRED = "retired", "Retired by this run before it was killed"
-        UNCHANGED = "unchanged", "Unchanged"
-        REJECTED = "rejected", "Rejected"
+        PENDING = "pending", _("Pending")
+        CREATED = "created", _("Created by this run before it was killed")
+        UPDATED = "updated", _("Updated by this run before it was killed")
+        RETIRED = "retired", _("Retired by this run before it was killed")
+        UNCHANGED = "unchanged", _("Unchanged")
+        REJECTED = "rejected", _("Rejected")
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(IngestRun, models.CASCADE, related_name="+", db_index=False, db_constraint=False)

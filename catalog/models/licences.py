@@ -9,20 +9,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from catalog import rules
-from catalog.models.places import are_country_codes, validate_countries
+from catalog.models.places import are_country_codes, refuse_other_than_languages, validate_countries
 from catalog.models.titles import Title
 
 
 class LicenseType(models.TextChoices):
     """MovieLabs Avails LicenseType."""
 
-    SVOD = "SVOD", "Subscription"
-    AVOD = "AVOD", "With advertising"
-    VOD = "VOD", "Rental"
-    EST = "EST", "Sale"
-    POEST = "POEST", "Sale before release"
+    SVOD = "SVOD", _("Subscription")
+    AVOD = "AVOD", _("With advertising")
+    VOD = "VOD", _("Rental")
+    EST = "EST", _("Sale")
+    POEST = "POEST", _("Sale before release")
 
 
 class AvailabilityWindowQuerySet(models.QuerySet["AvailabilityWindow"]):
@@ -65,9 +66,9 @@ class AvailabilityWindow(models.Model):
         default=list,
         blank=True,
         validators=[validate_countries],
-        help_text="ISO 3166-1 alpha-2; none means the world.",
+        help_text=_("ISO 3166-1 alpha-2; none means the world."),
     )
-    excluded = models.BooleanField(default=False, help_text="The territories are the exceptions, not the places.")
+    excluded = models.BooleanField(default=False, help_text=_("The territories are the exceptions, not the places."))
     announce_at = models.DateTimeField(null=True, blank=True)
     announce_on = models.DateField(null=True, blank=True)
     starts_at = models.DateTimeField(null=True, blank=True)
@@ -78,7 +79,9 @@ class AvailabilityWindow(models.Model):
     languages = ArrayField(models.CharField(max_length=20), default=list, blank=True)
     holdback_languages = ArrayField(models.CharField(max_length=20), default=list, blank=True)
     formats = ArrayField(models.CharField(max_length=10), default=list, blank=True)
-    grant_id = models.CharField(max_length=255, blank=True, help_text="The provider's id of the grant (TransactionID).")
+    grant_id = models.CharField(
+        max_length=255, blank=True, help_text=_("The provider's id of the grant (TransactionID).")
+    )
     contract_id = models.CharField(max_length=255, blank=True)
     reporting_id = models.CharField(max_length=255, blank=True)
     # A plain number: ingestion alone writes it, under its run's lock, and a check would cost it speed.
@@ -126,13 +129,16 @@ class AvailabilityWindow(models.Model):
         return f"{self.license_type} {', '.join(self.territories) or 'world'}"
 
     def clean(self) -> None:
-        """Say in words, beside the field, what the constraints refuse."""
-        for bound, name in (("starts", "start"), ("ends", "end"), ("announce", "announcement")):
+        """Say in words, beside the field, what the constraints refuse, and what is no language."""
+        for name in ("languages", "holdback_languages"):
+            refuse_other_than_languages(name, *getattr(self, name))
+        for bound in ("starts", "ends", "announce"):
             if getattr(self, f"{bound}_at") and getattr(self, f"{bound}_on"):
-                raise ValidationError({f"{bound}_on": f"Give the {name} as an instant or as a day, not as both."})
+                raise ValidationError({f"{bound}_on": _("Give it as an instant or as a day, not as both.")})
         for unit in ("at", "on"):
             start, end = getattr(self, f"starts_{unit}"), getattr(self, f"ends_{unit}")
             if start and end and end <= start:
-                raise ValidationError({f"ends_{unit}": "It would end before it begins: correct one of the two."})
+                raise ValidationError({f"ends_{unit}": _("It would end before it begins: correct one of the two.")})
         if self.excluded and not self.territories:
-            raise ValidationError({"territories": "Name what is excluded, or untick it: the world is said by nothing."})
+            said = _("Name what is excluded, or untick it: the world is said by nothing.")
+            raise ValidationError({"territories": said})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.people import Person
 from catalog.models.titles import Title
@@ -14,9 +15,9 @@ class MatchCandidate(models.Model):
     """Two titles that may be one; an editor decides. Certain matches never come here."""
 
     class State(models.TextChoices):
-        OPEN = "open", "To decide"
-        MERGED = "merged", "The same: merged"
-        SEPARATE = "separate", "Two titles"
+        OPEN = "open", _("To decide")
+        MERGED = "merged", _("The same: merged")
+        SEPARATE = "separate", _("Two titles")
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="+")
     other = models.ForeignKey(Title, models.CASCADE, related_name="+")

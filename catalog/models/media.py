@@ -12,6 +12,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.titles import Title
 from core.ids import new_id
@@ -53,12 +54,12 @@ class MediaSubtitles(models.Model):
     """Subtitles that came in a file of their own, as WebVTT in UTF-8; the newest of a language and role counts."""
 
     class Role(models.TextChoices):
-        SUBTITLES = "subtitles", "Subtitles"
-        SDH = "sdh", "For the deaf and hard of hearing"
-        FORCED = "forced", "Forced: foreign speech alone"
+        SUBTITLES = "subtitles", _("Subtitles")
+        SDH = "sdh", _("For the deaf and hard of hearing")
+        FORCED = "forced", _("Forced: foreign speech alone")
 
     title = models.ForeignKey(Title, models.PROTECT, related_name="media_subtitles", db_index=False)
-    language = models.CharField(max_length=20, help_text="BCP 47, such as pt-BR.")
+    language = models.CharField(max_length=20, help_text=_("BCP 47, such as pt-BR."))
     role = models.CharField(max_length=10, choices=Role, default=Role.SUBTITLES)
     name = models.CharField(max_length=255, help_text="How the file was called.")
     text = models.TextField()
@@ -91,11 +92,11 @@ class MediaPackage(models.Model):
     """One source packaged under one plan version: the job, then its result."""
 
     class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        LIVE = "live", "Live"
-        FAILED = "failed", "Failed"
-        RETIRED = "retired", "Replaced"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        LIVE = "live", _("Live")
+        FAILED = "failed", _("Failed")
+        RETIRED = "retired", _("Replaced")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     title = models.ForeignKey(Title, models.PROTECT, related_name="media_packages")
@@ -104,13 +105,13 @@ class MediaPackage(models.Model):
         max_length=64, help_text="SHA-256 of source, subtitles and plan version: what it is made of."
     )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
+    progress = models.PositiveSmallIntegerField(default=0, help_text=_("Percent."))
     step = models.CharField(max_length=100, blank=True, help_text="What is being done.")
     lease = models.UUIDField(null=True, editable=False, help_text="Held by the process that works on it.")
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     failure_code = models.CharField(max_length=40, blank=True)
-    failure = models.TextField(blank=True, help_text="Why it failed and what to do, for editors.")
+    failure = models.TextField(blank=True, help_text=_("Why it failed and what to do, for editors."))
     facts = models.JSONField(default=dict, blank=True, help_text="What was found in the source and made of it.")
     folder = models.CharField(max_length=200, blank=True, help_text="In the storage of packages; empty once deleted.")
     duration_seconds = models.FloatField(null=True, blank=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from catalog import rules
+from catalog.models.places import refuse_other_than_languages
 from catalog.models.titles import Title
 
 
@@ -13,7 +15,7 @@ class TitleText(models.Model):
     """What a title is called and is about, in one language."""
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="texts", db_index=False)
-    language = models.CharField(max_length=20, help_text="BCP 47, with a region where the words differ: pt, pt-BR.")
+    language = models.CharField(max_length=20, help_text=_("BCP 47, with a region where the words differ: pt, pt-BR."))
     name = models.CharField(max_length=500, blank=True)
     synopsis_short = models.CharField(max_length=190, blank=True)
     synopsis_medium = models.CharField(max_length=400, blank=True)
@@ -28,16 +30,20 @@ class TitleText(models.Model):
     def __str__(self) -> str:
         return f"{self.language}: {self.name}"
 
+    def clean(self) -> None:
+        """Refuse what is no language."""
+        refuse_other_than_languages("language", self.language)
+
 
 class AlternateTitle(models.Model):
     """Another name that people may search for; never shown as the title."""
 
     class Type(models.TextChoices):
-        ALTERNATIVE = "alternative", "Alternative"
-        WORKING = "working", "Working title"
-        ABBREVIATION = "abbreviation", "Abbreviation"
-        TRANSLITERATION = "transliteration", "Transliteration"
-        MISSPELLING = "misspelling", "Misspelling"
+        ALTERNATIVE = "alternative", _("Alternative")
+        WORKING = "working", _("Working title")
+        ABBREVIATION = "abbreviation", _("Abbreviation")
+        TRANSLITERATION = "transliteration", _("Transliteration")
+        MISSPELLING = "misspelling", _("Misspelling")
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_titles", db_index=False)
     name = models.CharField(max_length=500)
@@ -53,15 +59,19 @@ class AlternateTitle(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """Refuse what is no language."""
+        refuse_other_than_languages("language", self.language)
+
 
 class TitleNumber(models.Model):
     """A title's place in an order other than that of release."""
 
     class Order(models.TextChoices):
-        ABSOLUTE = "absolute", "Absolute"
-        PRODUCTION = "production", "Production"
-        CHRONOLOGICAL = "chronological", "Chronological"
-        DISC = "disc", "Disc"
+        ABSOLUTE = "absolute", _("Absolute")
+        PRODUCTION = "production", _("Production")
+        CHRONOLOGICAL = "chronological", _("Chronological")
+        DISC = "disc", _("Disc")
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="alternate_numbers", db_index=False)
     order = models.CharField(max_length=15, choices=Order)
@@ -100,6 +110,8 @@ class ExternalId(models.Model):
         if self.namespace == "eidr" and not rules.is_eidr(self.value):
             raise ValidationError(
                 {
-                    "value": "This is no EIDR: write it whole, as in 10.5240/CF5A-AB7E-A4DB-35FA-BAC5-M, and check its digits."
+                    "value": _(
+                        "This is no EIDR: write it whole, as in 10.5240/CF5A-AB7E-A4DB-35FA-BAC5-M, and check its digits."
+                    )
                 }
             )

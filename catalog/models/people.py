@@ -6,6 +6,7 @@ from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import MD5, Upper
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.titles import Title
 from core.ids import new_id
@@ -20,7 +21,7 @@ class Person(models.Model):
     )  # fmt: skip
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+", db_index=False,
-        help_text="Who answers for this id.",
+        help_text=_("Who answers for this id."),
     )  # fmt: skip
 
     class Meta:
@@ -41,24 +42,24 @@ class Person(models.Model):
 class Job(models.TextChoices):
     """What somebody did (after MovieLabs JobFunction)."""
 
-    DIRECTOR = "director", "Director"
-    CREATOR = "creator", "Creator"
-    WRITER = "writer", "Writer"
-    ORIGINAL_AUTHOR = "original_author", "Original author"
-    PRODUCER = "producer", "Producer"
-    EXECUTIVE_PRODUCER = "executive_producer", "Executive producer"
-    ACTOR = "actor", "Actor"
-    VOICE_ACTOR = "voice_actor", "Voice actor"
-    NARRATOR = "narrator", "Narrator"
-    PRESENTER = "presenter", "Presenter"
-    SELF = "self", "Self"
-    CINEMATOGRAPHER = "cinematographer", "Cinematographer"
-    EDITOR = "editor", "Editor"
-    COMPOSER = "composer", "Composer"
-    PRODUCTION_DESIGNER = "production_designer", "Production designer"
-    COSTUME_DESIGNER = "costume_designer", "Costume designer"
-    ANIMATOR = "animator", "Animator"
-    OTHER = "other", "Other"
+    DIRECTOR = "director", _("Director")
+    CREATOR = "creator", _("Creator")
+    WRITER = "writer", _("Writer")
+    ORIGINAL_AUTHOR = "original_author", _("Original author")
+    PRODUCER = "producer", _("Producer")
+    EXECUTIVE_PRODUCER = "executive_producer", _("Executive producer")
+    ACTOR = "actor", _("Actor")
+    VOICE_ACTOR = "voice_actor", _("Voice actor")
+    NARRATOR = "narrator", _("Narrator")
+    PRESENTER = "presenter", _("Presenter")
+    SELF = "self", _("Self")
+    CINEMATOGRAPHER = "cinematographer", _("Cinematographer")
+    EDITOR = "editor", _("Editor")
+    COMPOSER = "composer", _("Composer")
+    PRODUCTION_DESIGNER = "production_designer", _("Production designer")
+    COSTUME_DESIGNER = "costume_designer", _("Costume designer")
+    ANIMATOR = "animator", _("Animator")
+    OTHER = "other", _("Other")
 
 
 class Credit(models.Model):
@@ -67,7 +68,7 @@ class Credit(models.Model):
     title = models.ForeignKey(Title, models.CASCADE, related_name="credits", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="credits")
     job = models.CharField(max_length=20, choices=Job)
-    job_display = models.CharField(max_length=500, blank=True, help_text="The credit as shown, where it says more.")
+    job_display = models.CharField(max_length=500, blank=True, help_text=_("The credit as shown, where it says more."))
     character = models.CharField(max_length=500, blank=True)
     billing = models.PositiveSmallIntegerField(null=True, blank=True)
     guest = models.BooleanField(default=False)

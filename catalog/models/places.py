@@ -1,4 +1,4 @@
-"""Countries as the tables hold them: checked where they are typed, and again where they are stored."""
+"""Countries and languages as the tables hold them: checked where they are typed, countries where they are stored too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Expression, TextField, Value
 from django.db.models.functions import Cast
 from django.db.models.lookups import Regex
+from django.utils.translation import gettext_lazy as _
 
+from catalog import rules
 from core import geo
 
 
@@ -17,14 +19,32 @@ def validate_country(code: str) -> None:
     if geo.is_country(code):
         return
     meant = code.strip().upper()
-    hint = f"write {meant}" if geo.is_country(meant) else "the United Kingdom is GB" if meant == "UK" else "correct it"
-    raise ValidationError(f"“{code}” is no country code of ISO 3166-1 alpha-2: {hint}.", code="unknown_country")
+    hint = (
+        _("write %(code)s") % {"code": meant}
+        if geo.is_country(meant)
+        else _("the United Kingdom is GB")
+        if meant == "UK"
+        else _("correct it")
+    )
+    raise ValidationError(
+        _("“%(code)s” is no country code of ISO 3166-1 alpha-2: %(hint)s."),
+        "unknown_country",
+        {"code": code, "hint": hint},
+    )
 
 
 def validate_countries(codes: Sequence[str]) -> None:
     """Refuse a list with anything else. For the list as a whole: forms drop what is said of its items."""
     for code in codes:
         validate_country(code)
+
+
+def refuse_other_than_languages(field: str, *tags: str) -> None:
+    """Refuse, beside the field, what is no language tag: a name in "german" would be shown to nobody."""
+    for tag in tags:
+        if tag and not rules.is_language_tag(tag):
+            said = _("“%(tag)s” is no language tag of BCP 47: write de, or pt-BR.")
+            raise ValidationError({field: ValidationError(said, "unknown_language", {"tag": tag})})
 
 
 def are_country_codes(column: str) -> Expression:

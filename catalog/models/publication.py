@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.titles import Title
 
 
 class PublicationEntry(models.Model):
     class Action(models.TextChoices):
-        PUBLISHED = "published", "Published"
-        WITHDRAWN = "withdrawn", "Withdrawn"
+        PUBLISHED = "published", _("Published")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="publication_log", db_index=False)
     action = models.CharField(max_length=10, choices=Action)
     at = models.DateTimeField()
     by = models.CharField(max_length=100, help_text="user:<id>, or provider:<code> where its policy decided.")
-    revision = models.PositiveIntegerField(help_text="The title's revision that this made or unmade public.")
+    revision = models.PositiveIntegerField(help_text=_("The title's revision that this made or unmade public."))
     reason = models.CharField(max_length=500, blank=True)
 
     class Meta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.places import validate_country
 from catalog.models.titles import Title
@@ -19,8 +20,8 @@ class ContentRating(models.Model):
 
     title = models.ForeignKey(Title, models.CASCADE, related_name="ratings", db_index=False)
     country = models.CharField(max_length=2, validators=[validate_country])
-    system = models.CharField(max_length=30, help_text="The board or scheme: MPAA, TVPG, BBFC, FSK.")
-    value = models.CharField(max_length=20, help_text="As the board writes it: PG-13, 12A.")
+    system = models.CharField(max_length=30, help_text=_("The board or scheme: MPAA, TVPG, BBFC, FSK."))
+    value = models.CharField(max_length=20, help_text=_("As the board writes it: PG-13, 12A."))
     reasons = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     minimum_age = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
 

@@ -8,6 +8,7 @@ from typing import Self
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.ingest import IngestRun, Provider
 from core.addresses import shown
@@ -27,26 +28,26 @@ class FeedSource(models.Model):
     """
 
     class Kind(models.TextChoices):
-        ADDRESS = "address", "Address (HTTP or HTTPS)"
-        FOLDER = "folder", "Watched folder"
+        ADDRESS = "address", _("Address (HTTP or HTTPS)")
+        FOLDER = "folder", _("Watched folder")
 
     provider = models.ForeignKey(Provider, models.PROTECT, related_name="sources")
     kind = models.CharField(max_length=7, choices=Kind, default=Kind.ADDRESS)
-    location = models.CharField(max_length=2000, help_text="The address, or a folder below FEED_FOLDER.")
-    pattern = models.CharField(max_length=100, default="*", help_text="Of files in the folder, such as *.xml.")
+    location = models.CharField(max_length=2000, help_text=_("The address, or a folder below FEED_FOLDER."))
+    pattern = models.CharField(max_length=100, default="*", help_text=_("Of files in the folder, such as *.xml."))
     format = models.CharField(max_length=30)
     delivery = models.CharField(
-        max_length=10, choices=IngestRun.Delivery, blank=True, help_text="Empty: what the delivery itself says, or else partial."
+        max_length=10, choices=IngestRun.Delivery, blank=True, help_text=_("Empty: what the delivery itself says, or else partial.")
     )  # fmt: skip
     credential = models.SlugField(
-        max_length=50, blank=True, db_index=False, help_text="The name under which FEED_CREDENTIALS has what authorises us."
+        max_length=50, blank=True, db_index=False, help_text=_("The name under which FEED_CREDENTIALS has what authorises us.")
     )  # fmt: skip
     every_minutes = models.PositiveIntegerField(default=60, validators=[MinValueValidator(1)])
     enabled = models.BooleanField(default=True)
     next_check_at = models.DateTimeField()
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    outcome = models.CharField(max_length=500, blank=True, editable=False, help_text="Of the last look.")
-    failures = models.PositiveIntegerField(default=0, editable=False, help_text="In a row.")
+    outcome = models.CharField(max_length=500, blank=True, editable=False, help_text=_("Of the last look."))
+    failures = models.PositiveIntegerField(default=0, editable=False, help_text=_("In a row."))
     etag = models.CharField(max_length=500, blank=True, editable=False)
     last_modified = models.CharField(max_length=100, blank=True, editable=False)
     digest = models.BinaryField(max_length=32, default=b"", editable=False)

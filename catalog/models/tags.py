@@ -7,6 +7,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.titles import Title
 
@@ -33,7 +34,7 @@ class Genre(models.Model):
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+", db_index=False,
-        help_text="What it stands for.",
+        help_text=_("What it stands for."),
     )  # fmt: skip
 
     objects = GenreQuerySet.as_manager()
@@ -53,7 +54,7 @@ class Genre(models.Model):
 class TitleGenre(models.Model):
     title = models.ForeignKey(Title, models.CASCADE, related_name="title_genres", db_index=False)
     genre = models.ForeignKey(Genre, models.PROTECT, related_name="title_genres", db_index=False)
-    position = models.PositiveSmallIntegerField(help_text="0 fits best.")
+    position = models.PositiveSmallIntegerField(help_text=_("0 fits best."))
 
     class Meta:
         constraints = [
@@ -82,7 +83,7 @@ class Keyword(models.Model):
     name = models.CharField(max_length=100, unique=True)
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="+", db_index=False,
-        help_text="What it stands for.",
+        help_text=_("What it stands for."),
     )  # fmt: skip
 
     objects = KeywordQuerySet.as_manager()

@@ -16,27 +16,29 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from catalog import rules
+from catalog.models.places import refuse_other_than_languages
 from core.ids import new_id
 
 
 class Kind(models.TextChoices):
     """What a title is (MovieLabs WorkType, in the words of the trade)."""
 
-    MOVIE = "movie", "Movie"
-    SERIES = "series", "Series"
-    SEASON = "season", "Season"
-    EPISODE = "episode", "Episode"
-    SPECIAL = "special", "Special"
-    TRAILER = "trailer", "Trailer"
-    EXTRA = "extra", "Extra"
+    MOVIE = "movie", _("Movie")
+    SERIES = "series", _("Series")
+    SEASON = "season", _("Season")
+    EPISODE = "episode", _("Episode")
+    SPECIAL = "special", _("Special")
+    TRAILER = "trailer", _("Trailer")
+    EXTRA = "extra", _("Extra")
 
 
 class State(models.TextChoices):
-    DRAFT = "draft", "Draft"
-    PUBLISHED = "published", "Published"
-    WITHDRAWN = "withdrawn", "Withdrawn"
+    DRAFT = "draft", _("Draft")
+    PUBLISHED = "published", _("Published")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
 
 
 WHOLES = ("parent_id", "parent__parent_id", "series_id")
@@ -46,9 +48,9 @@ WHOLES = ("parent_id", "parent__parent_id", "series_id")
 class Precision(models.TextChoices):
     """How much of a date is known; the rest of it is the first day of the month or year."""
 
-    YEAR = "year", "Year"
-    MONTH = "month", "Month"
-    DAY = "day", "Day"
+    YEAR = "year", _("Year")
+    MONTH = "month", _("Month")
+    DAY = "day", _("Day")
 
 
 class TitleQuerySet(models.QuerySet["Title"]):
@@ -155,32 +157,37 @@ class Title(models.Model):
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
     series = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="parts")
     number = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Place in the order of release, in its parent."
+        null=True, blank=True, help_text=_("Place in the order of release, in its parent.")
     )
     original_title = models.CharField(max_length=500, blank=True)
-    original_language = models.CharField(max_length=20, blank=True, help_text="BCP 47, such as pt-BR.")
+    original_language = models.CharField(max_length=20, blank=True, help_text=_("BCP 47, such as pt-BR."))
     release_date = models.DateField(null=True, blank=True)
     release_precision = models.CharField(max_length=5, choices=Precision, blank=True)
-    end_date = models.DateField(null=True, blank=True, help_text="Last first-run episode of what has ended.")
+    end_date = models.DateField(null=True, blank=True, help_text=_("Last first-run episode of what has ended."))
     end_precision = models.CharField(max_length=5, choices=Precision, blank=True)
     runtime_seconds = models.PositiveIntegerField(null=True, blank=True)
     season_count = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="As the provider counts, where it does not list the seasons."
+        null=True, blank=True, help_text=_("As the provider counts, where it does not list the seasons.")
     )
     countries = ArrayField(
-        models.CharField(max_length=2), default=list, blank=True, help_text="Of production, ISO 3166-1, leading first."
+        models.CharField(max_length=2),
+        default=list,
+        blank=True,
+        help_text=_("Of production, ISO 3166-1, leading first."),
     )
     made_for_kids = models.BooleanField(default=False)
     companies = models.JSONField(
         default=list, blank=True, help_text='[{"name": ..., "role": "production" | "distribution" | "broadcast"}]'
     )
     tracks = models.JSONField(
-        default=list, blank=True, help_text="Sound and subtitles that exist, as the feed format says."
+        default=list, blank=True, help_text=_("Sound and subtitles that exist, as the feed format says.")
     )
     editorial_weight = models.SmallIntegerField(
         default=0,
         db_default=0,
-        help_text="From -10 to 10: comes earlier or later among equal matches of a search. 1 outdoes any date of release.",
+        help_text=_(
+            "From -10 to 10: comes earlier or later among equal matches of a search. 1 outdoes any date of release."
+        ),
     )
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -200,7 +207,7 @@ class Title(models.Model):
         editable=False,
         related_name="+",
         db_index=False,
-        help_text="What answers for it.",
+        help_text=_("What answers for it."),
     )
     revision = models.PositiveIntegerField(default=1, editable=False)
     edited = ArrayField(
@@ -208,7 +215,7 @@ class Title(models.Model):
         default=list,
         blank=True,
         editable=False,
-        help_text="What editors have changed, by field or part; later deliveries leave it alone.",
+        help_text=_("What editors have changed, by field or part; later deliveries leave it alone."),
     )
     provenance = models.JSONField(
         default=dict,
@@ -298,6 +305,10 @@ class Title(models.Model):
         best = rules.best_language(names, ["en", self.original_language])
         fetched = names[best] if best else ""
         return fetched or self.original_title or f"{self.get_kind_display()} {self.number or self.pk}"
+
+    def clean(self) -> None:
+        """Refuse what is no language."""
+        refuse_other_than_languages("original_language", self.original_language)
 
     @property
     def release_year(self) -> int | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import BigIntegerField, Func, Q
+from django.utils.translation import gettext
 
 from catalog import rules
 from catalog.models import AvailabilityWindow, Title
@@ -39,9 +40,18 @@ def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]
     title = Title.objects.select_related("parent__parent", "series").get(pk=title_id)
     line = line_of(title)
     if title.merged_into_id is not None:
-        return [Reason("merged", "It was merged into another title, which answers under its id.", title.merged_into_id)]
+        return [
+            Reason(
+                "merged", gettext("It was merged into another title, which answers under its id."), title.merged_into_id
+            )
+        ]
     reasons = [
-        Reason(level.state, f"{_said(level, title)} is {level.get_state_display().lower()}.", level.pk)
+        Reason(
+            level.state,
+            gettext("%(what)s is not public: %(state)s.")
+            % {"what": _said(level, title), "state": level.get_state_display()},
+            level.pk,
+        )
         for level in line
         if level.state != State.PUBLISHED
     ]
@@ -135,7 +145,9 @@ def line_of(title: Title) -> list[Title]:
 
 
 def _said(level: Title, title: Title) -> str:
-    return "It" if level.pk == title.pk else f"The {level.kind} that it belongs to"
+    if level.pk == title.pk:
+        return gettext("It")
+    return gettext("What it belongs to (%(kind)s)") % {"kind": level.get_kind_display()}
 
 
 def _licence_reasons(title: Title, country: str, now: datetime) -> list[Reason]:
@@ -144,7 +156,7 @@ def _licence_reasons(title: Title, country: str, now: datetime) -> list[Reason]:
     if any(rules.is_open(window, country, now) for window in windows):
         return []
     if not windows:
-        return [Reason("no_licence", "Nobody has licensed it.", title.pk)]
+        return [Reason("no_licence", gettext("Nobody has licensed it."), title.pk)]
     nearest = next((level for level in parts.line_of(title) if level.windows.all()), title)
     return _window_reasons(windows, nearest.pk, country, now)
 
@@ -157,17 +169,25 @@ def _window_reasons(windows: list[AvailabilityWindow], title_id: UUID, country: 
     subscribed = [window for window in here if window.license_type in rules.SUBSCRIPTION_LICENCES]
     if not here:
         places = ", ".join(sorted({code for window in windows if not window.excluded for code in window.territories}))
-        return [Reason("territory", f"No licence covers {country}{f', only {places}' if places else ''}.", title_id)]
+        said = (
+            gettext("No licence covers %(country)s, only %(places)s.")
+            if places
+            else gettext("No licence covers %(country)s.")
+        )
+        return [Reason("territory", said % {"country": country, "places": places}, title_id)]
     if not subscribed:
         types = ", ".join(sorted({window.license_type for window in here}))
-        return [
-            Reason("licence_type", f"In {country} it is licensed for {types} alone, not for subscription.", title_id)
-        ]
+        said = gettext("In %(country)s it is licensed for %(types)s alone, not for subscription.")
+        return [Reason("licence_type", said % {"country": country, "types": types}, title_id)]
     starts = [start for window in subscribed if (start := rules.start_of(window, country)) and start > now]
     if starts:
-        return [Reason("not_yet", f"Its licence in {country} begins {min(starts).isoformat()}.", title_id, min(starts))]
+        said = gettext("Its licence in %(country)s begins on %(at)s UTC.")
+        at = f"{min(starts).astimezone(UTC):%Y-%m-%d %H:%M}"
+        return [Reason("not_yet", said % {"country": country, "at": at}, title_id, min(starts))]
     ends = [end for window in subscribed if (end := rules.end_of(window, country))]
-    return [Reason("expired", f"Its licence in {country} ended {max(ends).isoformat()}.", title_id)]
+    said = gettext("Its licence in %(country)s ended on %(at)s UTC.")
+    at = f"{max(ends).astimezone(UTC):%Y-%m-%d %H:%M}"
+    return [Reason("expired", said % {"country": country, "at": at}, title_id)]
 
 
 def _age_reasons(line: list[Title], viewer: rules.Viewer) -> list[Reason]:
@@ -176,10 +196,12 @@ def _age_reasons(line: list[Title], viewer: rules.Viewer) -> list[Reason]:
     match viewer.audience.refusal(age):
         case "age":
             most = viewer.audience.highest_age
-            said = f"It is for people of {age} years and more ({rating}); this profile sees up to {most}."
-            return [Reason("age", said, decided)]
+            said = gettext("It is for people of %(age)s years and more (%(rating)s); this profile sees up to %(most)s.")
+            return [Reason("age", said % {"age": age, "rating": rating, "most": most}, decided)]
         case "unrated":
-            return [Reason("unrated", "Nobody has rated it, and this profile sees rated titles alone.", decided)]
+            return [
+                Reason("unrated", gettext("Nobody has rated it, and this profile sees rated titles alone."), decided)
+            ]
     return []
 
 
@@ -189,7 +211,7 @@ def _block_reasons(line: list[Title], viewer: rules.Viewer) -> list[Reason]:
     levels = Title.objects.filter(pk__in=[level.pk for level in line])
     seen = set(levels.without_blocked(viewer, standing_alone=True).values_list("pk", flat=True))
     return [
-        Reason("blocked", f"{_said(level, line[0])} is blocked for this profile.", level.pk)
+        Reason("blocked", gettext("%(what)s is blocked for this profile.") % {"what": _said(level, line[0])}, level.pk)
         for level in line
         if level.pk not in seen
     ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 from catalog.models import MatchCandidate, Title
 
 _ROWS = 8
@@ -20,16 +22,16 @@ def _facts(title: Title) -> dict[str, str]:
     people = title.credits.select_related("person").order_by("billing", "pk")[:_ROWS]
     sources = title.source_records.select_related("provider").order_by("pk")
     return {
-        "Delivered by": _lines(f"{source.provider}: {source.external_id}" for source in sources),
-        "Kind": title.get_kind_display(),
-        "Name": _lines(f"{text.language}: {text.name}" for text in texts),
-        "Original title": title.original_title,
-        "Released": str(title.release_date or ""),
-        "Running time": f"{title.runtime_seconds // 60} min" if title.runtime_seconds else "",
-        "People": _lines(f"{credit.person.name} ({credit.get_job_display().lower()})" for credit in people),
-        "Ids": _lines(str(item) for item in title.external_ids.order_by("namespace", "value")),
-        "Synopsis": next((text.synopsis_short or text.synopsis_medium for text in texts), ""),
-        "State": title.get_state_display(),
+        gettext("Delivered by"): _lines(f"{source.provider}: {source.external_id}" for source in sources),
+        gettext("Kind"): title.get_kind_display(),
+        gettext("Name"): _lines(f"{text.language}: {text.name}" for text in texts),
+        gettext("Original title"): title.original_title,
+        gettext("Released"): str(title.release_date or ""),
+        gettext("Running time"): f"{title.runtime_seconds // 60} min" if title.runtime_seconds else "",
+        gettext("People"): _lines(f"{credit.person.name} ({credit.get_job_display().lower()})" for credit in people),
+        gettext("Ids"): _lines(str(item) for item in title.external_ids.order_by("namespace", "value")),
+        gettext("Synopsis"): next((text.synopsis_short or text.synopsis_medium for text in texts), ""),
+        gettext("State"): title.get_state_display(),
     }
 
 

@@ -12,8 +12,11 @@ from uuid import UUID
 
 import orjson
 from django.db import models
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from catalog import tracks
+from catalog.labels import FIELDS as FIELD_NAMES
 from catalog.models import (
     AlternateTitle,
     AvailabilityWindow,
@@ -134,7 +137,7 @@ def difference(before: Snapshot, after: Snapshot) -> list[Change]:
     """Answer what changed between two versions, field by field and row by row, as people read it."""
     names = {**before.get("names", {}), **after.get("names", {})}
     changes = [
-        Change(_label(name), _words(_shown(before["fields"].get(name), names), _shown(value, names)))
+        Change(label(name), _words(_shown(before["fields"].get(name), names), _shown(value, names)))
         for name, value in after["fields"].items()
         # What an older version was not asked about has not changed.
         if name in before["fields"] and before["fields"][name] != value
@@ -156,14 +159,14 @@ def _rows_changed(part: str, before: list[Any], after: list[Any], names: Mapping
         if not gone or not come:
             # What the row is called by need not be said again, unless that is all there is.
             rest = [name for name in (gone or come) if name not in _KEYS[part] and _shown((gone or come)[name], names)]
-            text = "; ".join(f"{_label(name).lower()} {_shown((gone or come)[name], names)}" for name in rest)
+            text = "; ".join(f"{label(name).lower()} {_shown((gone or come)[name], names)}" for name in rest)
             shown = f"{called} ({text})" if text else called
-            yield Change(_label(part), (Word("taken" if gone else "added", shown),))
+            yield Change(label(part), (Word("taken" if gone else "added", shown),))
             continue
         for name in come:
             if gone.get(name) != come[name]:
                 words = _words(_shown(gone.get(name), names), _shown(come[name], names))
-                yield Change(f"{_label(part)}: {called}, {_label(name).lower()}", words)
+                yield Change(f"{label(part)}: {called}, {label(name).lower()}", words)
 
 
 def _by_key(part: str, rows: Iterable[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
@@ -179,15 +182,17 @@ def _by_key(part: str, rows: Iterable[dict[str, Any]]) -> dict[tuple[str, int], 
 
 
 def _called(part: str, row: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    return " ".join(filter(None, (_shown(row.get(name), names) for name in _KEYS[part]))) or "the world"
+    return " ".join(filter(None, (_shown(row.get(name), names) for name in _KEYS[part]))) or gettext("the world")
 
 
 def _sorted(rows: list[Any]) -> list[Any]:
     return sorted(rows, key=lambda row: orjson.dumps(row, option=orjson.OPT_SORT_KEYS))
 
 
-def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+def label(name: str) -> str:
+    """Answer what staff call a field, or a part of titles, in the language at hand."""
+    called = PARTS[name]._meta.verbose_name_plural if name in PARTS else FIELD_NAMES.get(name, name.replace("_", " "))
+    return capfirst(str(called))
 
 
 def _shown(value: Any, names: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts import selectors as accounts
 from catalog.models import EditLock, Title
 from catalog.services import titles
 from core.errors import DomainError
@@ -41,7 +42,8 @@ def unlock(*, title_id: UUID, by: str, may_break: bool = False) -> None:
 def refuse_others(title: Title, *, by: str) -> None:
     """Refuse whoever is not the one who keeps this locked row. Raises TitleLocked."""
     if kept := EditLock.objects.filter(title=title).exclude(by=by).first():
+        name = accounts.names_of([kept.by])[kept.by]
         raise TitleLocked(
-            f"{kept.by} has kept this title since {kept.at:%Y-%m-%d %H:%M} UTC{kept.reason and f': {kept.reason}'}. "
+            f"{name} has kept this title since {kept.at:%Y-%m-%d %H:%M} UTC{kept.reason and f': {kept.reason}'}. "
             "Ask them to release it, or let somebody who may publish break the lock."
         )

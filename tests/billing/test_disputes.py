@@ -147,6 +147,11 @@ class TestSubmission:
         ]
         assert files[0]["size"] == len(packs.pack(dispute).files[f"{invoice.number}.pdf"])
 
+    def test_says_that_a_file_is_refused_and_not_that_it_is_too_late(self, dispute: Dispute) -> None:
+        with pytest.raises(evidence.EvidenceRefused, match="at most 5 MB"):
+            evidence.upload(dispute, gateway=stripe_gateway.connect(), name="INV-1.tiff", content=b"II*")
+        assert Dispute.objects.get().submitted_at is None
+
     def test_is_refused_after_the_deadline(self, dispute: Dispute) -> None:
         with pytest.raises(evidence.EvidenceNotWanted):
             submit(dispute, at=now() + timedelta(days=8))

@@ -190,10 +190,23 @@ class TestPayPage:
         assert customer.get("subscription").json()["status"] == "active"
         assert len(standin.control.charges()) == 2
 
+    def test_says_after_a_refusal_of_the_bank_what_comes_next(self, standin: Standin) -> None:
+        _, path = self.waiting(standin)
+        secret = Client().get(path).context["client"]["client_secret"]
+        attempt = PaymentAttempt.objects.get(state="requires_action")
+        standin.confirm_payment(secret, "4000002760003184")
+        standin.control.authenticate("payment_intent", attempt.gateway_id, passed=False)
+        shown = Client().get(path).content.decode()
+        assert "your bank did not confirm it" in shown
+        assert "If you save another card in your account, it is charged at once." in shown
+        assert 'id="confirm"' not in shown
+
     def test_is_not_found_by_guessing(self) -> None:
-        assert Client().get("/pay/guessed").status_code == 404
+        answer = Client().get("/pay/guessed")
+        assert answer.status_code == 404
+        assert "the newest mail has a good one" in answer.content.decode()
 
     def test_tells_when_nothing_waits(self, standin: Standin) -> None:
         customer, path = self.waiting(standin)
         customer.post("subscription/cancel")
-        assert "waits for nothing" in Client().get(path).content.decode()
+        assert "Nothing is to be paid here any more" in Client().get(path).content.decode()

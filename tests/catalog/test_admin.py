@@ -132,6 +132,7 @@ class TestManyParts:
                 assert staff.get(reverse("admin:catalog_title_change", args=[title.pk])).status_code == 200
             return len(captured)
 
+        queries(1)  # the first page of a process asks for what it then remembers
         assert queries(2) == queries(40)
 
     def test_of_a_series_cost_the_same_queries_however_many_they_are(self, staff: Client) -> None:
@@ -144,6 +145,7 @@ class TestManyParts:
                 assert staff.get(reverse("admin:catalog_title_change", args=[series.pk])).status_code == 200
             return len(captured)
 
+        queries(1)  # the first page of a process asks for what it then remembers
         assert queries(2) == queries(9)
 
 
@@ -206,7 +208,7 @@ class TestTitlePage:
         series = TitleFactory.create(kind="series")
         EpisodeFactory.create(parent=SeasonFactory.create(parent=series, number=2), number=7)
         text = staff.get(reverse("admin:catalog_title_change", args=[series.pk])).content.decode()
-        assert "Add a season" in text
+        assert "Add: Season" in text
         assert "number=3" in text
         assert "number=8" in text
         form = staff.get(
@@ -241,7 +243,7 @@ class TestTitlePage:
         address = reverse("admin:catalog_title_add")
         data = form_of(staff.get(address)) | {"kind": "season", "parent": str(series.pk)}
         answer = staff.post(address, data)
-        assert "A season needs its number." in str(answer.context["adminform"].form.errors)
+        assert "Give its number" in str(answer.context["adminform"].form.errors)
         assert staff.post(address, data | {"number": "2"}).status_code == 302
         season = Title.objects.get(kind="season")
         assert (season.parent, season.series, season.number, season.state) == (series, series, 2, "draft")

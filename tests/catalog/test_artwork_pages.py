@@ -95,7 +95,7 @@ class TestSending:
         assert (revision.by, revision.note, revision.number) == (by, "Poster in pt-BR added", title.revision)
         assert title.edited == ["artwork"]
         text = staff.get(page_of(title)).content.decode()
-        assert all(word in text for word in ("40 by 60", "Shown as it came", "pt-BR"))
+        assert all(word in text for word in ("40 x 60", "Shown as it came", "pt-BR"))
         assert "Poster in pt-BR added" in staff.get(
             reverse("admin:catalog_title_history_one", args=[title.pk])
         ).content.decode()  # fmt: skip

@@ -51,7 +51,7 @@ class TestExplain:
         make.WindowFactory.create(title=title, starts_on=date(2026, 5, 1))
         reason = availability.explain(title.pk, GERMAN, NOW)[0]
         assert reason.at == datetime(2026, 3, 31, 22, tzinfo=UTC)
-        assert "2026-03-31T22:00:00" in reason.message
+        assert "2026-03-31 22:00 UTC" in reason.message
 
     def test_names_every_obstacle_at_once(self) -> None:
         title = make.TitleFactory.create(window=False, state="withdrawn", withdrawn_at=NOW)

@@ -163,3 +163,13 @@ class TestLicensing:
         page = act(staff, "license_selected", title, **self.GRANT | {"ends_on": "2026-04-01"}).content.decode()
         assert "It would end before it begins" in page
         assert title.windows.count() == 1
+
+
+class TestGarbage:
+    def test_names_no_title(self, staff: Client) -> None:
+        title = TitleFactory.create(**DRAFT)
+        data = {"action": "publish_selected", ACTION_CHECKBOX_NAME: ["garbage", str(title.pk)], "confirmed": "yes"}
+        answer = staff.post(reverse(TITLES), data, follow=True)
+        assert answer.status_code == 200
+        title.refresh_from_db()
+        assert title.state == "published"

@@ -19,6 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -43,17 +44,18 @@ from core.errors import DomainError
 
 SHOWN_WITHIN = (640, 480)
 """The picture that is clicked on, in CSS pixels."""
-CROPS = (("Square", 160, 160), ("Wide", 240, 135), ("Upright", 107, 160), ("Banner", 320, 107))
+CROPS = ((_("Square"), 160, 160), (_("Wide"), 240, 135), (_("Upright"), 107, 160), (_("Banner"), 320, 107))
 
 
 class DescriptionForm(forms.Form):
     """What an image is."""
 
-    kind = forms.ChoiceField(choices=Artwork.Kind.choices, widget=UnfoldAdminSelectWidget)
+    kind = forms.ChoiceField(choices=Artwork.Kind.choices, widget=UnfoldAdminSelectWidget, label=_("Kind"))
     language = forms.CharField(
         required=False,
         max_length=20,
         widget=UnfoldAdminTextInputWidget,
+        label=_("Language"),
         help_text=_(
             "Of the words in it, with a region where it matters: de, pt-BR. Empty: no words, or the same everywhere."
         ),
@@ -80,7 +82,9 @@ class DescriptionForm(forms.Form):
         """Refuse what is no language tag."""
         tag: str = self.cleaned_data["language"].strip()
         if tag and not rules.is_language_tag(tag):
-            raise forms.ValidationError("Write a language tag of BCP 47, such as de or pt-BR.", code="unknown_language")
+            raise forms.ValidationError(
+                gettext("Write a language tag of BCP 47, such as de or pt-BR."), code="unknown_language"
+            )
         return tag
 
 
@@ -89,8 +93,10 @@ class ImageForm(DescriptionForm):
 
     file = forms.FileField(
         widget=UnfoldAdminFileFieldWidget({"accept": "image/jpeg,image/png,image/webp,image/avif"}),
-        help_text=f"JPEG, PNG, WebP or AVIF, at most {pictures.MAX_BYTES >> 20} MB and {pictures.MAX_PIXELS // 1_000_000} "
-        "million pixels. It takes the place of the first image of its kind, language and country.",
+        label=_("File"),
+        help_text=_(
+            "JPEG, PNG, WebP or AVIF, at most 20 MB and 40 million pixels. It takes the place of the first image of its kind, language and country."
+        ),
     )
 
     def clean_file(self) -> UploadedFile[bytes]:
@@ -98,7 +104,8 @@ class ImageForm(DescriptionForm):
         file: UploadedFile[bytes] = self.cleaned_data["file"]
         if (file.size or 0) > pictures.MAX_BYTES:
             raise forms.ValidationError(
-                f"The file has {file.size:,} bytes; {pictures.MAX_BYTES:,} are the most. Make the image smaller."
+                gettext("The file has %(size)s MB; %(most)s are the most. Make the image smaller.")
+                % {"size": f"{(file.size or 0) / 2**20:.1f}", "most": pictures.MAX_BYTES >> 20}
             )
         return file
 
@@ -145,14 +152,20 @@ class ArtworkPages(LargeList):
             except DomainError as error:
                 form.add_error("file", str(error))
             else:
-                messages.success(request, "It is shown from now on; its sizes are drawn within a minute.")
+                messages.success(request, gettext("It is shown from now on; its sizes are drawn within a minute."))
                 return HttpResponseRedirect(_address(title.pk))
         context = {
             "form": form,
             "images": [_shown(image) for image in title.artwork.order_by("kind", "language", "region", "position")],
             "back": address_of(title.pk),
         }
-        return self._artwork_page(request, title, "catalog/admin/artwork.html", f"Artwork: {name_of(title)}", context)
+        return self._artwork_page(
+            request,
+            title,
+            "catalog/admin/artwork.html",
+            gettext("Artwork: %(name)s") % {"name": name_of(title)},
+            context,
+        )
 
     def image_page(self, request: HttpRequest, title_id: UUID, image_id: int) -> HttpResponse:
         """Show an image, where it is looked at and what it is, and take corrections."""
@@ -165,7 +178,7 @@ class ArtworkPages(LargeList):
                 request,
                 title_id,
                 lambda: artwork.describe(image_id=image_id, **values, **self._editor(request)),
-                "Saved.",
+                gettext("Saved."),
                 back=request.path,
             )
         width, height = _within(image)
@@ -178,9 +191,7 @@ class ArtworkPages(LargeList):
             "crops": CROPS,
             "back": _address(title.pk),
         }
-        heading = (
-            f"{image.get_kind_display().split(',')[0]} {artwork.spoken(image.language, image.region)}: {name_of(title)}"
-        )
+        heading = f"{image.get_kind_display().split(',')[0]} {_place(image)}: {name_of(title)}"
         return self._artwork_page(request, title, "catalog/admin/image.html", heading, context)
 
     def focus(self, request: HttpRequest, title_id: UUID, image_id: int) -> HttpResponse:
@@ -193,10 +204,13 @@ class ArtworkPages(LargeList):
         if point is None:
             form = PointForm(request.POST)
             if not form.is_valid():
-                messages.error(request, "Click on the picture, or give two whole numbers from 0 to 100.")
+                messages.error(request, gettext("Click on the picture, or give two whole numbers from 0 to 100."))
                 return HttpResponseRedirect(back)
             point = form.cleaned_data["x"] / 100, form.cleaned_data["y"] / 100
-        said = f"It is looked at {point[0]:.0%} from the left and {point[1]:.0%} from the top."
+        said = gettext("It is looked at %(x)s %% from the left and %(y)s %% from the top.") % {
+            "x": round(100 * point[0]),
+            "y": round(100 * point[1]),
+        }
         return self._done(
             request, title_id, lambda: artwork.focus(image_id=image_id, point=point, **self._editor(request)), said, back=back
         )  # fmt: skip
@@ -206,7 +220,7 @@ class ArtworkPages(LargeList):
         self._image(request, title_id, image_id)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        said = "It is tried again within a minute."
+        said = gettext("It is tried again within a minute.")
         return self._done(request, title_id, lambda: artwork.retry(image_id=image_id), said)
 
     def remove(self, request: HttpRequest, title_id: UUID, image_id: int) -> HttpResponse:
@@ -214,14 +228,21 @@ class ArtworkPages(LargeList):
         title, image = self._image(request, title_id, image_id)
         if request.method == "POST":
             return self._done(
-                request, title_id, lambda: artwork.remove(image_id=image_id, **self._editor(request)), "It is removed."
+                request,
+                title_id,
+                lambda: artwork.remove(image_id=image_id, **self._editor(request)),
+                gettext("It is removed."),
             )
-        said = (
-            f"The {image.kind} {artwork.spoken(image.language, image.region)} of {name_of(title)} goes for good: no delivery brings it back, "
-            "nor does going back to an earlier version. Viewers see another language's image, or none."
-        )
-        context = {"form": forms.Form(), "verb": "Remove", "said": said, "back": _address(title_id, image_id)}
-        return self._artwork_page(request, title, "catalog/admin/form.html", "Remove an image", context)
+        said = gettext(
+            "%(image)s %(place)s of %(title)s goes for good: no delivery brings it back, nor does going back to an "
+            "earlier version. Viewers see another language's image, or none."
+        ) % {
+            "image": image.get_kind_display().split(",")[0],
+            "place": _place(image),
+            "title": name_of(title),
+        }
+        context = {"form": forms.Form(), "verb": gettext("Remove"), "said": said, "back": _address(title_id, image_id)}
+        return self._artwork_page(request, title, "catalog/admin/form.html", gettext("Remove an image"), context)
 
     def _image(self, request: HttpRequest, title_id: UUID, image_id: int) -> tuple[Title, Artwork]:
         if not self.has_artwork_permission(request):
@@ -277,8 +298,10 @@ def pictures_of(title: Title) -> SafeString | str:
         '{}<div><a class="underline" href="{}">{}</a>{}</div>',
         previews,
         _address(title.pk),
-        "Artwork" if previews else "Add artwork",
-        f": {failed} could not be taken" if failed else "",
+        gettext("Artwork") if previews else gettext("Add artwork"),
+        f": {ngettext('%(number)s could not be taken', '%(number)s could not be taken', failed) % {'number': failed}}"
+        if failed
+        else "",
     )
 
 
@@ -292,13 +315,21 @@ def _shown(image: Artwork) -> dict[str, Any]:
     """Answer what a page says of an image."""
     widths = ", ".join(str(size["width"]) for size in image.renditions)
     if image.problem and image.attempts < MAX_ATTEMPTS and image.due_at:
-        state = f"It is tried again at {image.due_at:%Y-%m-%d %H:%M} UTC."
+        state = gettext("It is tried again at %(at)s UTC.") % {"at": f"{image.due_at:%Y-%m-%d %H:%M}"}
     elif image.problem:
-        state = "It is not tried again by itself."
+        state = gettext("It is not tried again by itself.")
     elif not image.file:
-        state = "Announced, not fetched yet." if image.source.startswith("http") else "Announced, not delivered yet."
+        state = (
+            gettext("Announced, not fetched yet.")
+            if image.source.startswith("http")
+            else gettext("Announced, not delivered yet.")
+        )
     else:
-        state = f"Drawn {widths} pixels wide." if widths else "Shown as it came; its sizes are drawn within a minute."
+        state = (
+            gettext("Drawn %(widths)s pixels wide.") % {"widths": widths}
+            if widths
+            else gettext("Shown as it came; its sizes are drawn within a minute.")
+        )
     names = ("title_image", "title_image_retry")
     page, retry = (reverse(f"admin:catalog_{name}", args=[image.title_id, image.pk]) for name in names)
     return {
@@ -306,7 +337,7 @@ def _shown(image: Artwork) -> dict[str, Any]:
         "language": image.language,
         "region": image.region,
         "position": image.position,
-        "size": f"{image.width} by {image.height}" if image.width else "",
+        "size": f"{image.width} x {image.height}" if image.width else "",
         "url": preview_of(image, 320) if image.file else "",
         "source": shown(image.source) if image.source.startswith("http") else image.source,
         "problem": image.problem,
@@ -316,6 +347,12 @@ def _shown(image: Artwork) -> dict[str, Any]:
         "remove": reverse("admin:catalog_title_image_remove", args=[image.title_id, image.pk]),
         "focus": reverse("admin:catalog_title_image_focus", args=[image.title_id, image.pk]),
     }
+
+
+def _place(image: Artwork) -> str:
+    """Answer what is said of an image's words and place."""
+    words = gettext("in %(language)s") % {"language": image.language} if image.language else gettext("without words")
+    return f"{words} {gettext('for %(country)s') % {'country': image.region}}" if image.region else words
 
 
 def _within(image: Artwork) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -26,7 +27,7 @@ from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import address_of, name_of, title_or_404
 from catalog.admin.words import gettext_lazy as _
-from catalog.models import EditLock, ScheduledAct, Title
+from catalog.models import EditLock, Review, ScheduledAct, Title
 from catalog.selectors import revisions as versions
 from catalog.services import locks, reviews, scheduling
 from core import clock
@@ -52,9 +53,11 @@ class LockForm(forms.Form):
 class PlanForm(forms.Form):
     """What is to be done with a title, and when."""
 
-    action = forms.ChoiceField(choices=ScheduledAct.Action.choices, widget=UnfoldAdminSelectWidget)
+    action = forms.ChoiceField(
+        choices=ScheduledAct.Action.choices, widget=UnfoldAdminSelectWidget, label=_("What shall happen?")
+    )
     at = forms.SplitDateTimeField(widget=UnfoldAdminSplitDateTimeWidget, label=_("When (UTC)"))
-    reason = forms.CharField(required=False, max_length=500, widget=UnfoldAdminTextInputWidget)
+    reason = forms.CharField(required=False, max_length=500, widget=UnfoldAdminTextInputWidget, label=_("Why?"))
 
 
 class EditorialPages(LargeList):
@@ -63,11 +66,11 @@ class EditorialPages(LargeList):
     actions_detail = [  # type: ignore[assignment]  # unfold declares an empty tuple
         "publish_one",
         "withdraw_one",
-        "artwork_one",
         {
             "title": _("More"),
             "icon": "more_vert",
             "items": [
+                "artwork_one",
                 "viewers_one",
                 "history_one",
                 "review_one",
@@ -104,7 +107,7 @@ class EditorialPages(LargeList):
                 {
                     "number": version.number,
                     "at": version.at,
-                    "by": names.get(version.by) or "as it was before",
+                    "by": names.get(version.by) or gettext("as it was before"),
                     "note": version.note,
                     "changes": versions.difference(before.snapshot, version.snapshot) if before else None,
                     "is_present": versions.fingerprint(version.snapshot) == present,
@@ -131,12 +134,14 @@ class EditorialPages(LargeList):
             messages.error(request, str(error))
             return HttpResponseRedirect(address_of(title_id))
         said = (
-            "The title is public: this waits for a review."
+            gettext("The title is public: this waits for a review.")
             if review
-            else f"It is again what it was at revision {number}; that is a revision too."
+            else gettext("It is again what it was at revision %(number)s; that is a revision too.") % {"number": number}
         )
-        kept = ", ".join(sorted("licences" if part == "windows" else part.replace("_", " ") for part in keeping))
-        messages.success(request, f"{said} What you may not change stays as it is: {kept}." if kept else said)
+        if keeping:
+            kept = ", ".join(sorted(versions.label(part).lower() for part in keeping))
+            said = f"{said} {gettext('What you may not change stays as it is: %(kept)s.') % {'kept': kept}}"
+        messages.success(request, said)
         return HttpResponseRedirect(address_of(title_id))
 
     # ---------------------------------------------------------------- review and plan
@@ -147,14 +152,17 @@ class EditorialPages(LargeList):
         title = title_or_404(object_id)
         form = NoteForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            return self._do(
+            done = self._do(
                 request,
                 title.pk,
                 lambda: reviews.request(
                     title_id=title.pk, by=staff.actor(request), now=clock.now(), note=form.cleaned_data["note"]
                 ),
-                "Asked: somebody else may now approve it.",
+                gettext("Asked: somebody else may now approve it."),
+                form,
             )
+            if done:
+                return done
         return self._page(
             request, title, "catalog/admin/form.html", _("Ask for review"), {"form": form, "verb": _("Ask")}
         )
@@ -165,18 +173,25 @@ class EditorialPages(LargeList):
         title, by, now = title_or_404(object_id), staff.actor(request), clock.now()
         if request.method == "POST" and request.POST.get("call_off", "").isdecimal():
             act_id = int(request.POST["call_off"])
-            return self._do(
-                request, title.pk, lambda: scheduling.call_off(act_id=act_id, by=by, now=now), "It is called off."
+            self._do(
+                request,
+                title.pk,
+                lambda: scheduling.call_off(act_id=act_id, by=by, now=now),
+                gettext("It is called off."),
             )
+            return HttpResponseRedirect(request.path)
         form = PlanForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             values = form.cleaned_data
-            return self._do(
-                request,
-                title.pk,
-                lambda: scheduling.plan(title_id=title.pk, by=by, now=now, **values),
-                f"{dict(ScheduledAct.Action.choices)[values['action']]} is planned for {values['at']:%Y-%m-%d %H:%M} UTC.",
+            said = gettext("Planned for %(at)s UTC: %(act)s.") % {
+                "at": f"{values['at']:%Y-%m-%d %H:%M}",
+                "act": dict(ScheduledAct.Action.choices)[values["action"]],
+            }
+            done = self._do(
+                request, title.pk, lambda: scheduling.plan(title_id=title.pk, by=by, now=now, **values), said, form
             )
+            if done:
+                return done
         plans = list(ScheduledAct.objects.filter(title=title).order_by("-pk")[:20])
         context = {
             "form": form,
@@ -195,14 +210,17 @@ class EditorialPages(LargeList):
         title = title_or_404(object_id)
         form = LockForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            return self._do(
+            done = self._do(
                 request,
                 title.pk,
                 lambda: locks.lock(
                     title_id=title.pk, by=staff.actor(request), now=clock.now(), reason=form.cleaned_data["reason"]
                 ),
-                "Nobody but you can edit it, until you release it.",
+                gettext("Nobody but you can edit it, until you release it."),
+                form,
             )
+            if done:
+                return done
         context = {"form": form, "verb": _("Keep it")}
         return self._page(request, title, "catalog/admin/form.html", _("Keep from other editors"), context)
 
@@ -210,8 +228,9 @@ class EditorialPages(LargeList):
     def release_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Release a title; whoever may publish may break another's lock."""
         title = title_or_404(object_id)
-        if request.method == "POST":
-            return self._do(
+        form = forms.Form(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            done = self._do(
                 request,
                 title.pk,
                 lambda: locks.unlock(
@@ -219,15 +238,19 @@ class EditorialPages(LargeList):
                     by=staff.actor(request),
                     may_break=request.user.has_perm("catalog.publish_title"),
                 ),
-                "Everybody can edit it.",
+                gettext("Everybody can edit it."),
+                form,
             )
+            if done:
+                return done
         kept = EditLock.objects.filter(title=title).first()
         said = (
-            f"{staff.names([kept.by])[kept.by]} has kept it since {kept.at:%Y-%m-%d %H:%M} UTC."
+            gettext("%(name)s has kept it since %(at)s UTC.")
+            % {"name": staff.names([kept.by])[kept.by], "at": f"{kept.at:%Y-%m-%d %H:%M}"}
             if kept
-            else "Nobody keeps it."
+            else gettext("Nobody keeps it.")
         )
-        context = {"form": forms.Form(), "verb": _("Release"), "said": said}
+        context = {"form": form, "verb": _("Release"), "said": said}
         return self._page(request, title, "catalog/admin/form.html", _("Release"), context)
 
     # ---------------------------------------------------------------- the rest
@@ -247,26 +270,51 @@ class EditorialPages(LargeList):
             },
         )
 
-    def _do(self, request: HttpRequest, title_id: UUID, act: Callable[[], object], said: str) -> HttpResponse:
-        """Do it, and say on the title's page what came of it."""
+    def _do(
+        self,
+        request: HttpRequest,
+        title_id: UUID,
+        act: Callable[[], object],
+        said: str,
+        form: forms.Form | None = None,
+    ) -> HttpResponse | None:
+        """Do it, and say so on the title's page. What is refused is said by the form, which is to be shown again."""
         try:
             act()
         except DomainError as error:
+            if form is not None:
+                form.add_error(None, str(error))
+                return None
             messages.error(request, str(error))
         else:
             messages.success(request, said)
         return HttpResponseRedirect(address_of(title_id))
 
 
-def lock_notice(title: Title, request: HttpRequest) -> SafeString | str:
+def review_notice(title: Title) -> SafeString | str:
+    """Say that a review of a title is open, and lead there; empty if none is."""
+    review = Review.objects.filter(title=title, state=Review.State.IN_PROGRESS).first()
+    if review is None:
+        return ""
+    return format_html(
+        '{} <a class="underline" href="{}">{}</a>',
+        gettext("What %(name)s asked for waits for a review, and is not on this page yet.")
+        % {"name": staff.names([review.requested_by])[review.requested_by]},
+        reverse("admin:catalog_review_change", args=[review.pk]),
+        gettext("Open the review"),
+    )
+
+
+def lock_notice(title: Title, request: HttpRequest) -> str:
     """Say who keeps a title from whoever reads this; empty if nobody does."""
     kept = EditLock.objects.filter(title=title).exclude(by=staff.actor(request)).first()
     if kept is None:
         return ""
-    return format_html(
-        "{} has kept this title from other editors since {} UTC. {}",
-        staff.names([kept.by])[kept.by], kept.at.strftime("%Y-%m-%d %H:%M"), kept.reason,
-    )  # fmt: skip
+    said = gettext("%(name)s has kept this title from other editors since %(at)s UTC.") % {
+        "name": staff.names([kept.by])[kept.by],
+        "at": f"{kept.at:%Y-%m-%d %H:%M}",
+    }
+    return f"{said} {kept.reason}"
 
 
 def _not_theirs(request: HttpRequest) -> frozenset[str]:

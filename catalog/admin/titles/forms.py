@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm
+from django.utils.functional import Promise
+from django.utils.translation import gettext
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -15,6 +17,7 @@ from unfold.widgets import (
 )
 
 from catalog import rules, tracks
+from catalog.admin.words import gettext_lazy as _
 from catalog.models.titles import Kind
 from catalog.selectors import revisions as versions
 from catalog.services import editing
@@ -40,7 +43,8 @@ class CompaniesField(forms.Field):
             role, colon, name = (part.strip() for part in line.partition(":"))
             if not colon or not name or len(name) > 200 or role not in ROLES:
                 raise ValidationError(
-                    f"{line[:40]!r}: write {', '.join(ROLES[:-1])} or {ROLES[-1]}, a colon and the name.",
+                    gettext("“%(line)s”: write production, distribution or broadcast, a colon and the name.")
+                    % {"line": line[:40]},
                     code="bad_company",
                 )
             companies.append({"name": name, "role": role})
@@ -57,11 +61,11 @@ class TracksWidget(forms.Widget):
         """Make what the cells of a line are filled in with."""
         super().__init__(attrs)
         narrow = {"style": "min-width:7rem;width:7rem"}
-        self.cells: dict[str, tuple[str, forms.Widget]] = {
-            "type": ("Type", UnfoldAdminSelectWidget(narrow, [*tracks.TYPES.items()])),
-            "language": ("Language", UnfoldAdminTextInputWidget(narrow)),
-            "channels": ("Channels", UnfoldAdminSelectWidget(narrow, [("", "-"), *((name, name) for name in tracks.CHANNELS)])),
-            **{name: (words, UnfoldBooleanWidget()) for name, (words, _) in tracks.FLAGS.items()},
+        self.cells: dict[str, tuple[str | Promise, forms.Widget]] = {
+            "type": (_("Type"), UnfoldAdminSelectWidget(narrow, [*tracks.TYPES.items()])),
+            "language": (_("Language"), UnfoldAdminTextInputWidget(narrow)),
+            "channels": (_("Channels"), UnfoldAdminSelectWidget(narrow, [("", "-"), *((name, name) for name in tracks.CHANNELS)])),
+            **{name: (words, UnfoldBooleanWidget()) for name, (words, _only) in tracks.FLAGS.items()},
         }  # fmt: skip
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
@@ -69,7 +73,7 @@ class TracksWidget(forms.Widget):
         context: dict[str, Any] = super().get_context(name, None, attrs)
         lines = [*(value or ()), *({} for _ in range(self.spare))]
         context["widget"] |= {
-            "headings": [heading for heading, _ in self.cells.values()],
+            "headings": [heading for heading, _widget in self.cells.values()],
             "rows": [
                 [
                     widget.render(f"{name}-{number}-{cell}", line.get(cell), {"aria-label": heading})
@@ -88,7 +92,7 @@ class TracksWidget(forms.Widget):
         lines = [
             {
                 cell: widget.value_from_datadict(data, files, f"{name}-{number}-{cell}")
-                for cell, (_, widget) in self.cells.items()
+                for cell, (_heading, widget) in self.cells.items()
             }
             for number in range(min(int(sent), tracks.MOST + self.spare))
         ]
@@ -125,13 +129,16 @@ class TitleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs al
     """What an editor may change of a title itself."""
 
     companies = CompaniesField(
-        required=False, help_text="One a line: production: Prana-Film. Or distribution, or broadcast."
+        required=False,
+        label=_("Companies"),
+        help_text=_("One a line: production: Prana-Film. Or distribution, or broadcast."),
     )
     tracks = TracksField(
         required=False,
-        label="Sound and subtitles",
-        help_text="What exists of the title, with or without a film here: gaps and viewers' pages are made of it. "
-        "A line without a language is left out; save to get more lines.",
+        label=_("Sound and subtitles"),
+        help_text=_(
+            "What exists of the title, with or without a film here: gaps and viewers' pages are made of it. A line without a language is left out; save to get more lines."
+        ),
     )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     """The version that the editor has before them."""
@@ -155,12 +162,15 @@ class TitleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs al
         kind, parent = values.get("kind"), values.get("parent")
         if kind:
             allowed = rules.PARENT_KINDS.get(kind, frozenset())
+            wholes = ", ".join(sorted(str(Kind(whole).label) for whole in allowed)) or gettext("nothing")
             if parent and parent.kind not in allowed:
-                self.add_error("parent", f"A {kind} cannot belong to a {parent.kind}.")
+                self.add_error(
+                    "parent", gettext("It cannot be a part of this: it belongs to %(wholes)s.") % {"wholes": wholes}
+                )
             if not parent and kind not in {Kind.MOVIE, Kind.SERIES, Kind.SPECIAL}:
-                self.add_error("parent", f"A {kind} belongs to a {' or '.join(sorted(allowed))}: choose one.")
+                self.add_error("parent", gettext("Choose what it is a part of: %(wholes)s.") % {"wholes": wholes})
             if kind in {Kind.SEASON, Kind.EPISODE} and values.get("number") is None:
-                self.add_error("number", f"A {kind} needs its number.")
+                self.add_error("number", gettext("Give its number: its place in the order of release."))
             if parent:
                 # What the constraint on parts asks for; the service works it out the same way.
                 self.instance.series = parent if parent.kind == Kind.SERIES else parent.series

@@ -10,21 +10,22 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Prefetch
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 from catalog import rules, tracks
 from catalog.admin import staff
 from catalog.admin.lists import Refusing
 from catalog.admin.media import film_of
-from catalog.admin.naming import link_to
+from catalog.admin.naming import address_of, link_to
 from catalog.admin.overviews import OverviewPages
 from catalog.admin.titles.artwork import ArtworkPages, pictures_of
 from catalog.admin.titles.browsing import TitleList
-from catalog.admin.titles.editorial import EditorialPages, lock_notice
+from catalog.admin.titles.editorial import EditorialPages, lock_notice, review_notice
 from catalog.admin.titles.forms import TitleForm
 from catalog.admin.titles.parts import (
     AlternateTitleInline,
@@ -49,6 +50,7 @@ from catalog.selectors import revisions as versions
 from catalog.services import editing, reviews
 from core import clock
 
+_WAITS = "change_waits_for_review"
 _OFTEN = (Kind.SEASON, Kind.EPISODE, Kind.TRAILER, Kind.EXTRA)
 """What is added from the page of what it belongs to."""
 _COMPARED = ("type", "language", "audio_description", "sdh", "forced")
@@ -62,6 +64,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
     """The catalogue."""
 
     form = TitleForm
+    warn_unsaved_form = True
     autocomplete_fields = ("parent",)
     inlines = (
         TextInline, CreditInline, WindowInline, RatingInline, GenreInline, KeywordInline, AlternateTitleInline,
@@ -160,7 +163,9 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         )  # fmt: skip
         others = [child for child in children if child.kind != Kind.SEASON]
         return (
-            format_html("{}{}{}", shown, _table(others), _more(title, children)) if not title._state.adding else "None"
+            format_html("{}{}{}", shown, _table(others), _more(title, children))
+            if not title._state.adding
+            else gettext("None yet")
         )
 
     @display(description=_("in the film"))
@@ -171,7 +176,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
             return _("There is no packaged film")
         stated = [{name: value for name, value in track.items() if name in _COMPARED} for track in title.tracks]
         lines = (
-            (tracks.in_words(track), "" if track in stated else " (not stated above)")
+            (tracks.in_words(track), "" if track in stated else f" ({gettext('not stated above')})")
             for track in tracks.in_film(film.audio, film.text)
         )
         return format_html_join("", "<div>{}{}</div>", lines) or _("A picture alone")
@@ -189,7 +194,8 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         """Name for each field whose word counts, where several tell of the title."""
         owners: dict[str, list[str]] = {}
         for name, owner in sorted(title.provenance.items()):
-            owners.setdefault("editors" if name in title.edited else owner, []).append(name.replace("_", " "))
+            who = gettext("editors") if name in title.edited else owner
+            owners.setdefault(who, []).append(_called(name))
         lines = ((owner, ", ".join(names)) for owner, names in owners.items())
         return format_html_join("", "<div><strong>{}</strong>: {}</div>", lines) or _("All of it")
 
@@ -205,12 +211,16 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
             return format_html_join("", "<div>{}</div>", lines)
         windows = availability.open_windows(title.pk, country, clock.now())
         terms = ((line,) for line in dict.fromkeys(map(_terms, windows)) if line)
-        return format_html("Yes, to adults in {}{}", country, format_html_join("", "<div>{}</div>", terms))
+        return format_html(
+            "{}{}",
+            gettext("Yes, to adults in %(country)s") % {"country": country},
+            format_html_join("", "<div>{}</div>", terms),
+        )
 
     @display(description=_("edited here"))
     def edited_by_us(self, title: Title) -> str:
         """Name what later deliveries leave alone."""
-        return ", ".join(title.edited) or _("Nothing: later deliveries may change everything")
+        return ", ".join(map(_called, title.edited)) or _("Nothing: later deliveries may change everything")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Wait for the parts: `save_related` writes all at once."""
@@ -233,8 +243,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
                 title_id=title.pk, fields=fields, parts=parts, by=by, now=now, seen=form.cleaned_data["seen"],
                 may_publish=self.has_publish_permission(request),
             ):  # fmt: skip
-                said = "The title is public: your change waits for the review of somebody who may publish."
-                messages.info(request, said)
+                setattr(request, _WAITS, True)
             return
         parent = form.cleaned_data.get("parent")
         editing.create(
@@ -247,18 +256,38 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
             now=now,
         )
 
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Say of a change that waits for a review that it waits, and not that it is made."""
+        if not getattr(request, _WAITS, False):
+            return super().response_change(request, obj)
+        messages.info(
+            request, gettext("The title is public: your change waits for the review of somebody who may publish.")
+        )
+        back = address_of(obj.pk) if "_continue" in request.POST else reverse("admin:catalog_title_changelist")
+        return HttpResponseRedirect(back)
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        """Say who keeps the title, before somebody edits it in vain."""
+        """Say who keeps the title, and what of it waits, before somebody edits it in vain."""
         title = kwargs.get("obj")
-        if title is not None and (notice := lock_notice(title, request)):
-            messages.warning(request, notice)
+        if title is not None:
+            for notice in filter(None, (lock_notice(title, request), review_notice(title))):
+                messages.warning(request, notice)
         return super().render_change_form(request, context, *args, **kwargs)
 
 
 def _terms(window: AvailabilityWindow) -> str:
     """Say what a licence restricts beside place and time."""
-    told = (("in", window.languages), ("not in", window.holdback_languages), ("as", window.formats))
-    return ", ".join(f"{word} {', '.join(items)}" for word, items in told if items)
+    told = (
+        (gettext("in %(what)s"), window.languages),
+        (gettext("not in %(what)s"), window.holdback_languages),
+        (gettext("as %(what)s"), window.formats),
+    )
+    return ", ".join(words % {"what": ", ".join(items)} for words, items in told if items)
+
+
+def _called(name: str) -> str:
+    """Answer what staff call a field or a part of titles, images among them."""
+    return gettext("artwork") if name == "artwork" else versions.label(name).lower()
 
 
 def _line(title: Title) -> SafeString:
@@ -296,8 +325,8 @@ def _more(title: Title, parts: Iterable[Title]) -> SafeString:
                 numbers = [part.number for part in parts if part.kind == kind and part.number is not None]
                 values["number"] = str(max(numbers, default=0) + 1)
             address = f"{reverse('admin:catalog_title_add')}?{urlencode(values)}"
-            links.append((address, "an" if kind[0] in "aeiou" else "a", kind))
-    return format_html_join(" ", '<a class="underline" style="margin:0 12px 0 16px" href="{}">Add {} {}</a>', links)
+            links.append((address, gettext("Add: %(kind)s") % {"kind": Kind(kind).label}))
+    return format_html_join(" ", '<a class="underline" style="margin:0 12px 0 16px" href="{}">{}</a>', links)
 
 
 def _changed(form: forms.BaseForm) -> list[str]:

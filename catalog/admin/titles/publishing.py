@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from catalog.admin.naming import name_of, title_or_404
 from catalog.admin.titles.editorial import PlanForm
 from catalog.admin.words import gettext_lazy
 from catalog.models import AvailabilityWindow, Collection, Title
+from catalog.models.titles import State
 from catalog.services import bulk, collections
 from catalog.services.bulk import Outcome
 from core import clock
@@ -182,6 +184,14 @@ class PublishingPages(LargeList):
         """Say whether this member of staff may make titles public."""
         return request.user.has_perm("catalog.publish_title")
 
+    def has_release_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Say whether this member of staff may publish a title that is not public."""
+        return self.has_publish_permission(request) and _state_of(object_id) != State.PUBLISHED
+
+    def has_retract_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Say whether this member of staff may withdraw a title that is public."""
+        return self.has_publish_permission(request) and _state_of(object_id) == State.PUBLISHED
+
     def has_collect_permission(self, request: HttpRequest) -> bool:
         """Say whether this member of staff may arrange collections."""
         return request.user.has_perm("catalog.change_collection")
@@ -220,12 +230,12 @@ class PublishingPages(LargeList):
         """Ask which, then grant it."""
         return self._confirmed(request, queryset, "license_selected")
 
-    @action(description=gettext_lazy("Publish ..."), url_path="publish", permissions=["publish"], icon="publish")  # type: ignore[operator]  # unfold calls its decorator an Action
+    @action(description=gettext_lazy("Publish ..."), url_path="publish", permissions=["release"], icon="publish")  # type: ignore[operator]  # unfold calls its decorator an Action
     def publish_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask before publishing this title."""
         return self._ask(request, [title_or_404(object_id).pk], "publish_selected")
 
-    @action(description=gettext_lazy("Withdraw ..."), url_path="withdraw", permissions=["publish"], icon="unpublished")  # type: ignore[operator]  # unfold calls its decorator an Action
+    @action(description=gettext_lazy("Withdraw ..."), url_path="withdraw", permissions=["retract"], icon="unpublished")  # type: ignore[operator]  # unfold calls its decorator an Action
     def withdraw_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask before withdrawing this title."""
         return self._ask(request, [title_or_404(object_id).pk], "withdraw_selected")
@@ -262,7 +272,7 @@ class PublishingPages(LargeList):
                 return None
             return self._ask(request, ids, name)
         # Those that were shown and confirmed, whatever the list's filters hold by now.
-        ids = [UUID(title_id) for title_id in request.POST.getlist(ACTION_CHECKBOX_NAME)][: act.most]
+        ids = _ids(request.POST.getlist(ACTION_CHECKBOX_NAME))[: act.most]
         form = act.form(request.POST, prefix=PREFIX)
         if not form.is_valid():
             return self._ask(request, ids, name, form)
@@ -292,3 +302,18 @@ class PublishingPages(LargeList):
         if (more := len(outcome.refused) - len(shown)) > 0:
             said = ngettext("... and %(number)s more.", "... and %(number)s more.", more) % {"number": more}
             self.message_user(request, said, messages.WARNING)
+
+
+def _state_of(object_id: Any) -> str:
+    """Answer the state of the title of an address; empty where there is none."""
+    found = Title.objects.filter(pk__in=_ids([str(object_id)])).values_list("state", flat=True)
+    return found.first() or ""
+
+
+def _ids(sent: list[str]) -> list[UUID]:
+    """Answer the ids among what was sent; what is none names no title."""
+    ids = []
+    for text in sent:
+        with suppress(ValueError):
+            ids.append(UUID(text))
+    return ids

@@ -129,8 +129,9 @@ class _Work:
             ),
             windows=tuple(self.windows()),
             names_licences=bool(xml.all_of(self.work, "Offers")),
+            # Fire TV asks for images of 16:9 alone.
             artwork=tuple(
-                Image("still" if kind == "episode" else "poster", address[:2000])
+                Image("still" if kind == "episode" else "backdrop", address[:2000])
                 for address in xml.every(self.work, "Images/Image/Url")
             ),
         )

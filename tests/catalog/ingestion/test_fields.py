@@ -361,6 +361,17 @@ class TestMec:
 
 
 class TestOthers:
+    @pytest.mark.parametrize(("kind", "image"), [("Movie", "backdrop"), ("TvEpisode", "still")])
+    def test_fire_tv_sends_wide_images(self, kind: str, image: str) -> None:
+        place = "<ShowID>s</ShowID><SeasonInShow>1</SeasonInShow><EpisodeInSeason>1</EpisodeInSeason>"
+        work = (
+            f"<{kind}><ID>1</ID><Title>A</Title>{place if kind == 'TvEpisode' else ''}"
+            f"<Images><Image><Url>https://x.example/a.jpg</Url></Image></Images></{kind}>"
+        )
+        records = [record for record, _ in read("firetv", f"<Catalog><Works>{work}</Works></Catalog>".encode())]
+        assert records[-1] is not None
+        assert records[-1].artwork == (Image(image, "https://x.example/a.jpg"),)
+
     def test_roku_tells_of_sound_subtitles_and_further_pages(self) -> None:
         asset = {
             "id": "a", "type": "movie", "titles": [{"value": "A"}], "isOriginal": True,

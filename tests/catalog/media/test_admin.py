@@ -55,7 +55,7 @@ class TestFilms:
         package_media(package_id=queued[0])
         text = staff.get(page_of(package)).content.decode()
         assert 'http-equiv="refresh"' not in text
-        assert all(word in text for word in ("640 by 360", "Deutsch", "0:00:02", "Live"))
+        assert all(word in text for word in ("640 x 360", "Deutsch", "0:00:02", "Live"))
         poster = staff.get(reverse("admin:catalog_mediapackage_poster", args=[package.pk, 0]))
         assert poster.content[:3] == b"\xff\xd8\xff"
         assert staff.get(reverse("admin:catalog_mediapackage_poster", args=[package.pk, 9])).status_code == 404
