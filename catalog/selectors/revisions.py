@@ -52,7 +52,7 @@ PARTS: Mapping[str, type[models.Model]] = {
 """The tables that hang on a title, by the name under which `Title.edited` remembers them."""
 
 # What is worked out when a row is written, or says where it came from, is no editor's.
-_DERIVED = {"id", "title", "minimum_age", "source_id"}
+_DERIVED = {"id", "title", "minimum_age", "source_id", "series_id"}
 # By what a row is known again in a later version, and called in the difference.
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "texts": ("language",),

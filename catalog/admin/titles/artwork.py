@@ -294,14 +294,13 @@ def pictures_of(title: Title) -> SafeString | str:
         ((preview_of(image, 240), image.kind, str(image)) for image in images if image.file),
     )
     failed = Artwork.objects.filter(title=title).exclude(problem="").count()
+    said = ngettext("%(number)s could not be taken", "%(number)s could not be taken", failed)
     return format_html(
         '{}<div><a class="underline" href="{}">{}</a>{}</div>',
         previews,
         _address(title.pk),
         gettext("Artwork") if previews else gettext("Add artwork"),
-        f": {ngettext('%(number)s could not be taken', '%(number)s could not be taken', failed) % {'number': failed}}"
-        if failed
-        else "",
+        ": " + said % {"number": failed} if failed else "",
     )
 
 
@@ -352,7 +351,8 @@ def _shown(image: Artwork) -> dict[str, Any]:
 def _place(image: Artwork) -> str:
     """Answer what is said of an image's words and place."""
     words = gettext("in %(language)s") % {"language": image.language} if image.language else gettext("without words")
-    return f"{words} {gettext('for %(country)s') % {'country': image.region}}" if image.region else words
+    place = gettext("for %(country)s") % {"country": image.region}
+    return f"{words} {place}" if image.region else words
 
 
 def _within(image: Artwork) -> tuple[int, int]:

@@ -140,7 +140,7 @@ class EditorialPages(LargeList):
         )
         if keeping:
             kept = ", ".join(sorted(versions.label(part).lower() for part in keeping))
-            said = f"{said} {gettext('What you may not change stays as it is: %(kept)s.') % {'kept': kept}}"
+            said += " " + gettext("What you may not change stays as it is: %(kept)s.") % {"kept": kept}
         messages.success(request, said)
         return HttpResponseRedirect(address_of(title_id))
 

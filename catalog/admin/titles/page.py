@@ -176,7 +176,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
             return _("There is no packaged film")
         stated = [{name: value for name, value in track.items() if name in _COMPARED} for track in title.tracks]
         lines = (
-            (tracks.in_words(track), "" if track in stated else f" ({gettext('not stated above')})")
+            (tracks.in_words(track), "" if track in stated else " (" + gettext("not stated above") + ")")
             for track in tracks.in_film(film.audio, film.text)
         )
         return format_html_join("", "<div>{}{}</div>", lines) or _("A picture alone")
