@@ -73,6 +73,7 @@ class RowInline(StackedInline):
     extra = 0
     tab = True
     verbose_name = _("row")
+    verbose_name_plural = _("rows")
     fields = (("position", "audience"), ("countries", "excluded"), "starts_at", "ends_at")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -305,7 +305,7 @@ class IngestRunAdmin(LargeList):
             "decided": f"{decided:,} / {run.read:,}",
             "seconds": seconds,
             "summary": {
-                "headers": [gettext("severity"), gettext("code"), gettext("field"), gettext("number")],
+                "headers": [gettext("severity"), gettext("code"), gettext("field"), gettext("how often")],
                 "rows": [list(row) for row in summary],
             },
             "problems": {

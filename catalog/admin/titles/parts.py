@@ -96,6 +96,7 @@ class WindowInline(LargePart):
     model = AvailabilityWindow
     part = "windows"
     verbose_name = _("licence")
+    verbose_name_plural = _("licences")
     fields = (
         ("license_type", "formats"),
         ("territories", "excluded"),
