@@ -28,6 +28,7 @@ from billing.models import (
 )
 from billing.services import (
     card_care,
+    documents,
     gift_codes,
     gifts,
     notices,
@@ -41,6 +42,7 @@ from billing.services import (
 from core.clock import now as clock_now
 from core.ids import new_id
 from tests.billing.instant import InstantGateway
+from tests.billing.threads import await_older_transactions
 from tests.factories.accounts import StaffFactory
 from tests.factories.billing import NOW, PriceFactory, make_due
 
@@ -287,6 +289,25 @@ class TestMails:
             Sweep.REMINDERS, lambda now: notices.remind(now=now, limit=100),
             [each.account for each in made], [each.pk for each in made], NOW,
         )  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+class TestReceipts:
+    def test_are_mailed_beside_one_that_fails_and_that_one_later(self) -> None:
+        documents.send_receipts(now=NOW)
+        bad, good = make_due(2, price=PriceFactory.create(), due_at=NOW)
+        renewals.run(gateway=InstantGateway(), clock=lambda: NOW, limit=100)
+        await_older_transactions()
+        poison_mail(bad.account)
+        try:
+            assert (documents.send_receipts(now=NOW), mailed()) == (1, {good.account.email})
+        finally:
+            cure("accounts_outgoingemail")
+        assert set_aside() == [(Sweep.RECEIPTS, Invoice.objects.get(account=bad.account_id).pk, 1)]
+        # The mark has passed it, and it is not forgotten.
+        assert [documents.send_receipts(now=NOW + n * MINUTE) for n in (0, 1, 2)] == [0, 1, 0]
+        assert mailed() == {bad.account.email, good.account.email}
+        assert not Setback.objects.exists()
 
 
 class TestGiftEnds:

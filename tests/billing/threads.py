@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from django.db import connection, connections
 
+from billing.models import JournalEntry
+
 T = TypeVar("T")
 
 
@@ -50,3 +52,16 @@ def await_waiting(count: int) -> None:
                 return
         time.sleep(0.02)
     raise TimeoutError("Nobody waits.")
+
+
+def await_older_transactions() -> None:
+    """Wait for what began before the last entry: another test's transaction, in another database, may be open."""
+    last = JournalEntry.objects.latest("pk").transaction
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT txid_snapshot_xmin(txid_current_snapshot())")
+            if cursor.fetchone()[0] > last:
+                return
+        time.sleep(0.05)
+    raise TimeoutError("An older transaction is open.")

@@ -106,6 +106,11 @@ class TestTitleList:
         assert "Moonset" in staff.get(reverse(TITLES), {"q": "moons"}).content.decode()
 
 
+def of_catalogue(queries: CaptureQueriesContext) -> int:
+    """Count the queries of the catalogue; who asks is looked up once more when the cache is slow to answer."""
+    return sum("catalog_" in query["sql"] for query in queries)
+
+
 class TestManyParts:
     def test_of_a_title_are_shown_page_by_page_and_all_kept(self, staff: Client) -> None:
         title = TitleFactory.create()
@@ -130,7 +135,7 @@ class TestManyParts:
             Credit.objects.bulk_create(Credit(title=title, person=person, job="actor") for person in people)
             with CaptureQueriesContext(connection) as captured:
                 assert staff.get(reverse("admin:catalog_title_change", args=[title.pk])).status_code == 200
-            return len(captured)
+            return of_catalogue(captured)
 
         queries(1)  # the first page of a process asks for what it then remembers
         assert queries(2) == queries(40)
@@ -143,7 +148,7 @@ class TestManyParts:
                 EpisodeFactory.create(parent=season, number=number)
             with CaptureQueriesContext(connection) as captured:
                 assert staff.get(reverse("admin:catalog_title_change", args=[series.pk])).status_code == 200
-            return len(captured)
+            return of_catalogue(captured)
 
         queries(1)  # the first page of a process asks for what it then remembers
         assert queries(2) == queries(9)
