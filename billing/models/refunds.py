@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from billing.models.invoices import Invoice, NumberSeries
 from billing.models.payments import PaymentAttempt
@@ -12,7 +12,16 @@ from core.money import Money
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):
-    """The refund's lock."""
+    """Questions about refunds, and their lock."""
+
+    def unanswered(self) -> RefundQuerySet:
+        """Those that failed with nothing given back of their invoice since: their money is still with us.
+
+        What was owed again is owed no more then, and what had become credit is credit again.
+        """
+        since = Refund.objects.filter(invoice=OuterRef("invoice"), requested_at__gte=OuterRef("settled_at"))
+        failed = self.filter(state="failed", owed_again=False).exclude(invoice__status=Invoice.Status.VOID)
+        return failed.filter(~Exists(since.exclude(state="refused")))
 
     def locked(self) -> RefundQuerySet:
         return self.order_by("pk").select_for_update(of=("self",))
@@ -78,6 +87,8 @@ class Refund(models.Model):
         ]
         indexes = [
             models.Index(F("id"), condition=Q(state__in=["approved", "pending"]), name="refund_under_way"),
+            # What staff have to look at.
+            models.Index(F("id"), condition=Q(state="failed"), name="refund_failed"),
         ]
 
     def __str__(self) -> str:

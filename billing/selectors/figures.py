@@ -15,6 +15,7 @@ from billing.models import (
     Invoice,
     PaymentAttempt,
     RecurringRevenueDay,
+    Refund,
     Setback,
     Subscription,
     TieOut,
@@ -54,6 +55,8 @@ class Figures:
     """By sweep, what could not be handled and is tried again."""
     given_up: int
     """Events of Stripe's that are tried no more."""
+    refunds_failed: int
+    """Whose money the customers have not got back."""
 
 
 def figures(*, now: datetime) -> Figures:
@@ -76,6 +79,7 @@ def figures(*, now: datetime) -> Figures:
             for sweep, count in Setback.objects.values_list("sweep").annotate(Count("pk")).order_by("sweep")
         ],
         given_up=WebhookEvent.objects.filter(status=WebhookEvent.Status.FAILED).count(),
+        refunds_failed=Refund.objects.unanswered().count(),
     )
 
 

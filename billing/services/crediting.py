@@ -9,22 +9,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
+from accounts.services import mails
 from billing import amounts
 from billing.amounts import Tender
 from billing.models import CreditGrant, CreditUse, Invoice, PaymentAttempt
 from billing.services import _rows, ledger
 from billing.services.ledger import Account, Kind
+from core import money
 from core.errors import DomainError
 from core.ids import new_id
+from core.money import Money
 
 SYSTEM = "system"
+MAIL_USEFUL_FOR = timedelta(days=7)
 
 State = CreditGrant.State
 
@@ -247,8 +251,12 @@ def grant_for_change(invoice: Invoice, *, now: datetime) -> CreditGrant:
 
 
 def grant_overpaid(attempt_ids: Collection[UUID], *, now: datetime) -> None:
-    """Keep for customers what was charged for invoices that were not owed any more; it is booked as their credit."""
-    for attempt in PaymentAttempt.objects.select_related("invoice").filter(pk__in=attempt_ids):
+    """Keep for customers what was charged for invoices that were not owed any more, and tell them.
+
+    It is booked as their credit.
+    """
+    charged = PaymentAttempt.objects.select_related("invoice__account").filter(pk__in=attempt_ids)
+    for attempt in charged:
         invoice = attempt.invoice
         _grant(
             invoice.account_id,
@@ -256,6 +264,15 @@ def grant_overpaid(attempt_ids: Collection[UUID], *, now: datetime) -> None:
             invoice.due,
             invoice.currency,
             f"overpaid:{attempt.pk}",
+            now=now,
+        )
+        language = invoice.account.language
+        mails.enqueue(
+            template="billing/email/paid_late",
+            address=invoice.account.email,
+            language=language,
+            context={"number": invoice.number, "amount": money.format(Money(invoice.due, invoice.currency), language)},
+            useful_for=MAIL_USEFUL_FOR,
             now=now,
         )
 

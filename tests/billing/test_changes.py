@@ -9,6 +9,8 @@ from uuid import uuid4
 import pytest
 import time_machine
 
+from accounts.models import OutgoingEmail
+from accounts.services import mails
 from billing import stripe_gateway
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import (
@@ -129,6 +131,13 @@ class TestUpgrade:
         assert (subscription.status, subscription.price, invoice.status) == (status, prices[0], "void")
         granted = CreditGrant.objects.get()
         assert (granted.kind, granted.remaining) == ("overpaid", invoice.total)
+        mail = OutgoingEmail.objects.get(template="billing/email/paid_late")
+        assert f"for invoice {invoice.number}, which did not have to be paid any more" in mails.render(mail).body
+        mail.language = "de"
+        assert mails.render(mail).subject == "Ihre Zahlung ist jetzt Ihr Guthaben"
+        # Told again, it is one credit and one mail.
+        settlement.settle({attempt.pk: confirmed}, now=late)
+        assert OutgoingEmail.objects.filter(template="billing/email/paid_late").count() == 1
         assert sum(JournalLine.objects.filter(account="receivable:user").values_list("amount", flat=True)) == 0
 
     def test_quote_does_not_hold_for_ever(self, standin: Standin, prices: list[Price]) -> None:

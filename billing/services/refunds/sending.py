@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from billing.services.ledger import Account
 from billing.services.refunds.issuing import issue, put_back_overpaid, return_to_credit, take_back
 from billing.services.setbacks import Sweep
 
+logger = logging.getLogger(__name__)
 SWEEP_SIZE = 100
 
 State = Refund.State
@@ -88,5 +90,7 @@ def settle(*, refund_id: UUID, outcome: RefundOutcome, now: datetime) -> Refund:
     elif refund.state == State.FAILED:
         if before != State.APPROVED:
             take_back(refund, now=now)
+        # Its money is owed to the customer again, and no sweep asks for it: staff find it on the dashboard.
+        logger.error("A refund failed.", extra={"refund": str(refund.pk), "failure": refund.failure})
         put_back_overpaid(refund)
     return refund
