@@ -135,37 +135,6 @@ def end_of(window: Window, country: str) -> datetime | None:
     return window.ends_at
 
 
-class TermsWindow(Window, Protocol):
-    """A window with what it says of languages and formats."""
-
-    languages: list[str]
-    holdback_languages: list[str]
-    formats: list[str]
-
-
-def may_offer(
-    windows: Iterable[TermsWindow], country: str, now: datetime, *, language: str = "", picture: str = ""
-) -> bool:
-    """Say whether a title may be offered in `country` at `now` in a language (BCP 47) and a picture format (SD, HD, UHD).
-
-    One licence has to allow both: HD in German and SD in French make no HD in French. A licence that names no languages
-    allows all but those that it holds back, one that names no formats all of them; a language stands for itself
-    with every region (es for es-419, and not the other way). An empty `language` or `picture` asks for any.
-    """
-    return any(
-        is_open(window, country, now)
-        and (not picture or not window.formats or picture in window.formats)
-        and (not language or not window.languages or _is_among(language, window.languages))
-        and (not language or not _is_among(language, window.holdback_languages))
-        for window in windows
-    )
-
-
-def _is_among(language: str, tags: Iterable[str]) -> bool:
-    wanted = f"{language.lower()}-"
-    return any(wanted.startswith(f"{tag.lower()}-") for tag in tags)
-
-
 class AnnouncedWindow(Window, Protocol):
     """A window that may be told of before it opens."""
 

@@ -24,9 +24,6 @@ class Window:
     ends_at: datetime | None = None
     ends_on: date | None = None
     license_type: str = "SVOD"
-    languages: list[str] = field(default_factory=list)
-    holdback_languages: list[str] = field(default_factory=list)
-    formats: list[str] = field(default_factory=list)
 
 
 class TestIsOpen:
@@ -133,41 +130,6 @@ class TestMidnights:
         )
         assert (rules.is_open(ending, country, ends - before), rules.is_open(ending, country, ends)) == (True, False)
         assert rules.next_midnight(country, ends - before) == ends
-
-
-class TestMayOffer:
-    GERMAN_HD = Window(territories=["DE"], languages=["de"], formats=["HD", "SD"])
-    ALL_BUT_FRENCH_SD = Window(holdback_languages=["fr"], formats=["SD"])
-
-    @pytest.mark.parametrize(
-        ("country", "language", "picture", "expected"),
-        [
-            ("DE", "", "", True),
-            ("DE", "de", "HD", True),
-            ("DE", "de-AT", "HD", True),
-            ("DE", "en", "HD", False),
-            ("DE", "en", "SD", True),
-            ("DE", "den", "HD", False),
-            ("DE", "fr", "SD", False),
-            ("DE", "fr-CA", "SD", False),
-            ("DE", "", "UHD", False),
-            ("FR", "de", "HD", False),
-            ("FR", "de", "SD", True),
-        ],
-    )
-    def test_takes_one_licence_for_language_and_format(
-        self, country: str, language: str, picture: str, expected: bool
-    ) -> None:
-        windows = [self.GERMAN_HD, self.ALL_BUT_FRENCH_SD]
-        assert rules.may_offer(windows, country, NOON, language=language, picture=picture) is expected
-
-    def test_of_a_region_is_not_of_the_language(self) -> None:
-        windows = [Window(languages=["es-419"])]
-        asked = ["es-419", "es", "es-ES"]
-        assert [rules.may_offer(windows, "DE", NOON, language=tag) for tag in asked] == [True, False, False]
-
-    def test_ends_with_the_licence(self) -> None:
-        assert not rules.may_offer([Window(ends_at=NOON)], "DE", NOON)
 
 
 class TestAvailableUntil:
