@@ -32,18 +32,21 @@ class HasLicence(Expression):
     """The condition that one of `windows` is among the licences by which a title goes.
 
     Says nothing of a title's state, nor of what it belongs to. Parts are asked about with what they belong to, unless all
-    that is asked for stands alone.
+    that is asked for stands alone. Among what is `searched` are no seasons, trailers or extras: the condition is half as long.
     """
 
     output_field = BooleanField()
 
-    def __init__(self, windows: AvailabilityWindowQuerySet, *, standing_alone: bool = False) -> None:
+    def __init__(
+        self, windows: AvailabilityWindowQuerySet, *, standing_alone: bool = False, searched: bool = False
+    ) -> None:
         super().__init__()
         query = windows.query
         condition, self.values = query.where.as_sql(query.get_compiler(DEFAULT_DB_ALIAS), connections[DEFAULT_DB_ALIAS])
         self.condition = f"({condition})"
         levels = ("pk",) if standing_alone else ("pk", *WHOLES)
         self.columns: list[Any] = [F("kind"), *map(F, levels)]
+        self.all_kinds = not (standing_alone or searched)
 
     def get_source_expressions(self) -> list[Any]:
         return self.columns
@@ -54,15 +57,16 @@ class HasLicence(Expression):
     def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """Answer the condition for these columns, which take no parameters."""
         kind, *levels = (compiler.compile(column)[0] for column in self.columns)
-        text = _offered(kind, tuple(levels))
+        text = _offered(kind, tuple(levels), all_kinds=self.all_kinds)
         return text.replace(_MEETS, self.condition), tuple(self.values) * text.count(_MEETS)
 
 
 class IsOffered(HasLicence):
     """The condition that a title is licensed to subscribers of `country` at `now`, itself or by its parts."""
 
-    def __init__(self, country: str, now: datetime, *, standing_alone: bool = False) -> None:
-        super().__init__(AvailabilityWindow.objects.open_in(country, now), standing_alone=standing_alone)
+    def __init__(self, country: str, now: datetime, *, standing_alone: bool = False, searched: bool = False) -> None:
+        windows = AvailabilityWindow.objects.open_in(country, now)
+        super().__init__(windows, standing_alone=standing_alone, searched=searched)
 
 
 def deciding(asked: str) -> str:
@@ -88,9 +92,9 @@ _MEETS = "{meets}"
 
 
 @lru_cache(maxsize=100)
-def _offered(kind: str, levels: tuple[str, ...]) -> str:
+def _offered(kind: str, levels: tuple[str, ...], *, all_kinds: bool) -> str:
     own = _nearest(levels)
-    if len(levels) == 1:
+    if not all_kinds:
         return f"CASE {kind} WHEN 'series' THEN {_series(levels[0])} ELSE {own} END"
     pk, parent, *_ = levels
     unlicensed = " AND ".join(f"NOT {_any(level)}" for level in levels)

@@ -70,8 +70,8 @@ class TitleQuerySet(models.QuerySet["Title"]):
         titles = self.published().standing_alone().offered_in(viewer.country, now, standing_alone=True)
         return titles.for_audience(viewer, standing_alone=True).without_blocked(viewer, standing_alone=True)
 
-    def visible_to(self, viewer: rules.Viewer, now: datetime) -> Self:
-        """What this viewer may see at `now`, parts of series included.
+    def visible_to(self, viewer: rules.Viewer, now: datetime, *, searched: bool = False) -> Self:
+        """What this viewer may see at `now`, parts of series included; of what is searched alone, sooner.
 
         A part without ratings has those of what it belongs to, and is public only with all of it: the trailer of an
         episode with the episode, its season and its series.
@@ -82,17 +82,18 @@ class TitleQuerySet(models.QuerySet["Title"]):
                 for whole in WHOLES
             )
         )
-        offered = public.offered_in(viewer.country, now)
+        offered = public.offered_in(viewer.country, now, searched=searched)
         return offered.for_audience(viewer).without_blocked(viewer)
 
-    def offered_in(self, country: str, now: datetime, *, standing_alone: bool = False) -> Self:
+    def offered_in(self, country: str, now: datetime, *, standing_alone: bool = False, searched: bool = False) -> Self:
         """Leave out what subscribers of `country` may not watch at `now` by any licence: see `offering`.
 
-        Parts are asked about with what they belong to, unless all that is asked for stands alone.
+        Parts are asked about with what they belong to, unless all that is asked for stands alone; no seasons, trailers and
+        extras, where all that is asked for is searched.
         """
         from catalog.models.offering import IsOffered
 
-        return self.filter(IsOffered(country, now, standing_alone=standing_alone))
+        return self.filter(IsOffered(country, now, standing_alone=standing_alone, searched=searched))
 
     def for_audience(self, viewer: rules.Viewer, *, standing_alone: bool = False) -> Self:
         """Leave out what the audience may not watch: `maturity.viewing_age` and `Audience.refusal`, as a query.

@@ -270,7 +270,7 @@ def _composed(sight: _Sight) -> tuple[str, dict[str, Any], datetime]:
     Composing takes longer than most searches. The text is the same for viewers who differ in values alone, so that
     the server's plan serves all of them.
     """
-    own = Title.objects.visible_to(sight.viewer, sight.now).filter(pk=RawSQL("candidate.title_id", ()))
+    own = Title.objects.visible_to(sight.viewer, sight.now, searched=True).filter(pk=RawSQL("candidate.title_id", ()))
     text, values = own.order_by().values("pk").query.sql_with_params()
     named = {f"seen{number}": value for number, value in enumerate(values)}
     return f"{text % tuple(f'%({name})s' for name in named)} LIMIT 1", named, sight.now

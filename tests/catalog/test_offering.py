@@ -229,6 +229,9 @@ class TestRule:
         alone = Title.objects.standing_alone()
         found = alone.filter(IsOffered("DE", NOW, standing_alone=True)).values_list("pk", flat=True)
         assert set(found) == expected & {pk for pk, title in everything.items() if title.parent_id is None}
+        searched = Title.objects.filter(kind__in=["movie", "series", "episode", "special"])
+        found = searched.filter(IsOffered("DE", NOW, searched=True)).values_list("pk", flat=True)
+        assert set(found) == expected & set(searched.values_list("pk", flat=True))
         visible = set(Title.objects.visible_to(GERMAN, NOW).values_list("pk", flat=True))
         assert visible == {pk for pk in expected if world.public(everything[pk])}
         for title in everything.values():
