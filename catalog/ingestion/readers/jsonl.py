@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -40,6 +40,8 @@ from core import geo
 _SCHEMA = Path(__file__).parent.parent / "schema" / "feed.schema.json"
 _VALIDATOR = jsonschema_rs.Draft202012Validator(orjson.loads(_SCHEMA.read_bytes()), validate_formats=True)
 _MAX_ERRORS = 20
+# Where none of so many lines at the beginning is one of ours, the file is of another format.
+_FIRST = 20
 
 
 class JsonLinesReader:
@@ -52,6 +54,16 @@ class JsonLinesReader:
     describes: ClassVar[bool] = True
 
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
+        records = self._records(stream)
+        begun = list(islice(records, _FIRST))
+        if begun and all(isinstance(record, RawRecord) and record.fault for record in begun):
+            raise UnreadableDelivery(
+                "None of its first lines is a JSON object in UTF-8: choose the format that it has, or write one object a line."
+            )
+        yield from begun
+        yield from records
+
+    def _records(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         for number, line, cut in lines(stream):
             content = line.strip()
             if not content:

@@ -64,6 +64,9 @@ REFUSED = [
     ("CSV: semicolons for commas", "kaggle-titles", HEADER.replace(b",", b";") + b"\n", "with commas"),
     ("CSV: tabs for commas", "kaggle-titles", HEADER.replace(b",", b"\t") + b"\n", "with commas"),
     ("CSV: UTF-16", "kaggle-titles", rows(row()).decode().encode("utf-16"), "with commas"),
+    ("CSV: delivered as JSON Lines", "jsonl", rows(*(row(show_id=f"s{number}") for number in range(30))), "choose the format"),
+    ("JSON: delivered as JSON Lines", "jsonl", f"[{SHOW}]".encode(), "choose the format"),
+    ("JSON Lines: UTF-16", "jsonl", feed(movie(1), movie(2)).decode().encode("utf-16"), "UTF-8"),
     ("CSV: columns in another order", "kaggle-titles", b",".join(reversed(HEADER.split(b","))) + b"\n", "with commas"),
     *(
         (f"{name}: a file packed by {said}", name, packed, "packed")
