@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 
 from catalog.admin.lists import LargeList, Refusing
 from catalog.admin.words import gettext_lazy
-from catalog.models import Genre, Keyword
+from catalog.models import Genre, Keyword, ProfileBlock
 from catalog.services import kept, tags
 from core.errors import DomainError
 
@@ -71,6 +71,14 @@ class Tags(Refusing):
             "target": reverse(f"admin:catalog_{self.opts.model_name}_changelist"),
         }
         return TemplateResponse(request, "catalog/admin/people.html", context)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Refuse what households have blocked: they would see again what they never wanted to."""
+        listed, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        if ProfileBlock.objects.filter(**{f"{self.opts.model_name}__in": objs}).exists():
+            lacking.discard(ProfileBlock._meta.verbose_name)
+            protected.append(_("Profiles have blocked it: merge it with another one, to which their blocks go over."))
+        return listed, counts, lacking, protected
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete it, and let no older answer stand."""

@@ -38,9 +38,10 @@ def save_genre(*, genre_id: int | None, name: str, slug: str, parent_id: int | N
     if not name.strip() or not slug:
         raise TagInvalid("A genre has a name and a slug.")
     with transaction.atomic():
+        _lock_tree()
         genre = _locked(Genre, genre_id) if genre_id else Genre()
         before = (genre.name, genre.slug)
-        if genre.pk and genre.pk in _above(parent_id):
+        if genre.pk in _above(parent_id):
             raise TagInvalid("A genre cannot be below itself.")
         if genre.pk and slug != genre.slug:
             # It takes back a slug that it gave up before.
@@ -82,6 +83,8 @@ def merge(*, model: type[Genre] | type[Keyword], kept_id: int, merged_id: int) -
     if kept_id == merged_id:
         raise TagInvalid("One cannot be merged with itself.")
     with transaction.atomic():
+        if model is Genre:
+            _lock_tree()
         rows = model._default_manager.filter(pk__in=[kept_id, merged_id]).order_by("pk").select_for_update()
         found = {row.pk: row for row in rows}
         if len(found) != 2:
@@ -141,10 +144,19 @@ def _tell(tag: Genre | Keyword, *, is_renamed: bool) -> None:
         search.note_rename(named=tag)
 
 
+def _lock_tree() -> None:
+    """Let one at a time arrange genres: two who go up from both ends would wait for each other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('catalog.tags.tree'))")
+
+
 def _above(genre_id: int | None) -> list[int]:
-    """Lock and answer a genre and all above it, nearest first."""
+    """Lock and answer a genre and all above it, nearest first. Raises TagUnknown."""
     found: list[int] = []
     while genre_id is not None and genre_id not in found:
         found.append(genre_id)
-        genre_id = Genre.objects.select_for_update().values_list("parent", flat=True).get(pk=genre_id)
+        genre = Genre.objects.select_for_update().filter(pk=genre_id).first()
+        if genre is None:
+            raise TagUnknown
+        genre_id = genre.parent_id
     return found

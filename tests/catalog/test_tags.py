@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -20,6 +23,7 @@ from catalog.services.ingestion import applying, batch
 from catalog.services.search import follow_renames
 from core.errors import DomainError
 from core.ids import new_id
+from tests.billing.threads import apart, await_waiting
 from tests.catalog.test_admin import staff
 from tests.factories.accounts import ProfileFactory
 from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, feed, ingest, movie
@@ -163,6 +167,13 @@ class TestRefusals:
         genre.refresh_from_db()
         assert genre.parent is None
 
+    def test_of_a_parent_that_is_gone(self) -> None:
+        genre = Genre.objects.create(slug="a", name="A")
+        for one in (genre.pk, None):
+            with pytest.raises(tags.TagUnknown):
+                tags.save_genre(genre_id=one, name="A", slug="a", parent_id=genre.pk + 1)
+        assert Genre.objects.get().parent is None
+
     def test_of_a_name_that_is_taken(self) -> None:
         Keyword.objects.create(name="witch")
         other = Keyword.objects.create(name="witches")
@@ -170,6 +181,27 @@ class TestRefusals:
             tags.save_keyword(keyword_id=other.pk, name="Witch")
         assert refused.value.code == "tag_exists"
         assert set(Keyword.objects.values_list("name", flat=True)) == {"witch", "witches"}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoAtOnce:
+    def test_do_not_move_genres_below_each_other(self) -> None:
+        one, other = (Genre.objects.create(slug=name, name=name.title()) for name in ("one", "other"))
+        crossing: list[Future[Genre]] = []
+
+        def cross(execute: Any, sql: str, *arguments: Any) -> Any:
+            found = execute(sql, *arguments)
+            if not crossing and "FOR UPDATE" in sql:
+                move = partial(tags.save_genre, genre_id=other.pk, name="Other", slug="other", parent_id=one.pk)
+                crossing.append(elsewhere.submit(apart, move))
+                await_waiting(1)
+            return found
+
+        with ThreadPoolExecutor(1) as elsewhere, connection.execute_wrapper(cross):
+            tags.save_genre(genre_id=one.pk, name="One", slug="one", parent_id=other.pk)
+        with pytest.raises(tags.TagInvalid):
+            crossing[0].result()
+        assert dict(Genre.objects.values_list("slug", "parent")) == {"one": other.pk, "other": None}
 
 
 class TestPages:
@@ -211,6 +243,16 @@ class TestPages:
         address = reverse("admin:catalog_genre_change", args=[genre.pk])
         answer = staff.post(address, {"name": "A", "slug": "a", "parent": genre.pk}, follow=True)
         assert "A genre cannot be below itself." in answer.content.decode()
+
+    def test_keep_what_a_profile_has_blocked(self, staff: Client) -> None:
+        genre = Genre.objects.create(slug="horror", name="Horror")
+        block = ProfileBlock.objects.create(profile=ProfileFactory.create(), genre=genre, created_at=NOW)
+        address = reverse("admin:catalog_genre_delete", args=[genre.pk])
+        assert "merge it with another one" in staff.post(address, {"post": "yes"}).content.decode()
+        assert Genre.objects.filter(pk=genre.pk).exists()
+        block.delete()
+        assert staff.post(address, {"post": "yes"}).status_code == 302
+        assert not Genre.objects.filter(pk=genre.pk).exists()
 
     def test_split_a_person(self, staff: Client) -> None:
         ingest(feed(movie(1), movie(2)), ProviderFactory.create())
