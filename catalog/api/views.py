@@ -42,7 +42,7 @@ from catalog.services import kept
 from catalog.services import search as services
 from core.api import etags
 from core.api.filters import FilterBackend
-from core.api.pagination import CursorPagination
+from core.api.pagination import CursorPagination, InvalidCursor
 from core.api.problems import raises
 from core.clock import now
 from core.geo import PREVIEW_PARAMETER, PreviewCountryUnknown, PreviewForbidden
@@ -61,9 +61,13 @@ class InOrder(CursorPagination):
 
 
 class OldestWithdrawn(CursorPagination):
-    """In the order in which they went, with where to go on once more have gone."""
+    """In the order in which they went up to `end`, with where to go on once more have gone."""
 
     ordering = ("withdrawn_in", "id")
+
+    def __init__(self, end: int = 0) -> None:
+        super().__init__()
+        self._end = end
 
     def get_paginated_response(self, data: Any) -> Response:
         """Answer the page with links to its neighbours, and to what goes later."""
@@ -72,15 +76,23 @@ class OldestWithdrawn(CursorPagination):
         return answer
 
     def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:  # type: ignore[override]  # as its parent
-        """Answer the rows of the page that the request asks for; a page without any asks for where they end."""
+        """Answer the rows of the page that the request asks for."""
         self._rows = super().paginate_queryset(queryset, request, view)
         return self._rows
+
+    def _position(self, cursor: str | None) -> tuple[list[Any] | None, bool]:
+        after, backwards = super()._position(cursor)
+        # Only another server, from which the rows were loaded, has told of what is still to come here.
+        if after is not None and after[0] > self._end:
+            raise InvalidCursor
+        return after, backwards
 
     def _later(self) -> str:
         if not self._rows and self.cursor_query_param in self._request.query_params:
             return self._request.build_absolute_uri()
-        nothing = {"withdrawn_in": availability.end_of_tombstones(), "id": UUID(int=0)} if not self._rows else None
-        return remove_query_param(self._link(nothing or self._rows[-1], backwards=False), "since")
+        # Where the list ended before it was read: what has gone since then is still to be told.
+        last = self._rows[-1] if self._rows else {"withdrawn_in": self._end, "id": UUID(int=0)}
+        return remove_query_param(self._link(last, backwards=False), "since")
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Describe a page."""
@@ -195,9 +207,11 @@ class WithdrawnView(generics.GenericAPIView[Title]):
             wanted = WithdrawnParameters(data=request.query_params.dict())
             wanted.is_valid(raise_exception=True)
             since = wanted.validated_data["since"]
-        found = self.paginate_queryset(availability.tombstones(since)) or []
+        end = availability.end_of_tombstones()
+        pages = OldestWithdrawn(end)
+        found = pages.paginate_queryset(availability.tombstones(end, since), request, self)
         gone = [representations.withdrawn(title) for title in found]
-        return _answer(request, viewer_of(request), self.get_paginated_response(gone).data)
+        return _answer(request, viewer_of(request), pages.get_paginated_response(gone).data)
 
 
 class EpisodesView(generics.GenericAPIView[Title]):

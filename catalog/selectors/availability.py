@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BigIntegerField, Func, Q
+from django.db.models import Q
 from django.utils.translation import gettext
 
 from catalog import rules
@@ -64,7 +64,7 @@ def explain(title_id: UUID, viewer: rules.Viewer, now: datetime) -> list[Reason]
 def open_windows(title_id: UUID, country: str, now: datetime) -> list[AvailabilityWindow]:
     """Answer the licences by which a title may be watched in a country now, its own or those of what it belongs to.
 
-    Each says in which languages and formats; `rules.may_offer` weighs them. Raises Title.DoesNotExist.
+    Each says in which languages and formats. Raises Title.DoesNotExist.
     """
     title = Title.objects.select_related("parent__parent", "series").get(pk=title_id)
     parts.fetch([title])
@@ -113,28 +113,39 @@ def _touched_by(windows: AvailabilityWindowQuerySet) -> TitleQuerySet:
     return Title.objects.published().standing_alone().filter(pk__in=windows.values("title_id").union(series))
 
 
-class _OldestWriting(Func):
-    """The number of the oldest transaction that is still writing: whatever has a lower one has ended."""
-
-    template = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-    output_field = BigIntegerField()
-
-
-def tombstones(since: datetime | None = None) -> TitleQuerySet:
-    """Answer the titles withdrawn, since an instant or ever, by the order of transactions: what others have kept of them must go.
-
-    What was withdrawn beside a transaction that began to write earlier and has not ended is told once that has: so
-    nothing ever comes before what was told.
-    """
-    gone = Title.objects.filter(state=State.WITHDRAWN, withdrawn_in__lt=_OldestWriting())
-    return (gone if since is None else gone.filter(withdrawn_at__gte=since)).order_by("withdrawn_in", "pk")
+# The transactions of other databases of the server write no titles: one of them that takes long holds nothing back. What the
+# snapshot says is running and nobody owns to is taken for ours. No two of those alive have the same 32 bits.
+_END_OF_TOMBSTONES = """
+SELECT least(
+    coalesce(min(running.number), pg_snapshot_xmax(pg_current_snapshot())::text::bigint),
+    pg_current_xact_id_if_assigned()::text::bigint
+)
+FROM (SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint) AS running(number)
+WHERE NOT EXISTS (
+    SELECT FROM pg_stat_activity AS other
+    WHERE other.datname <> current_database() AND other.backend_xid::text::bigint = running.number & 4294967295
+) AND NOT EXISTS (
+    SELECT FROM pg_prepared_xacts AS other
+    WHERE other.database <> current_database() AND other.transaction::text::bigint = running.number & 4294967295
+)
+"""
 
 
 def end_of_tombstones() -> int:
-    """Answer the number of the transaction before which nobody can withdraw anything any more."""
+    """Answer the number of a transaction before which all that write to this database have ended; it only grows."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_OldestWriting.template}")
+        cursor.execute(_END_OF_TOMBSTONES)
         return int(cursor.fetchone()[0])
+
+
+def tombstones(end: int, since: datetime | None = None) -> TitleQuerySet:
+    """Answer the titles withdrawn, since an instant or ever, by the order of transactions: what others have kept of them must go.
+
+    `end` was answered by `end_of_tombstones` before. What was withdrawn beside a transaction that began to write earlier
+    and has not ended is told once that has: so nothing ever comes before what was told.
+    """
+    gone = Title.objects.filter(state=State.WITHDRAWN, withdrawn_in__lt=end)
+    return (gone if since is None else gone.filter(withdrawn_at__gte=since)).order_by("withdrawn_in", "pk")
 
 
 def line_of(title: Title) -> list[Title]:

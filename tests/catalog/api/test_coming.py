@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.signing import Signer
 from django.db import connection, transaction
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -118,6 +121,41 @@ class TestWithdrawn:
         told, later = gone(later)
         assert told == [str(last.pk)]
         assert gone(later) == ([], later)
+
+    def test_are_told_later_if_they_go_while_none_are_being_read(self, viewer: Any) -> None:
+        client = viewer()
+        title = make.TitleFactory.create()
+        left = [title.pk]
+
+        def read(execute: Any, sql: str, *arguments: Any) -> Any:
+            found = execute(sql, *arguments)
+            if left and 'ORDER BY "catalog_title"."withdrawn_in"' in sql:
+                elsewhere.submit(_withdraw, left.pop(), now()).result()
+            return found
+
+        with ThreadPoolExecutor(1) as elsewhere, connection.execute_wrapper(read):
+            answer = client.get("/api/v1/titles/withdrawn", {"since": (now() - DAY).isoformat()}).json()
+        assert (answer["results"], left) == ([], [])
+        assert [card["id"] for card in client.get(answer["later"]).json()["results"]] == [str(title.pk)]
+
+    def test_are_told_again_by_another_server_that_has_not_counted_as_far(self, viewer: Any) -> None:
+        client = viewer()
+        title = make.TitleFactory.create(state="withdrawn", withdrawn_at=now())
+        since = {"since": (now() - DAY).isoformat()}
+        before = client.get("/api/v1/titles/withdrawn", since).json()["later"]
+        far = 10**15
+        Title.objects.filter(pk=title.pk).update(withdrawn_in=far)
+        assert client.get("/api/v1/titles/withdrawn", since).json()["results"] == []
+        [statement] = re.findall("```sql\n(.*?)```", Path("docs/operations.md").read_text(), re.DOTALL)
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        for address in (f"/api/v1/titles/withdrawn?since={quote(since['since'])}", before):
+            assert [card["id"] for card in client.get(address).json()["results"]] == [str(title.pk)]
+        ahead = Signer(salt="cursor:/api/v1/titles/withdrawn:withdrawn_in,id").sign_object(
+            [[far, str(title.pk)], False]
+        )
+        refused = client.get("/api/v1/titles/withdrawn", {"cursor": ahead})
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
 
     def test_go_again_when_they_were_back(self, viewer: Any) -> None:
         title = make.TitleFactory.create(state="withdrawn", withdrawn_at=now())
