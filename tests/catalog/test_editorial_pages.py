@@ -300,6 +300,15 @@ class TestWhatATitlesPageOffers:
             assert page(offered, title) in shown
             assert page(refused, title) not in shown
 
+    def test_answers_who_was_too_late_with_what_the_title_is(self, publisher: tuple[Client, str]) -> None:
+        public, draft = TitleFactory.create(), TitleFactory.create(**DRAFT)
+        for title, asked, said in (
+            (public, "publish_one", "This title is public already."),
+            (draft, "withdraw_one", "This title is not public."),
+        ):
+            answer = publisher[0].get(page(asked, title), follow=True)
+            assert (answer.redirect_chain, messages_of(answer)) == ([(change_of(title), 302)], [said])
+
     def test_tells_of_an_open_review(self, author: tuple[Client, str], publisher: tuple[Client, str]) -> None:
         title = TitleFactory.create(name="Old")
         data = form_of(author[0].get(change_of(title))) | {"texts-0-name": "New"}

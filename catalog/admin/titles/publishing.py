@@ -13,7 +13,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -184,13 +184,11 @@ class PublishingPages(LargeList):
         """Say whether this member of staff may make titles public."""
         return request.user.has_perm("catalog.publish_title")
 
-    def has_release_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Say whether this member of staff may publish a title that is not public."""
-        return self.has_publish_permission(request) and _state_of(object_id) != State.PUBLISHED
-
-    def has_retract_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Say whether this member of staff may withdraw a title that is public."""
-        return self.has_publish_permission(request) and _state_of(object_id) == State.PUBLISHED
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer to publish what is not public, and to withdraw what is."""
+        idle = "publish_one" if _state_of(object_id) == State.PUBLISHED else "withdraw_one"
+        offered = super().get_actions_detail(request, object_id)
+        return [each for each in offered if each.action_name != f"catalog_title_{idle}"]
 
     def has_collect_permission(self, request: HttpRequest) -> bool:
         """Say whether this member of staff may arrange collections."""
@@ -230,15 +228,26 @@ class PublishingPages(LargeList):
         """Ask which, then grant it."""
         return self._confirmed(request, queryset, "license_selected")
 
-    @action(description=gettext_lazy("Publish ..."), url_path="publish", permissions=["release"], icon="publish")  # type: ignore[operator]  # unfold calls its decorator an Action
+    @action(description=gettext_lazy("Publish ..."), url_path="publish", permissions=["publish"], icon="publish")  # type: ignore[operator]  # unfold calls its decorator an Action
     def publish_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask before publishing this title."""
-        return self._ask(request, [title_or_404(object_id).pk], "publish_selected")
+        """Ask before publishing this title, unless it is public."""
+        title = title_or_404(object_id)
+        if title.state == State.PUBLISHED:
+            return self._not_now(request, title, _("This title is public already."))
+        return self._ask(request, [title.pk], "publish_selected")
 
-    @action(description=gettext_lazy("Withdraw ..."), url_path="withdraw", permissions=["retract"], icon="unpublished")  # type: ignore[operator]  # unfold calls its decorator an Action
+    @action(description=gettext_lazy("Withdraw ..."), url_path="withdraw", permissions=["publish"], icon="unpublished")  # type: ignore[operator]  # unfold calls its decorator an Action
     def withdraw_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask before withdrawing this title."""
-        return self._ask(request, [title_or_404(object_id).pk], "withdraw_selected")
+        """Ask before withdrawing this title, unless it is not public."""
+        title = title_or_404(object_id)
+        if title.state != State.PUBLISHED:
+            return self._not_now(request, title, _("This title is not public."))
+        return self._ask(request, [title.pk], "withdraw_selected")
+
+    def _not_now(self, request: HttpRequest, title: Title, said: str) -> HttpResponse:
+        """Say on the title's page why there is nothing to ask: somebody was quicker, or the address is an old one."""
+        self.message_user(request, said, messages.WARNING)
+        return HttpResponseRedirect(reverse("admin:catalog_title_change", args=[title.pk]))
 
     def _ask(
         self, request: HttpRequest, title_ids: list[UUID], name: str, form: forms.BaseForm | None = None
