@@ -6,7 +6,7 @@ and key, so that the call can be repeated after any crash without charging twice
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -123,9 +123,13 @@ class PaymentAttemptQuerySet(models.QuerySet["PaymentAttempt"]):
     def locked(self) -> PaymentAttemptQuerySet:
         return self.order_by("pk").select_for_update(of=("self",))
 
-    def unsettled(self, now: datetime) -> PaymentAttemptQuerySet:
-        """Those whose caller is gone: the outcome is unknown and nobody is asking for it."""
-        return self.filter(state__in=["created", "sent"], claimed_until__lte=now).order_by("claimed_until")
+    def unsettled(self, now: datetime, *, ahead: timedelta) -> PaymentAttemptQuerySet:
+        """Those whose caller is gone: the outcome is unknown and nobody is asking for it.
+
+        A lease that ends further `ahead` was taken by a wrong clock, and would outlive what the gateway remembers.
+        """
+        over = Q(claimed_until__lte=now) | Q(claimed_until__gt=now + ahead)
+        return self.filter(over, state__in=["created", "sent"]).order_by("claimed_until")
 
 
 class PaymentAttempt(models.Model):
@@ -255,6 +259,8 @@ class WebhookEvent(models.Model):
             ),
             # What staff look into.
             models.Index(F("id"), condition=Q(status="failed"), name="webhook_event_given_up"),
+            # What is deleted once it has been kept long enough.
+            models.Index(F("processed_at"), condition=Q(processed_at__isnull=False), name="webhook_event_applied"),
         ]
 
     def __str__(self) -> str:

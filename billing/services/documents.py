@@ -142,6 +142,7 @@ def send_receipts(*, now: datetime) -> int:
     mark.transaction = max(at for at, _ in rows) + 1 if len(rows) >= BATCH else ceiling
     mark.save(update_fields=["transaction"])
     if not settings.RECEIPT_MAILS:
+        setbacks.forget(Sweep.RECEIPTS)
         return 0
     # The mark passes what could not be mailed.
     paid.update(setbacks.due(Sweep.RECEIPTS, now=now, limit=BATCH))

@@ -106,7 +106,9 @@ def _apart(
     sweep: Sweep, tell: Callable[[Subscriptions], int], waiting: Subscriptions, batch: Subscriptions, *, now: datetime
 ) -> tuple[int, int]:
     keys = list(batch.values_list("pk", flat=True))
-    return sum(setbacks.each(sweep, keys, lambda key: tell(waiting.filter(pk=key)), now=now)), len(keys)
+    handled = setbacks.each(sweep, keys, lambda key: tell(waiting.filter(pk=key)), now=now)
+    # Whom another run holds is met again, and would be for as long as it does.
+    return sum(handled), sum(handled) + len(keys) - len(handled)
 
 
 @transaction.atomic

@@ -155,7 +155,7 @@ def _each(
 
 @transaction.atomic
 def _claim_unsettled(*, now: datetime) -> tuple[list[PaymentAttempt], list[PaymentAttempt]]:
-    unsettled = setbacks.without(Sweep.PAYMENTS, PaymentAttempt.objects.unsettled(now), now=now)
+    unsettled = setbacks.without(Sweep.PAYMENTS, PaymentAttempt.objects.unsettled(now, ahead=TRUST_IN_CLOCKS), now=now)
     attempts = list(unsettled.select_for_update(of=("self",), skip_locked=True)[:SWEEP_SIZE])
     for attempt in attempts:
         attempt.claimed_until = now + CALL_LEASE
@@ -164,7 +164,7 @@ def _claim_unsettled(*, now: datetime) -> tuple[list[PaymentAttempt], list[Payme
     lookups = [
         attempt
         for attempt in attempts
-        if attempt.pk in withheld or (attempt.sent_at is not None and now - attempt.sent_at >= TRUST_IN_CLOCKS)
+        if attempt.pk in withheld or (attempt.sent_at is not None and abs(now - attempt.sent_at) >= TRUST_IN_CLOCKS)
     ]
     return [attempt for attempt in attempts if attempt not in lookups], lookups
 
@@ -182,7 +182,7 @@ def _adopt(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> Outco
     found = gateway.find_charge(
         customer=attempt.params["customer"],
         attempt_id=str(attempt.pk),
-        since=(attempt.sent_at or attempt.created_at) - FIND_MARGIN,
+        since=min(attempt.sent_at or attempt.created_at, now) - FIND_MARGIN,
     )
     if found.kind is not OutcomeKind.NOT_FOUND:
         settlement.settle({attempt.pk: found}, now=now)
@@ -212,7 +212,8 @@ def _replace(attempt: PaymentAttempt, *, now: datetime) -> UUID | None:
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
     invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
     lost = PaymentAttempt.objects.locked().select_related("payment_method").get(pk=attempt.pk)
-    if lost.state not in {State.CREATED, State.SENT}:
+    if lost.state not in {State.CREATED, State.SENT} or lost.sent_at != attempt.sent_at:
+        # Settled meanwhile, or sent after it was looked for.
         return None
     final = State.FAILED if lost.sent_at else State.CANCELED
     lost.state, lost.decline_code, lost.settled_at = final, "never_arrived", now

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -27,6 +28,9 @@ FORGOTTEN_AFTER = timedelta(hours=3)
 """What was due for another try so long ago has had it and not failed, or is asked for by no sweep any more."""
 
 Sweep = Setback.Sweep
+KNOWN_HERE_ALONE = (Sweep.RECEIPTS,)
+"""Sweeps that do not meet again what they failed at: forgotten here, after workers were away for hours, it would be lost."""
+
 Result = TypeVar("Result")
 Rows = TypeVar("Rows", bound=QuerySet[Any])
 
@@ -45,21 +49,21 @@ def each(
     handle: Callable[[UUID], Result],
     *,
     now: datetime,
-    held: Callable[[UUID, datetime], object] | None = None,
+    held: Callable[..., object] | None = None,
 ) -> list[Result]:
     """Handle each row; answers the results. What one raises sets it aside and keeps none of the others from its turn.
 
-    `held` is told until when, by a sweep whose rows say for themselves that they wait.
+    `held` is told the row and `until` when, by a sweep whose rows say for themselves that they wait.
     """
     keys = list(rows)
     failed: set[UUID] = set()
 
     def set_aside(row: UUID, error: Exception) -> None:
         failed.add(row)
-        with transaction.atomic():
-            until = note(sweep, row, error, now=now)
-            if held is not None:
-                held(row, until)
+        until = note(sweep, row, error, now=now)
+        if held is not None:
+            # Of a row that takes no change at all, even this is refused.
+            sweeping.one_by_one(sweep, [row], partial(held, until=until), failed=lambda *_: None)
 
     handled = sweeping.one_by_one(sweep, keys, handle, failed=set_aside)
     Setback.objects.filter(sweep=sweep, row__in=set(keys) - failed).delete()
@@ -96,9 +100,15 @@ def note(sweep: Sweep, row: UUID, error: Exception, *, now: datetime) -> datetim
     return setback.next_try_at
 
 
+def forget(sweep: Sweep) -> None:
+    """Forget all of a sweep that is no longer asked for."""
+    Setback.objects.filter(sweep=sweep).delete()
+
+
 def prune(*, now: datetime) -> int:
     """Forget what was handled among others, or in another way; answers how many."""
-    return Setback.objects.filter(next_try_at__lt=now - FORGOTTEN_AFTER).delete()[0]
+    over = Setback.objects.filter(next_try_at__lt=now - FORGOTTEN_AFTER)
+    return over.exclude(sweep__in=KNOWN_HERE_ALONE).delete()[0]
 
 
 @transaction.atomic

@@ -156,6 +156,16 @@ class TestChargeOfUnknownOutcome:
             attempt.refresh_from_db()
             assert attempt.state == "succeeded"
 
+    def test_is_looked_for_at_once_when_a_clock_that_was_days_ahead_sent_it(self, standin: Standin, fault: str) -> None:
+        subscribed(standin, PriceFactory.create())
+        standin.control.set_clock(int(MAY.timestamp()))
+        standin.control.fault(fault, path="/v1/payment_intents")
+        run(MAY + timedelta(days=20))
+        payments.sweep(gateway=stripe_gateway.connect(), now=MAY + timedelta(minutes=2))
+        attempt = PaymentAttempt.objects.latest("pk")
+        assert (attempt.sent_at, attempt.state) == (MAY + timedelta(days=20), "succeeded")
+        assert len(standin.control.charges()) == 2
+
 
 @pytest.mark.rule("4.14", "4.20")
 @pytest.mark.story("queued retry bills the next month")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection, connections, transaction
@@ -65,6 +66,21 @@ class TestParkedMeanwhile:
         assert (states(), gateway.charges) == (["canceled"], {})
         subscription = Subscription.objects.get()
         assert (subscription.next_step, subscription.parked_reason) == ("retry", "early_fraud_warning")
+
+    def test_is_left_alone_when_a_slow_run_sends_it_after_it_was_looked_for(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        renewals.claiming.claim(now=NOW, size=1)
+        with transaction.atomic():
+            park(NOW)
+        later = NOW + timedelta(minutes=2)
+
+        class Slow(InstantGateway):
+            def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome:
+                payments.mark_sent([UUID(attempt_id)], now=later)
+                return ChargeOutcome(OutcomeKind.NOT_FOUND)
+
+        payments.sweep(gateway=Slow(), now=later)
+        assert (states(), PaymentAttempt.objects.get().sent_at) == (["sent"], later)
 
     @pytest.mark.parametrize("hours", [13, 25])
     def test_is_not_sent_again_either_while_its_key_is_known(self, hours: int) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
 
@@ -131,6 +132,15 @@ class TestRenewals:
         assert renew(2 * MINUTE) == set()
         assert renew(3 * MINUTE) == {bad.pk}
         assert len(gateway.charges) == 3
+
+    def test_go_on_beside_one_that_takes_no_change_at_all(self) -> None:
+        bad, *good = make_due(3, price=PriceFactory.create(), due_at=NOW)
+        poison("billing_subscription", "UPDATE", f"OLD.id = '{bad.pk}'")
+        for after, failures in ((timedelta(0), 1), (MINUTE / 2, 1), (MINUTE, 2)):
+            renewals.run(gateway=InstantGateway(), clock=lambda now=NOW + after: now, limit=100)  # type: ignore[misc]
+            assert set_aside() == [(Sweep.RENEWALS, bad.pk, failures)]
+        paid = set(Invoice.objects.filter(status="paid").values_list("account", flat=True))
+        assert paid == {each.account_id for each in good}
 
     def test_are_settled_beside_one_whose_outcome_cannot_be_recorded(self) -> None:
         bad, *good = make_due(3, price=PriceFactory.create(), due_at=NOW)
@@ -290,6 +300,20 @@ class TestMails:
             [each.account for each in made], [each.pk for each in made], NOW,
         )  # fmt: skip
 
+    def test_is_not_met_again_while_another_run_holds_it(self) -> None:
+        make_due(2, price=PriceFactory.create(), due_at=NOW)
+        asked: list[int] = []
+
+        def tell(waiting: QuerySet[Subscription]) -> int:
+            asked.append(len(waiting))
+            if len(waiting) > 1:
+                raise ValueError("not together")
+            return 0
+
+        waiting = Subscription.objects.order_by("pk")
+        assert notices._in_batches(Sweep.REMINDERS, waiting, tell, 100, now=NOW) == 0
+        assert asked == [2, 1, 1]
+
 
 @pytest.mark.django_db(transaction=True)
 class TestReceipts:
@@ -304,9 +328,17 @@ class TestReceipts:
         finally:
             cure("accounts_outgoingemail")
         assert set_aside() == [(Sweep.RECEIPTS, Invoice.objects.get(account=bad.account_id).pk, 1)]
-        # The mark has passed it, and it is not forgotten.
-        assert [documents.send_receipts(now=NOW + n * MINUTE) for n in (0, 1, 2)] == [0, 1, 0]
+        # The mark has passed it, and it is not forgotten, however long no worker has run.
+        later = NOW + timedelta(days=1)
+        assert setbacks.prune(now=later) == 0
+        assert [documents.send_receipts(now=moment) for moment in (NOW, later, later)] == [0, 1, 0]
         assert mailed() == {bad.account.email, good.account.email}
+        assert not Setback.objects.exists()
+
+    def test_that_are_asked_for_no_more_are_forgotten(self, settings: Any) -> None:
+        setbacks.note(Sweep.RECEIPTS, uuid4(), ValueError("x"), now=NOW)
+        settings.RECEIPT_MAILS = False
+        assert documents.send_receipts(now=NOW) == 0
         assert not Setback.objects.exists()
 
 
@@ -320,16 +352,41 @@ class TestGiftEnds:
 
 
 class TestRefunds:
-    def test_are_sent_beside_one_that_fails(self) -> None:
-        make_due(2, price=PriceFactory.create(), due_at=NOW)
+    @staticmethod
+    def approved(count: int) -> list[Refund]:
+        make_due(count, price=PriceFactory.create(), due_at=NOW)
         renewals.run(gateway=InstantGateway(), clock=lambda: NOW, limit=100)
-        bad, good = (
+        return [
             Refund.objects.create(
                 invoice=attempt.invoice, attempt=attempt, amount=500, net=500, tax=0, currency="USD", reason="x",
                 state="approved", requested_by="staff:1", requested_at=NOW,
             )
             for attempt in PaymentAttempt.objects.order_by("pk")
-        )  # fmt: skip
+        ]  # fmt: skip
+
+    def test_have_their_turn_beside_those_that_a_bank_takes_days_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        waiting = self.approved(3)
+        asked: list[str] = []
+
+        class Slow(InstantGateway):
+            def find_refund(self, *, payment_intent: str, refund_id: str) -> Any:
+                return RefundOutcome(RefundKind.PENDING, id=f"re_{refund_id}")
+
+            def refund_status(self, gateway_id: str) -> RefundOutcome:
+                asked.append(gateway_id)
+                return RefundOutcome(RefundKind.PENDING, id=gateway_id)
+
+        monkeypatch.setattr("billing.services.refunds.sending.SWEEP_SIZE", 1)
+        for _ in waiting:
+            refunds.sweep(gateway=Slow(), now=NOW)
+        # None waited to be sent until an older one had arrived.
+        assert not Refund.objects.filter(state="approved").exists()
+        for _ in range(100):
+            refunds.sweep(gateway=Slow(), now=NOW)
+        assert set(asked) == {f"re_{refund.pk}" for refund in waiting}
+
+    def test_are_sent_beside_one_that_fails(self) -> None:
+        bad, good = self.approved(2)
 
         class Refunding(InstantGateway):
             def find_refund(self, *, payment_intent: str, refund_id: str) -> Any:

@@ -50,9 +50,17 @@ def _send_to_credit(refund_id: UUID, *, now: datetime) -> Refund:
 
 
 def sweep(*, gateway: Gateway, now: datetime) -> int:
-    """Send and ask after what is under way; answers how many."""
-    under_way = Refund.objects.filter(state__in=[State.APPROVED, State.PENDING]).order_by("pk")
-    waiting = setbacks.without(Sweep.REFUNDS, under_way, now=now).values_list("pk", flat=True)[:SWEEP_SIZE]
+    """Send and ask after what is under way; answers how many.
+
+    Each in its turn by chance: a bank takes days for some, and the oldest alone would keep all others from theirs.
+    """
+    waiting = [
+        refund_id
+        for state in (State.APPROVED, State.PENDING)
+        for refund_id in setbacks.without(Sweep.REFUNDS, Refund.objects.filter(state=state), now=now)
+        .order_by("?")
+        .values_list("pk", flat=True)[:SWEEP_SIZE]
+    ]
     return len(
         setbacks.each(
             Sweep.REFUNDS, waiting, lambda refund_id: send(refund_id=refund_id, gateway=gateway, now=now), now=now

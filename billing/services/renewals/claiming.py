@@ -51,7 +51,9 @@ def claim_or_park(*, now: datetime, size: int) -> Claimed:
 
 
 def _claim_apart(*, now: datetime, size: int) -> Claimed:
-    due = list(Subscription.objects.due(now).values_list("pk", flat=True)[:size])
+    # Those that not even wait, since they take no change, are known here alone.
+    left = setbacks.without(Sweep.RENEWALS, Subscription.objects.due(now), now=now)
+    due = list(left.values_list("pk", flat=True)[:size])
 
     def claim_one(subscription_id: UUID) -> Claimed:
         try:

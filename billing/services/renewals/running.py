@@ -74,7 +74,8 @@ class _Run:
         self._charges |= claimed.attempts
         # Asked for more than there were, it is asked again when these are settled.
         self._is_dry = not found or (found < size and bool(self._charges))
-        self._calls.start(payments.mark_sent(list(claimed.attempts), now=now))
+        # Handling them one by one may have taken long, and their lease begins where their calls do.
+        self._calls.start(payments.mark_sent(list(claimed.attempts), now=self._clock()))
 
     def _collect(self) -> None:
         outcomes = self._calls.collect(
