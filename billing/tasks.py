@@ -133,6 +133,12 @@ def fill_webhook_holes(**_: Any) -> None:
 
 
 @shared_task
+def purge_webhooks(**_: Any) -> None:
+    """Delete Stripe's events that were applied long ago."""
+    logger.info("Webhook events were purged.", extra={"purged": webhooks.purge(now=clock.now())})
+
+
+@shared_task
 def prune_setbacks(**_: Any) -> None:
     """Forget what failed and has been handled since."""
     setbacks.prune(now=clock.now())

@@ -32,6 +32,10 @@ BATCH = 100
 LOOK_BACK = timedelta(days=3)
 """Stripe delivers for three days; so a poll each night looks at everything at least twice."""
 
+KEPT = timedelta(days=90)
+"""How long what was applied is kept, for questions and disputes; it names customers. Longer than LOOK_BACK."""
+PURGED_AT_ONCE = 1000
+
 CARD_EVENTS = {"payment_method.automatically_updated", "payment_method.updated"}
 """A bank has sent a new card, or a new end of the old one."""
 
@@ -204,6 +208,18 @@ def fill_holes(*, gateway: Gateway, livemode: bool, now: datetime) -> int:
     if missed:
         logger.warning("Webhooks had not arrived.", extra={"count": len(missed)})
     return len(missed)
+
+
+def purge(*, now: datetime) -> int:
+    """Delete what was applied, or was no concern of ours, long ago; answers how many. What was given up stays."""
+    over = WebhookEvent.objects.filter(processed_at__lt=now - KEPT).order_by("processed_at")
+    count = 0
+    # A statement for all would hold as many locks, and stand in the way of vacuum.
+    while purged := over.model.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:PURGED_AT_ONCE])).delete()[
+        0
+    ]:
+        count += purged
+    return count
 
 
 def _attempt_of(intent: Mapping[str, Any]) -> PaymentAttempt | None:

@@ -346,6 +346,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "record-seller": {"task": "billing.tasks.record_seller", "schedule": 900},
     "sweep-refunds": {"task": "billing.tasks.sweep_refunds", "schedule": 300},
     "fill-webhook-holes": {"task": "billing.tasks.fill_webhook_holes", "schedule": 24 * 3600},
+    "purge-webhooks": {"task": "billing.tasks.purge_webhooks", "schedule": 24 * 3600},
     "recognise-revenue": {"task": "billing.tasks.recognise_revenue", "schedule": 3600},
     "announce-prices": {"task": "billing.tasks.announce_prices", "schedule": 3600},
     "remind-of-charges": {"task": "billing.tasks.remind", "schedule": 3600},

@@ -71,6 +71,7 @@ class TestSchedule:
             "billing.tasks.remind",
             "billing.tasks.send_receipts",
             "billing.tasks.prune_setbacks",
+            "billing.tasks.purge_webhooks",
             "billing.tasks.alert_of_late_renewals",
         }
         assert ours <= set(current_app.tasks)

@@ -61,6 +61,23 @@ def unknown_outcome(standin: Standin) -> Customer:
     return customer
 
 
+class TestPurge:
+    def test_deletes_what_was_applied_long_ago_and_nothing_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        moment = datetime(2026, 6, 1, tzinfo=UTC)
+        before, after = moment - timedelta(days=90, seconds=1), moment - timedelta(days=90)
+        for name, status, at in (
+            ("a", "processed", before), ("b", "ignored", before), ("c", "processed", before), ("d", "processed", after),
+            ("e", "failed", None), ("f", "parked", None),
+        ):  # fmt: skip
+            WebhookEvent.objects.create(
+                event_id=name, status=status, processed_at=at, next_try_at=before if status == "parked" else None,
+                type="x", payload={}, livemode=False, received_at=before,
+            )  # fmt: skip
+        monkeypatch.setattr(webhooks, "PURGED_AT_ONCE", 2)
+        assert webhooks.purge(now=moment) == 3
+        assert set(WebhookEvent.objects.values_list("event_id", flat=True)) == {"d", "e", "f"}
+
+
 @pytest.mark.rule("4.17")
 class TestReceive:
     EVENT: dict[str, Any] = {"id": "evt_1", "object": "event", "type": "customer.created", "livemode": False}
