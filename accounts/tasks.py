@@ -9,7 +9,18 @@ from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
 from accounts import selectors
-from accounts.services import audit, deletions, devices, exports, mails, recoveries, sessions, televisions, transfers
+from accounts.services import (
+    accounts,
+    audit,
+    deletions,
+    devices,
+    exports,
+    mails,
+    recoveries,
+    sessions,
+    televisions,
+    transfers,
+)
 from core.clock import now
 
 SWEEP = 500
@@ -80,9 +91,10 @@ def expire_profile_offers(**_: Any) -> None:
 
 @shared_task
 def purge(**_: Any) -> None:
-    """Delete what has run out: old mail, ended sessions, archives of data, ended transfers."""
+    """Delete what has run out: old mail, ended sessions, unfinished sign-ups, archives of data, ended transfers."""
     mails.purge(now=now())
     sessions.purge(now=now())
+    accounts.purge_unfinished(now=now())
     televisions.purge(now=now())
     devices.forget_old_registrations(now=now())
     audit.purge(now=now())

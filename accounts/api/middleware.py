@@ -19,7 +19,8 @@ from core.errors import DomainError
 PREFIX = "/_allauth/"
 FORM = "/v1/auth/provider/redirect"
 """What a browser sends as a form, since it is to follow the answer to another site."""
-OPEN = ("/v1/auth/session", "/v1/config", "/openapi.json", "/openapi.yaml")
+SESSION = "/v1/auth/session"
+OPEN = (SESSION, "/v1/config", "/openapi.json", "/openapi.yaml")
 """What tells who is signed in and signs out, and what everybody may know."""
 PAGES = ("/admin/", "/invoices/", "/oidc/")
 """Pages of staff, of the account's owner, and where an OpenID provider sends people back, whom it may link."""
@@ -28,8 +29,8 @@ PAGES = ("/admin/", "/invoices/", "/oidc/")
 class AccountDoors:
     """Keeps children and televisions from how an account signs in, from the admin, and from pages of the account.
 
-    There they may only look who is signed in, and sign out. Our own endpoints say their reach themselves:
-    see accounts.api.permissions.
+    There they may only look who is signed in, and sign out; a child is not told the address of the account. Our own
+    endpoints say their reach themselves: see accounts.api.permissions.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -37,16 +38,32 @@ class AccountDoors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer 403 in the endpoints' own form, or let the request pass."""
-        is_guarded = request.path_info.startswith(PREFIX) and not request.path_info.endswith(OPEN)
-        if is_guarded and (refusal := _refusal(request)):
+        is_sign_in = request.path_info.startswith(PREFIX)
+        is_guarded = is_sign_in and not request.path_info.endswith(OPEN)
+        tells_who = is_sign_in and request.path_info.endswith(SESSION)
+        refusal = _refusal(request) if is_guarded or tells_who else None
+        if is_guarded and refusal:
             error = {"code": refusal.code, "message": _(refusal.title)}
             return JsonResponse({"status": 403, "errors": [error]}, status=403)
-        return self._get_response(request)
+        response = self._get_response(request)
+        if refusal is ProfileRestricted and isinstance(response, JsonResponse):
+            _leave_out_address(response)
+        return response
 
     def process_view(self, request: HttpRequest, *_: object) -> None:
         """Refuse such pages: raises PermissionDenied, so that Django shows its own page."""
         if request.path_info.startswith(PAGES) and _refusal(request):
             raise PermissionDenied
+
+
+def _leave_out_address(response: JsonResponse) -> None:
+    """Take the account's address out of the answer who is signed in."""
+    answer = orjson.loads(response.content)
+    data = answer.get("data") or {}
+    for told in (data.get("user") or {}, *(data.get("methods") or ())):
+        for name in ("email", "display"):
+            told.pop(name, None)
+    response.content = orjson.dumps(answer)
 
 
 def _refusal(request: HttpRequest) -> type[DomainError] | None:

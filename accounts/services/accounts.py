@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,12 @@ from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.events import AccountCountryChanged
 from accounts.models import (
     AccountDeletion,
+    AuditEntry,
     CodeTries,
     Consent,
     DataExport,
@@ -40,6 +41,8 @@ from core.errors import DomainError
 from core.personal_data import Tally
 
 CHANGEABLE = {"country", "language"}
+SIGN_UP_KEPT = timedelta(days=30)
+"""How long an account may wait for the first of its addresses to be verified; a sign-in asks for that again."""
 
 
 class AlreadySuspended(DomainError):
@@ -167,6 +170,39 @@ def erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
         account.suspended_at = account.last_login = None
         account.is_active = account.is_staff = account.is_superuser = False
         account.save()
+
+
+def purge_unfinished(*, now: datetime) -> int:
+    """Take the person out of accounts that somebody signed up for and never proved to be theirs; answers how many.
+
+    The address may be a stranger's, who can have it from then on.
+    """
+    waiting = _unfinished(now=now)
+    count = 0
+    for account_id in list(waiting.order_by("pk").values_list("pk", flat=True)):
+        with transaction.atomic():
+            User.objects.locked().get(pk=account_id)
+            list(EmailAddress.objects.select_for_update().filter(user=account_id))
+            # Somebody may have verified it meanwhile.
+            if waiting.filter(pk=account_id).exists():
+                erase(account_id=account_id, now=now, tally=lambda *_: None)
+                count += 1
+    return count
+
+
+def _unfinished(*, now: datetime) -> QuerySet[User]:
+    """Answer those; whoever was imported, or is suspended, is for others to judge."""
+    addresses = EmailAddress.objects.filter(user=OuterRef("pk"))
+    return User.objects.filter(
+        Exists(addresses),
+        ~Exists(addresses.filter(verified=True)),
+        Exists(AuditEntry.objects.filter(account=OuterRef("pk"), act=Act.SIGNED_UP)),
+        ~Exists(SocialAccount.objects.filter(user=OuterRef("pk"))),
+        created_at__lt=now - SIGN_UP_KEPT,
+        last_login=None,
+        suspended_at=None,
+        is_staff=False,
+    )
 
 
 def _strip_log(account: User) -> int:

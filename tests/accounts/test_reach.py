@@ -123,6 +123,17 @@ class TestDoors:
         account.refresh_from_db()
         assert account.check_password(PASSWORD)
 
+    def test_of_sign_in_tell_a_child_who_is_signed_in_and_not_the_address(self) -> None:
+        account: User = AccountFactory.create()
+        app = App()
+        app.token = sign_in(account, profile=ProfileFactory.create(account=account))
+        assert app.auth("auth/session", "get").json()["data"]["user"]["email"] == account.email
+        app.token = sign_in(account, profile=KidsProfileFactory.create(account=account))
+        answer = app.auth("auth/session", "get")
+        assert (answer.status_code, account.email in answer.content.decode()) == (200, False)
+        assert answer.json()["data"]["user"] == {"id": str(account.pk), "has_usable_password": True}
+        assert app.auth("auth/session", "delete").status_code == 401
+
     def test_of_sign_in_are_shut_wherever_the_platform_is_mounted(self) -> None:
         # What a request's address is routed by is not all of it.
         app = App()

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from django.db import connections, transaction
 from django.test import Client
 
 from accounts.models import OutgoingEmail, User
+from accounts.services import accounts
+from core.clock import now
 from tests.accounts.conftest import SIGN_UP, Answer, App, CountingHasher, mailed_code, mails_to
 from tests.factories.accounts import PASSWORD, AccountFactory, StaffFactory
 
@@ -418,3 +421,25 @@ class TestDescription:
 class TestStaff:
     def test_sign_in_to_the_api_like_everybody(self, app: App) -> None:
         assert app.auth("auth/login", email=StaffFactory.create().email, password=PASSWORD).status_code == 200
+
+
+class TestUnfinishedSignUp:
+    def test_is_forgotten_after_a_month_and_its_address_is_free(self, make_app: Callable[..., App]) -> None:
+        make_app().sign_up("ada@example.com")
+        finished = make_app()
+        finished.sign_up("eve@example.com")
+        finished.verify("eve@example.com")
+        imported = AccountFactory.create(email="old@example.com")
+        User.objects.update(last_login=None, created_at=now() - timedelta(days=30))
+        EmailAddress.objects.filter(user=imported).update(verified=False)
+        assert accounts.purge_unfinished(now=now() - timedelta(minutes=1)) == 0
+        assert [accounts.purge_unfinished(now=now()) for _ in range(2)] == [1, 0]
+        left = set(User.objects.values_list("email", flat=True))
+        assert {address for address in left if not address.endswith("@erased.invalid")} == {
+            "eve@example.com",
+            "old@example.com",
+        }
+        assert not OutgoingEmail.objects.filter(address="ada@example.com").exists()
+        again = make_app()
+        again.sign_up("ada@example.com")
+        assert again.verify("ada@example.com").status_code == 200
