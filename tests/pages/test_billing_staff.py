@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,9 @@ def clerk(page: Page, live_server: LiveServer, request: pytest.FixtureRequest) -
     """Somebody of billing's staff, signed in, on a platform where everything has happened."""
     if SCREENSHOTS:
         standin: Standin = request.getfixturevalue("standin")
-        simulation = Simulation(standin.control, accounts=ACCOUNTS, months=MONTHS, seed=7)
-        simulation.run()
-        assert [finding for finding in simulation.findings() if finding.broken] == []
+        with closing(Simulation(standin.control, accounts=ACCOUNTS, months=MONTHS, seed=7)) as simulation:
+            simulation.run()
+            assert [finding for finding in simulation.findings() if finding.broken] == []
         with time_machine.travel(simulation.world.now):
             yield _sign_in(page, live_server)
         return

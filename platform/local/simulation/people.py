@@ -149,6 +149,11 @@ class People:
 
     # ------------------------------------------------ a day
 
+    def close(self) -> None:
+        """Give their connections back."""
+        self._browser.http.close()
+        self._dashboard.close()
+
     def acts_of(self, day: int) -> list[tuple[str, Callable[[], object]]]:
         """Answer what people would do on a day, as they stand now."""
         states = self._states()

@@ -52,6 +52,10 @@ class Simulation:
         self._asked = 0
         self._stale: list[str] = []
 
+    def close(self) -> None:
+        """Give the connections to the stand-in back; the control's are its owner's."""
+        self.people.close()
+
     def _arrivals(self, accounts: int) -> Counter[int]:
         """Answer how many sign up on each day."""
         chance = self.world.chance("arrivals")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -62,9 +63,14 @@ class Command(BaseCommand):
         name = connection.settings_dict["NAME"]
         connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         try:
-            simulation = Simulation(
-                Control(address), accounts=options["accounts"], months=options["months"], seed=options["seed"]
-            )
+            with closing(Control(address)) as control:
+                return self._run(control, options)
+        finally:
+            connection.creation.destroy_test_db(name, verbosity=0)
+
+    def _run(self, control: Control, options: dict[str, Any]) -> int:
+        accounts, months, seed = options["accounts"], options["months"], options["seed"]
+        with closing(Simulation(control, accounts=accounts, months=months, seed=seed)) as simulation:
             simulation.run(tell=self.stderr.write)
             for what, count in simulation.figures().items():
                 self.stdout.write(f"{what:<60} {count:>9,}")
@@ -77,8 +83,6 @@ class Command(BaseCommand):
                 for example in finding.broken[:EXAMPLES]:
                     self.stdout.write(f"      {example}")
             return sum(len(finding.broken) for finding in findings)
-        finally:
-            connection.creation.destroy_test_db(name, verbosity=0)
 
     def _await(self, address: str) -> None:
         until = time.monotonic() + 20
