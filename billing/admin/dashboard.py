@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import get_language, gettext
 
 from billing.admin.base import ReadOnly
 from billing.models import RecurringRevenueDay, Setback
@@ -52,9 +53,10 @@ class DashboardAdmin(ReadOnly):
         if found is None:
             found = figures.figures(now=clock.now())
             cache.set(KEY, found, FRESH)
+        language = get_language() or "en"
         context = {
             **self.admin_site.each_context(request),
-            "title": "Billing dashboard",
+            "title": gettext("Billing dashboard"),
             "figures": found,
             "currencies": [_currency(code, days) for code, days in found.recurring.items()],
             "renewals": [(code, _amounts(parts, code)) for code, parts in found.renewals.items()],
@@ -64,7 +66,7 @@ class DashboardAdmin(ReadOnly):
                 "declines": _bars(found.declines, "var(--color-red-500)"),
             },
             "tie_outs": [
-                (report, money.format(Money(report.difference, report.currency), "en"), len(report.details))
+                (report, money.format(Money(report.difference, report.currency), language), len(report.details))
                 for report in found.tie_outs
             ],
             "parked": [(part.name, part.count) for part in found.parked],
@@ -96,17 +98,24 @@ def _currency(code: str, days: list[RecurringRevenueDay]) -> dict[str, Any]:
         return float(Money(amount, code).major)
 
     movements = [
-        {"label": name, "data": [major(getattr(day, name)) for day in shown], "backgroundColor": colour, "stack": "all"}
+        {
+            "label": _named(name),
+            "data": [major(getattr(day, name)) for day in shown],
+            "backgroundColor": colour,
+            "stack": "all",
+        }
         for name, colour in MOVEMENTS.items()
     ]
     line = {"data": [major(day.closing) for day in shown], "borderColor": "var(--color-primary-500)"}
     return {
         "code": code,
-        "amount": money.format(Money(newest.closing, code), "en"),
+        "title": gettext("Monthly recurring revenue, %(currency)s") % {"currency": code},
+        "amount": money.format(Money(newest.closing, code), get_language() or "en"),
         "subscribers": newest.subscribers,
         "day": newest.day,
         "rows": [
-            (name, money.format(Money(sum(getattr(day, name) for day in shown), code), "en")) for name in MOVEMENTS
+            (_named(name), money.format(Money(sum(getattr(day, name) for day in shown), code), get_language() or "en"))
+            for name in MOVEMENTS
         ],
         "line": json.dumps({"labels": labels, "datasets": [line | {"displayYAxis": True, "maxTicksXLimit": 10}]}),
         "bars": json.dumps({"labels": labels, "datasets": movements}),
@@ -114,7 +123,20 @@ def _currency(code: str, days: list[RecurringRevenueDay]) -> dict[str, Any]:
 
 
 def _amounts(parts: Iterable[Slice], code: str) -> list[tuple[str, int, str]]:
-    return [(part.name, part.count, money.format(Money(part.amount, code), "en")) for part in parts]
+    language = get_language() or "en"
+    return [(part.name, part.count, money.format(Money(part.amount, code), language)) for part in parts]
+
+
+def _named(movement: str) -> str:
+    """Call a movement of the revenue as people of a language do."""
+    names = {
+        "new": gettext("new"),
+        "reactivation": gettext("reactivation"),
+        "expansion": gettext("expansion"),
+        "contraction": gettext("contraction"),
+        "churn": gettext("churn"),
+    }
+    return names[movement]
 
 
 def _bars(parts: Iterable[Slice], colour: str) -> str:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from billing.admin.base import ReadOnly, list_link
@@ -36,7 +37,7 @@ class SetbackAdmin(ReadOnly):
     list_display = ("sweep", "about", "error", "failures", "first_at", "last_at", "next_try_at")
     list_filter = ("sweep",)
     search_fields = ("=row",)
-    search_help_text = "A whole id."
+    search_help_text = _("A whole id.")
     ordering = ("first_at",)
     actions = ("try_again",)
     exclude = ("row",)
@@ -46,14 +47,14 @@ class SetbackAdmin(ReadOnly):
         """Ask for the right to have what failed tried again."""
         return request.user.has_perm("billing.retry_setback")
 
-    @admin.action(description="Try again now", permissions=["retry"])
+    @admin.action(description=_("Try again now"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Setback]) -> None:
         """Have the next run of each sweep try it."""
         self.carry_out(
             request, queryset, lambda row, by: setbacks.retry(setback_id=row.pk, now=clock.now()), "to be tried again"
         )
 
-    @display(description="about")
+    @display(description=_("about"))
     def about(self, setback: Setback) -> str:
         """Link to the row."""
         return list_link(self.ROWS[setback.sweep], str(setback.row), pk=str(setback.row))

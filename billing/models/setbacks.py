@@ -7,21 +7,22 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Setback(models.Model):
     """A row that a sweep failed at, with its last error; gone when the row has been handled, or nobody asks for it."""
 
     class Sweep(models.TextChoices):
-        RENEWALS = "renewals", "renewals"
-        PAYMENTS = "payments", "payments"
-        REFUNDS = "refunds", "refunds"
-        GIFT_MAILS = "gift_mails", "mails of gifts"
-        GIFT_ENDS = "gift_ends", "ends of gifts"
-        RECEIPTS = "receipts", "receipts"
-        PRICE_NOTICES = "price_notices", "notices of new prices"
-        REMINDERS = "reminders", "reminders"
-        CARD_WARNINGS = "card_warnings", "warnings of cards that end"
+        RENEWALS = "renewals", _("renewals")
+        PAYMENTS = "payments", _("payments")
+        REFUNDS = "refunds", _("refunds")
+        GIFT_MAILS = "gift_mails", _("mails of gifts")
+        GIFT_ENDS = "gift_ends", _("ends of gifts")
+        RECEIPTS = "receipts", _("receipts")
+        PRICE_NOTICES = "price_notices", _("notices of new prices")
+        REMINDERS = "reminders", _("reminders")
+        CARD_WARNINGS = "card_warnings", _("warnings of cards that end")
 
     sweep = models.CharField(max_length=20, choices=Sweep.choices)
     row = models.UUIDField(

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from babel.numbers import get_territory_currencies
-from django.db.models import QuerySet, Sum
+from django.db.models import Prefetch, QuerySet, Sum
 
 from billing import entitlements, rules
 from billing.entitlements import Entitlement
@@ -17,6 +17,7 @@ from billing.models import (
     CreditGrant,
     Gift,
     Invoice,
+    InvoiceLine,
     PaymentMethod,
     Plan,
     PlanFamily,
@@ -81,7 +82,7 @@ def invoices_of(*, account_id: UUID) -> QuerySet[Invoice]:
         Invoice.objects.filter(account=account_id)
         .exclude(status=Invoice.Status.DRAFT)
         .select_related("period")
-        .prefetch_related("lines")
+        .prefetch_related(Prefetch("lines", InvoiceLine.objects.select_related("price__plan")))
     )
 
 

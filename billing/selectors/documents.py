@@ -23,7 +23,7 @@ from billing.models import (
     Seller,
 )
 from billing.selectors import explanations, invoices_of
-from billing.selectors.words import Words, card
+from billing.selectors.words import Words, card, title
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def of_invoice(invoice: Invoice) -> Document:
         buyer=_buyer(invoice, invoice.finalised_at, words),
         lines=[
             DocumentLine(
-                title=_title(line),
+                title=title(line.kind, line.price.plan.name if line.price else "", line.description),
                 period=words.period(line.service_start, line.service_end),
                 reasons=[reason.text for reason in told.reasons],
                 tax_rate=words.rate(line.tax_rate),
@@ -236,20 +236,6 @@ def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], words: Words) -> list
     if invoice.paid_at:
         facts.append(Fact(gettext("Paid on"), words.day(invoice.paid_at)))
     return facts
-
-
-def _title(line: InvoiceLine) -> str:
-    match line.kind:
-        case InvoiceLine.Kind.PLAN:
-            return str(line.price.plan) if line.price else line.description
-        case InvoiceLine.Kind.UNUSED:
-            return gettext("%(plan)s, what is unused") % {"plan": line.price.plan if line.price else line.description}
-        case InvoiceLine.Kind.TAKEN_BACK:
-            return gettext("%(plan)s, credit taken back") % {
-                "plan": line.price.plan if line.price else line.description
-            }
-        case _:
-            return line.description
 
 
 def _by_rate(lines: Iterable[InvoiceLine]) -> dict[Decimal, tuple[int, int]]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from billing import selectors
 from billing.models import CreditGrant, CreditUse, Invoice, InvoiceLine, PaymentAttempt, Price, Refund
-from billing.selectors.words import Words, card
+from billing.selectors.words import Words, card, description
 
 CONTENTS = (
     "lines__price__plan",
@@ -74,7 +74,7 @@ def explain(invoice: Invoice) -> Explanation:
         number=str(invoice.number),
         currency=invoice.currency,
         total=invoice.total,
-        lines=[ExplainedLine(line.description, line.amount, _reasons(line, words)) for line in lines],
+        lines=[ExplainedLine(description(line), line.amount, _reasons(line, words)) for line in lines],
         history=_history(invoice, words),
     )
 
@@ -130,7 +130,7 @@ def _beginning(line: InvoiceLine, how: dict[str, Any], words: Words) -> Reason:
         case "gift":
             return Reason("gift", gettext("A gift of this amount was bought."), how["amount"])
         case rule:
-            return Reason(rule, line.description, line.amount)
+            return Reason(rule, description(line), line.amount)
 
 
 def _days(line: InvoiceLine, how: dict[str, Any], words: Words, price: int) -> dict[str, Any]:

@@ -12,15 +12,16 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext_lazy
 
 from core.money import Money
 
 EXPORTS = MappingProxyType(
     {
-        "journal": "The journal, line by line",
-        "tax": "Tax by country and quarter",
-        "deferred": "Deferred revenue at the end of the last day, by plan and country",
-        "payouts": "Movements of the gateway's balance, and payouts",
+        "journal": gettext_lazy("The journal, line by line"),
+        "tax": gettext_lazy("Tax by country and quarter"),
+        "deferred": gettext_lazy("Deferred revenue at the end of the last day, by plan and country"),
+        "payouts": gettext_lazy("Movements of the gateway's balance, and payouts"),
     }
 )
 CHUNK = 2_000

@@ -11,7 +11,7 @@ from babel.dates import format_date, format_interval
 from babel.numbers import format_percent
 from django.utils.translation import get_language, gettext, to_locale
 
-from billing.models import Invoice, PaymentMethod
+from billing.models import Invoice, InvoiceLine, PaymentMethod
 from core import money
 from core.money import Money
 
@@ -41,9 +41,7 @@ class Words:
 
     def period(self, start: date | None, end: date | None) -> str:
         """Write `[start, end)` with its last day; nothing where there are no days."""
-        if start is None or end is None:
-            return ""
-        return str(format_interval(start, max(start, end - timedelta(days=1)), "yMMMd", locale=self._locale))
+        return period(start, end)
 
     def rate(self, rate: Decimal | None) -> str:
         """Write a share of one as percent, with all of its digits."""
@@ -54,6 +52,41 @@ class Words:
         country, _, part = code.partition("-")
         name = str(self._locale.territories.get(country, country))
         return f"{name} ({part})" if part else name
+
+
+def period(start: date | None, end: date | None) -> str:
+    """Write `[start, end)` with its last day; nothing where there are no days."""
+    if start is None or end is None:
+        return ""
+    locale = Locale.parse(to_locale(get_language() or "en"))
+    return str(format_interval(start, max(start, end - timedelta(days=1)), "yMMMd", locale=locale))
+
+
+def title(kind: str, plan: str, otherwise: str) -> str:
+    """Name what a line is for; one without a plan is called as it was `otherwise`."""
+    match kind:
+        case InvoiceLine.Kind.PLAN:
+            return plan or otherwise
+        case InvoiceLine.Kind.UNUSED:
+            return gettext("%(plan)s, what is unused") % {"plan": plan or otherwise}
+        case InvoiceLine.Kind.TAKEN_BACK:
+            return gettext("%(plan)s, credit taken back") % {"plan": plan or otherwise}
+        case InvoiceLine.Kind.GIFT:
+            return gettext("Gift")
+        case _:
+            return otherwise
+
+
+def description(line: InvoiceLine) -> str:
+    """Say what a line is for, and for which days; its price and plan are read with it."""
+    return described(
+        line.kind, line.price.plan.name if line.price else "", line.description, line.service_start, line.service_end
+    )
+
+
+def described(kind: str, plan: str, otherwise: str, start: date | None, end: date | None) -> str:
+    """Say what something is for, and for which days."""
+    return ", ".join(filter(None, (title(kind, plan, otherwise), period(start, end))))
 
 
 def card(method: PaymentMethod) -> str:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db import transaction
-from django.utils.translation import to_locale
+from django.utils.translation import get_language, gettext, to_locale
 
 from accounts.services import mails
 from billing import amounts
@@ -190,17 +190,20 @@ def _begin(*, account_id: UUID, wanted: Wanted, country: str, request_key: Reque
 
 
 def check_amount(*, amount: int, currency: str) -> None:
-    """Raise GiftAmountNotOffered for what nobody can buy."""
-    smallest = amounts.minimum_charge(currency)
-    if (
-        not SMALLEST * smallest <= amount <= LARGEST * smallest
-        or not Price.objects.current().filter(currency=currency, plan__on_sale=True).exists()
-    ):
-        raise GiftAmountNotOffered
+    """Raise GiftAmountNotOffered for what nobody can buy; it says what can be bought."""
+    sold = sorted(set(Price.objects.current().filter(plan__on_sale=True).values_list("currency", flat=True)))
+    if currency not in sold:
+        said = gettext("Gifts can be bought in these currencies: %(currencies)s.") % {"currencies": ", ".join(sold)}
+        raise GiftAmountNotOffered(said if sold else "", currencies=sold)
+    minimum = amounts.minimum_charge(currency)
+    bounds = {"smallest": SMALLEST * minimum, "largest": LARGEST * minimum}
+    shown = {name: money.format(Money(bound, currency), get_language() or "en") for name, bound in bounds.items()}
+    if not bounds["smallest"] <= amount <= bounds["largest"]:
+        raise GiftAmountNotOffered(gettext("Choose an amount from %(smallest)s to %(largest)s.") % shown, **bounds)
     try:
         plans.check_amount(amount=amount, currency=currency)
     except plans.AmountNotChargeable as error:
-        raise GiftAmountNotOffered from error
+        raise GiftAmountNotOffered(gettext("Choose an amount whose last digit is zero."), **bounds) from error
 
 
 def ends_on(bought: date, *, country: str) -> date | None:

@@ -110,11 +110,21 @@ class TestBuying:
         assert (report.abandoned, Gift.objects.get().state) == (1, "void")
 
     @pytest.mark.parametrize(
-        "wrong", [{"amount": 499}, {"amount": 50001}, {"currency": "JPY"}, {"currency": "KWD", "amount": 5001}]
+        ("wrong", "said"),
+        [
+            ({"amount": 499}, "Choose an amount from $5.00 to $500.00."),
+            ({"amount": 50001}, "Choose an amount from $5.00 to $500.00."),
+            ({"currency": "JPY"}, "Gifts can be bought in these currencies: KWD, USD."),
+            ({"currency": "KWD", "amount": 5001}, "Choose an amount whose last digit is zero."),
+        ],
     )
-    def test_takes_only_what_is_offered(self, standin: Standin, wrong: dict[str, Any]) -> None:
+    def test_takes_only_what_is_offered_and_says_what_is(
+        self, standin: Standin, wrong: dict[str, Any], said: str
+    ) -> None:
+        PriceFactory.create(currency="KWD", amount=5000)
         refused = buy(buyer(standin), **wrong)
         assert (refused.status_code, refused.json()["code"]) == (409, "gift_amount_not_offered")
+        assert refused.json()["detail"] == said
         assert not Gift.objects.exists()
 
     def test_needs_a_card(self, standin: Standin) -> None:

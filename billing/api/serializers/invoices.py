@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from billing.models import BillingDetails, CreditNote, Invoice, InvoiceLine, Period
+from billing.selectors import words
 from core.api.serializers import InputSerializer, TextField
 from core.geo import is_country
 
@@ -23,7 +24,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
 class ExplainedLineSerializer(serializers.Serializer[Any]):
     """A line with the steps that lead to its amount."""
 
-    description = serializers.CharField()
+    description = serializers.CharField(help_text="In the language of the request.")
     amount = serializers.IntegerField()
     reasons = ReasonSerializer(many=True)
 
@@ -49,9 +50,14 @@ class PeriodSerializer(serializers.ModelSerializer[Period]):
 class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     """One amount."""
 
+    description = serializers.SerializerMethodField(help_text="In the language of the request.")
+
     class Meta:
         model = InvoiceLine
         fields = ["description", "amount", "discount", "tax", "tax_rate"]
+
+    def get_description(self, line: InvoiceLine) -> str:
+        return words.description(line)
 
 
 class InvoiceSerializer(serializers.ModelSerializer[Invoice]):

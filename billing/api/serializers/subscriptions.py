@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from drf_spectacular.utils import extend_schema_field
@@ -11,8 +12,8 @@ from rest_framework import serializers
 
 from billing import rules
 from billing.api.serializers.plans import PlanSerializer, PriceSerializer
-from billing.models import Quote, Subscription
-from billing.selectors import consumers
+from billing.models import Price, Quote, Subscription
+from billing.selectors import consumers, words
 from billing.services import forecasts
 from core import clock
 from core.api.serializers import InputSerializer
@@ -146,7 +147,7 @@ class ChangeSerializer(InputSerializer):
 class QuoteLineSerializer(serializers.Serializer[Any]):
     """One amount of a quote; credits are negative."""
 
-    description = serializers.CharField()
+    description = serializers.CharField(help_text="In the language of the request.")
     amount = serializers.IntegerField()
     tax = serializers.IntegerField()
 
@@ -154,11 +155,31 @@ class QuoteLineSerializer(serializers.Serializer[Any]):
 class QuoteSerializer(serializers.ModelSerializer[Quote]):
     """What an upgrade costs. Accepting it charges `due`, and nothing else: the total with the debts, less the credit."""
 
-    lines = QuoteLineSerializer(many=True)
+    lines = serializers.SerializerMethodField()
 
     class Meta:
         model = Quote
         fields = ["id", "currency", "total", "credit", "debts", "due", "lines", "expires_at"]
+
+    @extend_schema_field(QuoteLineSerializer(many=True))
+    def get_lines(self, quote: Quote) -> list[dict[str, Any]]:
+        plans = dict(
+            Price.objects.filter(pk__in=[line["price"] for line in quote.lines]).values_list("pk", "plan__name")
+        )
+        return [
+            {
+                "description": words.described(
+                    line["kind"],
+                    plans.get(UUID(line["price"]), ""),
+                    line["description"],
+                    date.fromisoformat(line["service_start"]),
+                    date.fromisoformat(line["service_end"]),
+                ),
+                "amount": line["amount"],
+                "tax": line["tax"],
+            }
+            for line in quote.lines
+        ]
 
 
 class PaymentSerializer(serializers.Serializer[Any]):
