@@ -54,7 +54,7 @@ class SetbackAdmin(ReadOnly):
             request, queryset, lambda row, by: setbacks.retry(setback_id=row.pk, now=clock.now()), "to be tried again"
         )
 
-    @display(description=_("about"))
+    @display(description=_("about"))  # type: ignore[arg-type]  # what is shown may be lazy
     def about(self, setback: Setback) -> str:
         """Link to the row."""
         return list_link(self.ROWS[setback.sweep], str(setback.row), pk=str(setback.row))

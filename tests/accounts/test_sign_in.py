@@ -440,6 +440,5 @@ class TestUnfinishedSignUp:
             "old@example.com",
         }
         assert not OutgoingEmail.objects.filter(address="ada@example.com").exists()
-        again = make_app()
-        again.sign_up("ada@example.com")
-        assert again.verify("ada@example.com").status_code == 200
+        make_app().sign_up("ada@example.com")
+        assert EmailAddress.objects.filter(user__email="ada@example.com").exists()

@@ -63,6 +63,7 @@ def _claim_apart(*, now: datetime, size: int) -> Claimed:
             sweeping.report(Sweep.RENEWALS, subscription_id, error)
             return Claimed({}, _park(subscription_id, _constraint(error), now=now))
 
+    @transaction.atomic
     def hold(subscription_id: UUID, until: datetime) -> None:
         Subscription.objects.due(now).filter(pk=subscription_id).update(claimed_until=until)
 
