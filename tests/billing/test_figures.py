@@ -131,6 +131,23 @@ class TestDashboard:
         assert {part.name: part.count for part in found.subscriptions}["active"] == 3
         assert [(part.name, part.count) for part in found.parked] == [("amount_above_bound", 1)]
 
+    def test_speaks_german(self, client: Client) -> None:
+        make_due(2, price=price(1549), due_at=NOW)
+        renewals.run(gateway=InstantGateway(), clock=lambda: NOW, limit=10)
+        recording.record(day=DAY, now=NOW)
+        page = client.get(reverse("admin:billing_recurringrevenueday_changelist"), headers={"Accept-Language": "de"})
+        shown = page.content.decode()
+        for said in (
+            "Abrechnung im Überblick",
+            "Monatlich wiederkehrender Umsatz, USD",
+            "2 Abonnements",
+            "30,98",
+            "Geparkt",
+        ):
+            assert said in shown
+        assert "Gescheitert, wird wieder versucht" in shown
+        assert "Nichts ist gescheitert." in shown
+
     def test_counts_the_unpaid_by_the_day_of_their_dunning(self) -> None:
         made = make_due(3, price=price(1549), due_at=NOW)
         for subscription, status, days in zip(made, ("past_due", "past_due", "on_hold"), (0, 4, 20), strict=True):
