@@ -23,6 +23,7 @@ from billing.selectors import exports
 from billing.selectors.figures import figures, first_id
 from billing.services import figures as recording
 from billing.services import invoicing, recognition, refunds, renewals
+from core import clock
 from core.ids import new_id
 from core.money import Money
 from tests.billing.instant import InstantGateway
@@ -135,6 +136,7 @@ class TestDashboard:
         make_due(2, price=price(1549), due_at=NOW)
         renewals.run(gateway=InstantGateway(), clock=lambda: NOW, limit=10)
         recording.record(day=DAY, now=NOW)
+        RecurringRevenueDay.objects.update(day=clock.now().date())
         page = client.get(reverse("admin:billing_recurringrevenueday_changelist"), headers={"Accept-Language": "de"})
         shown = page.content.decode()
         for said in (
