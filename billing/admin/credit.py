@@ -32,6 +32,33 @@ REQUESTED_BY, APPROVED_BY, GRANTED_BY, REVOKED_BY = (
 )
 
 
+class LeftFilter(admin.SimpleListFilter):
+    """What is left: credit, or debts, of which no invoice will collect those of customers who have left."""
+
+    title = "left"
+    parameter_name = "left"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Name them."""
+        return [
+            ("credit", "credit"),
+            ("debts", "debts"),
+            ("uncollected", "debts that no next invoice collects"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Show the chosen ones."""
+        match self.value():
+            case "credit":
+                return queryset.filter(remaining__gt=0)
+            case "debts":
+                return queryset.filter(remaining__lt=0)
+            case "uncollected":
+                return queryset.uncollected()
+            case _:
+                return queryset
+
+
 class UseInline(UsesInline):
     """The invoices that took it."""
 
@@ -89,7 +116,7 @@ class CreditGrantAdmin(OfPerson):
         APPROVED_BY,
         "created_at",
     )
-    list_filter = ("kind", "state")
+    list_filter = ("kind", "state", LeftFilter, CurrencyFilter)
     list_select_related = ("account",)
     search_fields = ("=account__email",)
     search_help_text = "A whole e-mail address."

@@ -134,7 +134,7 @@ class InvoiceAdmin(WithPdf):
         "number",
         "status_label",
         "total_label",
-        "credit_label",
+        "tender_label",
         "due_label",
         "account",
         "subscription_link",
@@ -150,7 +150,7 @@ class InvoiceAdmin(WithPdf):
     readonly_fields = (
         "status_label",
         "total_label",
-        "credit_label",
+        "tender_label",
         "due_label",
         "subscription_link",
         "disputes",
@@ -160,8 +160,7 @@ class InvoiceAdmin(WithPdf):
 
     def document(self, request: HttpRequest, pk: UUID) -> Document | None:
         """Answer an invoice as its customer has it."""
-        issued = documents.with_contents(Invoice.objects.exclude(number=None)).filter(pk=pk).first()
-        return documents.of_invoice(issued) if issued else None
+        return _as_shown(pk)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Ask for the right to give money back."""
@@ -190,10 +189,12 @@ class InvoiceAdmin(WithPdf):
         """Show major units."""
         return amount_of(invoice.total, invoice.currency)
 
-    @display(description="paid from credit")
-    def credit_label(self, invoice: Invoice) -> str:
-        """Show major units."""
-        return amount_of(invoice.credit_applied, invoice.currency)
+    @display(description="how it is paid")
+    def tender_label(self, invoice: Invoice) -> str:
+        """Say what credit, debts and cards come to, as its customer reads it."""
+        told = _as_shown(invoice.pk)
+        rows = ((fact.label, fact.value) for fact in told.tender) if told else ()
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}: {}</li>", rows))
 
     @display(description="charged")
     def due_label(self, invoice: Invoice) -> str:
@@ -238,6 +239,11 @@ class InvoiceAdmin(WithPdf):
     def status_label(self, invoice: Invoice) -> str:
         """Colour the status."""
         return invoice.status
+
+
+def _as_shown(pk: UUID) -> Document | None:
+    issued = documents.with_contents(Invoice.objects.exclude(number=None)).filter(pk=pk).first()
+    return documents.of_invoice(issued) if issued else None
 
 
 @admin.register(CreditNote)

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum
 
 from billing.models.invoices import Invoice
+from billing.models.subscriptions import BILLABLE, Subscription
 from core.ids import new_id
 from core.money import Money
 
@@ -28,6 +29,17 @@ class CreditGrantQuerySet(models.QuerySet["CreditGrant"]):
     def spendable(self, account_ids: Collection[UUID], now: datetime) -> CreditGrantQuerySet:
         """Find what invoices written at `now` take into account, debts too."""
         return self.filter(account__any=account_ids, created_at__lte=now).exclude(remaining=0)
+
+    def uncollected(self) -> CreditGrantQuerySet:
+        """Find debts that no next invoice collects, beyond their customers' credit: they have left, or are about to."""
+        billed_on = Subscription.objects.filter(
+            account=OuterRef("account"), price__currency=OuterRef("currency"), status__in=BILLABLE, cancel_at=None
+        )
+        of_account = CreditGrant.objects.filter(account=OuterRef("account"), currency=OuterRef("currency"))
+        balances = of_account.order_by().values("account").annotate(balance=Sum("remaining")).values("balance")
+        return (
+            self.filter(~Exists(billed_on), remaining__lt=0).annotate(balance=Subquery(balances)).filter(balance__lt=0)
+        )
 
     def locked(self) -> CreditGrantQuerySet:
         """Lock after the invoice and its attempts, before the counter."""

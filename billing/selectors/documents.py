@@ -279,7 +279,7 @@ def _credit(invoice: Invoice, words: Words) -> list[Fact]:
         return [Fact(gettext("Given as credit"), words.amount(-invoice.total))]
     uses = sorted(invoice.credit_uses.all(), key=lambda use: use.pk)
     # What was given back to the card later, and is owed again, was no part of paying it.
-    paid = sum(use.amount for use in uses if use.grant.amount > 0)
+    paid = explanations.paid_from_credit(invoice)
     facts = [Fact(gettext("Paid from credit and gifts"), words.amount(paid))] if paid else []
     for use in uses:
         if use.amount < 0:
@@ -289,7 +289,7 @@ def _credit(invoice: Invoice, words: Words) -> list[Fact]:
                 else gettext("Of invoice %(number)s, given back to the card and charged again")
             )
             facts.append(Fact(label % {"number": explanations.origin_of(use)}, words.amount(-use.amount)))
-        elif use.grant.kind == CreditGrant.Kind.CARRIED:
+        elif use.grant.kind == CreditGrant.Kind.CARRIED and explanations.stands_as_debt(use):
             facts.append(Fact(gettext("Too little to be charged, added to the next invoice"), words.amount(use.amount)))
     return facts
 

@@ -181,7 +181,10 @@ def _history(invoice: Invoice, words: Words) -> list[Reason]:
         Invoice.Kind.DEBIT: gettext("The invoice was made to take credit back, since the contract was withdrawn from."),
     }.get(Invoice.Kind(invoice.kind), gettext("The invoice was made."))
     told = [Reason("finalised", made, invoice.total, invoice.finalised_at)]
-    told += [_credit_used(use, words) for use in sorted(invoice.credit_uses.all(), key=lambda use: use.pk)]
+    # What the bank sent back was not given back, and is not owed again.
+    sent_back = {f"owed:{refund.pk}" for refund in invoice.refunds.all() if refund.state == Refund.State.FAILED}
+    uses = sorted(invoice.credit_uses.all(), key=lambda use: use.pk)
+    told += [_credit_used(use, words) for use in uses if use.grant.source_key not in sent_back]
     attempts = sorted(invoice.attempts.all(), key=lambda attempt: attempt.n)
     told += [_attempt(attempt, invoice, words) for attempt in attempts]
     told += [
@@ -202,9 +205,32 @@ def debts_refunded(invoice: Invoice) -> list[Refund]:
     return sorted(others, key=lambda refund: refund.pk)
 
 
+def paid_from_credit(invoice: Invoice) -> int:
+    """Answer what gifts and credit paid of an invoice; a debt that stands for a part of it is no payment."""
+    uses = invoice.credit_uses.all()
+    return sum(use.amount for use in uses if use.amount > 0 and not stands_as_debt(use))
+
+
+def debts_charged(invoice: Invoice) -> int:
+    """Answer what was owed from before and is charged with an invoice."""
+    return -sum(use.amount for use in invoice.credit_uses.all() if use.amount < 0)
+
+
+def stands_as_debt(use: CreditUse) -> bool:
+    """Answer whether an invoice took a debt in place of money; one that was given back once collected pays like credit."""
+    return use.amount > 0 and use.pk == _standing(use.grant)
+
+
 def origin_of(use: CreditUse) -> str:
     """Answer the number of the invoice that a debt stands for which another one charges."""
-    return next((str(each.invoice.number) for each in use.grant.uses.all() if each.amount > 0), "")
+    standing = _standing(use.grant)
+    return next((str(each.invoice.number) for each in use.grant.uses.all() if each.pk == standing), "")
+
+
+def _standing(grant: CreditGrant) -> int | None:
+    """Answer the use that a debt began with."""
+    taken = (use.pk for use in grant.uses.all() if use.amount > 0)
+    return min(taken, default=None) if grant.amount < 0 else None
 
 
 def _debt_refunded(refund: Refund, words: Words) -> Reason:
@@ -224,9 +250,9 @@ def _credit_used(use: CreditUse, words: Words) -> Reason:
             text = gettext("The small rest of invoice %(number)s, %(amount)s, is charged with it.")
         case CreditGrant.Kind.OWED if use.amount < 0:
             text = gettext("%(amount)s of invoice %(number)s, which was given back to the card, is charged with it.")
-        case CreditGrant.Kind.OWED:
+        case CreditGrant.Kind.OWED if stands_as_debt(use):
             text = gettext("%(amount)s was given back to the card and is owed again: the next invoice charges it.")
-        case CreditGrant.Kind.CARRIED:
+        case CreditGrant.Kind.CARRIED if stands_as_debt(use):
             text = gettext("The rest, %(amount)s, is too small to be charged and is added to the next invoice.")
         case _:
             text = gettext("Your credit paid %(amount)s of it.")

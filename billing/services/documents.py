@@ -14,7 +14,7 @@ from django.utils import translation
 
 from accounts.services import mails
 from billing.models import BillingDetails, CreditNote, Invoice, ReceiptMark, Refund, Seller, TaxPlace
-from billing.selectors import documents
+from billing.selectors import documents, explanations
 from billing.selectors.words import Words, card
 from billing.services import moving, setbacks
 from billing.services.setbacks import Sweep
@@ -113,8 +113,11 @@ WITH paid AS (
     SELECT entry.transaction, entry.invoice_id
     FROM billing_journalentry entry JOIN billing_invoice invoice ON invoice.id = entry.invoice_id
     WHERE entry.transaction >= %(mark)s AND entry.transaction < %(ceiling)s AND entry.booked_at > %(oldest)s
-        AND invoice.status = 'paid' AND invoice.total > 0
-        AND (entry.kind = 'payment' OR (entry.kind = 'credit' AND invoice.credit_applied = invoice.total))
+        AND invoice.status = 'paid' AND (
+            -- What costs nothing may charge a debt of before.
+            entry.kind = 'payment'
+            OR (entry.kind = 'credit' AND invoice.total > 0 AND invoice.credit_applied = invoice.total)
+        )
 ), upto AS (
     SELECT max(transaction) AS last FROM (SELECT transaction FROM paid ORDER BY transaction LIMIT %(limit)s) first
 )
@@ -155,9 +158,7 @@ def _mail_receipt(invoice: Invoice, *, now: datetime) -> None:
     account = invoice.account
     with translation.override(account.language):
         words = Words(invoice)
-        uses = invoice.credit_uses.all()
-        credit = sum(use.amount for use in uses if use.grant.amount > 0)
-        debts = -sum(use.amount for use in uses if use.amount < 0)
+        credit, debts = explanations.paid_from_credit(invoice), explanations.debts_charged(invoice)
         charged = next((each for each in invoice.attempts.all() if each.state == each.State.SUCCEEDED), None)
         context = {
             "number": invoice.number,

@@ -69,9 +69,14 @@ class Client:
         return saved
 
     def subscribe(self, price: dict[str, Any]) -> dict[str, Any]:
-        """Buy a plan at a price from `plans`."""
-        bought: dict[str, Any] = self.post("subscriptions", {"price": price["id"], "quoted_amount": price["amount"]})
+        """Buy a plan at a price from `plans`, for what is shown before, credit and debts included."""
+        bought: dict[str, Any] = self.post("subscriptions", self.order(price))
         return bought
+
+    def order(self, price: dict[str, Any]) -> dict[str, Any]:
+        """Ask what buying costs and charges now; answers what to send with the purchase once a person has seen it."""
+        shown = self.post("subscriptions/quote", {"price": price["id"]})
+        return {"price": price["id"], "quoted_amount": shown["amount"], "quoted_due": shown["due"]}
 
 
 class Browser:

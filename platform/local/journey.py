@@ -101,7 +101,7 @@ def _subscribe(viewer: Client) -> Iterator[tuple[str, str]]:
     card = viewer.save_card(GOOD_CARD)
     yield "saves a card at Stripe", f"{card['brand']} ending in {card['last4']}"
     key = str(uuid4())
-    order = {"price": price["id"], "quoted_amount": price["amount"]}
+    order = viewer.order(price)
     bought, repeated = viewer.post("subscriptions", order, key=key), viewer.post("subscriptions", order, key=key)
     _expect(bought["subscription"]["status"] == "active", f"a subscription that is {bought['subscription']['status']}")
     _expect(repeated["subscription"]["id"] == bought["subscription"]["id"], "a second subscription for one request")

@@ -16,7 +16,16 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.models import OutgoingEmail
 from accounts.services import mails
 from billing import pdf, stripe_gateway
-from billing.models import BillingDetails, CreditNote, Invoice, PaymentAttempt, ReceiptMark, Seller
+from billing.models import (
+    BillingDetails,
+    Coupon,
+    CreditGrant,
+    CreditNote,
+    Invoice,
+    PaymentAttempt,
+    ReceiptMark,
+    Seller,
+)
 from billing.selectors import documents as selectors
 from billing.selectors.documents import Document
 from billing.services import crediting, documents, refunds
@@ -263,6 +272,26 @@ class TestReceiptsOfCommittedPayments:
         PaymentAttempt.objects.get()
         ReceiptMark.objects.update(transaction=0)
         assert documents.send_receipts(now=MAY) == 0
+
+    def test_are_sent_for_debts_that_are_charged_with_what_costs_nothing(
+        self, standin: Standin, tax_rates: None
+    ) -> None:
+        Coupon.objects.create(code="FREE", percent=100, periods=1)
+        customer = Customer(standin, country="DE")
+        customer.save_card()
+        CreditGrant.objects.create(
+            account=customer.account, kind="owed", currency="EUR", amount=-500, remaining=-500, source_key="owed:1",
+            requested_by="staff:1", created_at=MAY,
+        )  # fmt: skip
+        assert documents.send_receipts(now=MAY) == 0
+        price = PriceFactory.create(amount=1399, currency="EUR", country="DE")
+        bought = customer.subscribe(price, coupon="FREE", quoted_amount=0, quoted_due=500)
+        assert bought.status_code == 201
+        await_older_transactions()
+        assert documents.send_receipts(now=MAY) == 1
+        body = str(mails.render(OutgoingEmail.objects.get(template="billing/email/receipt")).body)
+        assert "we charged €5.00 to" in body
+        assert "With it we charged €5.00 that you owed from before." in body
 
     def test_are_sent_from_a_database_that_was_restored(self, standin: Standin, tax_rates: None) -> None:
         bought(standin)

@@ -20,11 +20,12 @@ from billing.gateway import FraudWarning, Gateway, RefundKind, RefundOutcome
 from billing.models import CreditGrant, CreditNote, CreditUse, Invoice, PaymentAttempt, Refund, Subscription
 from billing.models import FraudWarning as FraudWarningRow
 from billing.selectors import documents, explanations
-from billing.services import disputes, fraud, refunds, renewals, tie_out, withdrawals
+from billing.services import crediting, disputes, fraud, refunds, renewals, tie_out, withdrawals
 from billing.services import documents as mailed
 from billing.services.subscriptions import PaymentUnderWay
 from core.clock import now
 from tests.billing.instant import InstantGateway
+from tests.billing.locks import first_locks, in_order
 from tests.billing.test_admin_credit import act, staff
 from tests.billing.test_refunds import ANNA, balances, give_back, paid, state
 from tests.standin import Standin
@@ -196,6 +197,38 @@ class TestOwedAgain:
         with pytest.raises(refunds.NotRefundable):
             refunds.request(invoice_id=invoice.pk, amount=1, reason="", by=ANNA, now=now())
 
+    def test_that_became_credit_pays_like_credit(self, invoice: Invoice) -> None:
+        refund = owe(invoice)
+        collecting = renew()
+        failed = RefundOutcome(RefundKind.FAILED, refund.gateway_id, "expired_or_canceled_card")
+        refunds.settle(refund_id=refund.pk, outcome=failed, now=now())
+        shown = documents.with_contents(Invoice.objects.filter(pk=invoice.pk)).get()
+        assert [reason.code for reason in explanations.explain(shown).history] == ["finalised", "paid"]
+        # As a small rest does that was charged with another invoice, when its own is given back.
+        rest = CreditGrant.objects.create(
+            account_id=invoice.account_id, kind="carried", currency="EUR", amount=-20, remaining=20,
+            source_key="carried:1", requested_by="system", created_at=now(),
+        )  # fmt: skip
+        for standing, amount in ((invoice, 20), (collecting, -20)):
+            CreditUse.objects.create(grant=rest, invoice=standing, amount=amount, used_at=now())
+        paid_last, collecting = (
+            documents.with_contents(Invoice.objects.filter(pk=each.pk)).get() for each in (renew(), collecting)
+        )
+        assert paid_last.due == 1399 - 520
+        assert [(fact.label, fact.value) for fact in documents.of_invoice(paid_last).tender] == [
+            ("Paid from credit and gifts", "€5.20"),
+            ("Paid with Visa •••• 4242", "€8.79"),
+        ]
+        told = [reason.text for reason in explanations.explain(paid_last).history if reason.code == "credit"]
+        assert sorted(told) == ["Your credit paid €0.20 of it.", "Your credit paid €5.00 of it."]
+        mailed._mail_receipt(paid_last, now=now())
+        receipt = mails.render(OutgoingEmail.objects.filter(template="billing/email/receipt").latest("pk")).body
+        assert "Your credit paid €5.20 of it." in receipt
+        assert [fact.label for fact in documents.of_invoice(collecting).tender][:2] == [
+            f"Of invoice {invoice.number}, given back to the card and charged again",
+            f"Rest of invoice {invoice.number}, charged with this one",
+        ]
+
     def test_that_fails_after_it_came_back_as_credit_and_was_spent_is_credit_once_more(self, invoice: Invoice) -> None:
         refund = owe(invoice)
         # The bank has what collected it, so it comes back as credit.
@@ -345,6 +378,24 @@ class TestCollected:
         }
         assert Subscription.objects.get().status == "canceled"
 
+    @pytest.mark.parametrize("amount", [200, 1399, 1899])
+    def test_is_given_back_with_what_collected_it_where_that_is_owed_again_too(
+        self, invoice: Invoice, collected: Invoice, standin: Standin, amount: int
+    ) -> None:
+        owe(collected, amount)
+        for each in (collected, invoice):
+            self.give_all_back(each)
+        assert (balances(), sum(grant.remaining for grant in CreditGrant.objects.all())) == ({}, 0)
+        assert [charge["amount"] - charge["amount_refunded"] for charge in standin.control.charges()] == [0, 0]
+
+    def test_leaves_a_withdrawal_possible_where_it_is_owed_again_too(
+        self, invoice: Invoice, collected: Invoice
+    ) -> None:
+        owe(collected, 200)
+        withdrawn = withdrawals.withdraw(account_id=invoice.account_id, now=now(), by="customer")
+        refunds.sweep(gateway=stripe_gateway.connect(), now=now())
+        assert (withdrawn.refunded, balances()) == (2 * 1399, {})
+
     def test_is_not_taken_from_a_charge_that_a_bank_has(self, invoice: Invoice, collected: Invoice) -> None:
         disputes.record(found=state(collected), now=now())
         self.give_all_back(invoice)
@@ -384,8 +435,42 @@ class TestEarlyFraudWarning:
         assert (waiting.state, warned.action, Refund.objects.count()) == ("requested", "parked", 1)
         assert Subscription.objects.get().parked_reason == "early_fraud_warning"
 
+    def test_locks_in_the_order_of_everybody(self, invoice: Invoice, settings: Settings) -> None:
+        settings.REFUND_APPROVAL_LIMIT = 999
+        refunds.request(invoice_id=invoice.pk, amount=1000, reason="", by=ANNA, now=now())
+        with CaptureQueriesContext(connection) as queries:
+            self.warn(invoice)
+        assert (locked := first_locks(queries)) == in_order(locked)
+        assert {"billing_paymentattempt", "billing_refund"} <= set(locked)
+
 
 class TestStaff:
+    def uncollected(self) -> list[int]:
+        where = "/admin/billing/creditgrant/?left=uncollected"
+        page = staff("view_creditgrant").get(where)
+        return [grant.remaining for grant in page.context["cl"].queryset]
+
+    def test_finds_the_debts_that_no_next_invoice_collects(self, invoice: Invoice) -> None:
+        owe(invoice)
+        assert self.uncollected() == []
+        Subscription.objects.update(cancel_at=now() + timedelta(days=3))
+        assert self.uncollected() == [-500]
+        crediting.request_goodwill(
+            account_id=invoice.account_id, amount=500, currency="EUR", reason="forgiven", by=ANNA, now=now()
+        )
+        assert (self.uncollected(), balances()["promo"], balances().get("customer_credit")) == ([], 500, None)
+
+    def test_sees_how_an_invoice_is_paid_as_its_customer_does(self, invoice: Invoice) -> None:
+        owe(invoice)
+        crediting.request_goodwill(
+            account_id=invoice.account_id, amount=200, currency="EUR", reason="outage", by=ANNA, now=now()
+        )
+        following = renew()
+        page = staff("view_invoice").get(f"/admin/billing/invoice/{following.pk}/change/").content.decode()
+        assert "<li>Paid from credit and gifts: €2.00</li>" in page
+        assert f"<li>Of invoice {invoice.number}, given back to the card and charged again: €5.00</li>" in page
+        assert "-€3.00" not in page
+
     def ask(self, client: Any, invoice: Invoice, **wanted: Any) -> Any:
         asked = {"invoice": str(invoice.pk), "amount": 500, "reason": "wrong card"} | wanted
         return client.post("/admin/billing/refund/add/", asked, follow=True)

@@ -125,11 +125,10 @@ def return_charge(*, invoice_id: UUID, at_most: int, reason: str, by: str, now: 
     None where nothing is left. Raises NotRefundable, also where it is too much.
     """
     invoice = Invoice.objects.locked().get(pk=invoice_id)
-    charge = PaymentAttempt.objects.select_related("invoice").filter(
-        invoice=invoice, state=PaymentAttempt.State.SUCCEEDED
-    )
-    refuse_waiting(Q(invoice=invoice) | Q(attempt__in=charge), reason, now=now)
-    attempt, corrected = charge.first(), refundable(invoice)
+    charges = PaymentAttempt.objects.locked().select_related("invoice")
+    attempt = charges.filter(invoice=invoice, state=PaymentAttempt.State.SUCCEEDED).first()
+    refuse_waiting(Q(invoice=invoice) | Q(attempt=attempt) if attempt else Q(invoice=invoice), reason, now=now)
+    corrected = refundable(invoice)
     debts = max(0, charge_left(attempt) - corrected) if attempt and invoice.status == Invoice.Status.PAID else 0
     if corrected + debts > at_most:
         raise NotRefundable

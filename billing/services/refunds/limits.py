@@ -54,9 +54,12 @@ def unreturned(attempt: PaymentAttempt) -> int:
 
 
 def own_left(attempt: PaymentAttempt, invoice: Invoice) -> int:
-    """Answer what of a charge can go back to its card for its own invoice."""
-    own = paid_by_card(invoice) - total_of(Refund.objects.filter(attempt=attempt, invoice=invoice)).gross
-    return max(0, min(own, charge_left(attempt)))
+    """Answer what of a charge can go back to its card for its own invoice.
+
+    What went back and is owed again is taken of what was charged besides first.
+    """
+    back = total_of(Refund.objects.filter(attempt=attempt, invoice=invoice, owed_again=False)).gross
+    return max(0, min(paid_by_card(invoice) - back, charge_left(attempt)))
 
 
 def total_of(refunds: QuerySet[Refund]) -> Taxed:
@@ -99,11 +102,15 @@ def sources_of(invoice: Invoice, attempt: PaymentAttempt | None) -> Sources:
     to_credit = total_of(asked.filter(attempt=None)).gross
     # Sent, it takes of what stands for the invoice, whichever way it goes.
     waiting = to_credit + total_of(_elsewhere(asked)).gross
+    # And of a debt of another invoice that its charge had collected, which is about to go back to that card.
+    leaving = total_of(Refund.objects.filter(attempt=attempt, state__in=NOT_ISSUED).exclude(invoice=invoice)).gross
+    credit = max(0, crediting.returnable(invoice) + (leaving if attempt else 0)) - waiting
     return Sources(
-        forgiven=max(0, debts.forgivable(invoice) - to_credit),
+        # A debt that stands for what collected another one is owed, however the invoice is given back.
+        forgiven=max(0, min(debts.forgivable(invoice) - to_credit, credit)),
         own=(attempt, own_left(attempt, invoice) if attempt else 0),
         others=_collectors(invoice, asked),
-        credit=max(0, crediting.returnable(invoice)) - waiting,
+        credit=credit,
     )
 
 
