@@ -25,7 +25,9 @@ WITH made AS (
     FROM billing_invoice invoice
     WHERE invoice.id = ANY(%(ids)s) AND EXISTS (
         SELECT 1 FROM billing_invoiceline line
-        WHERE line.invoice_id = invoice.id AND line.invoice_id = ANY(%(ids)s) AND line.amount <> 0
+        WHERE line.invoice_id = invoice.id AND line.invoice_id = ANY(%(ids)s)
+        -- Lines that make up for each other, as of a change to what costs the same, owe nothing.
+        HAVING sum(line.amount) <> 0 OR sum(line.tax) <> 0
     )
     RETURNING id, invoice_id
 ), parts AS (

@@ -9,6 +9,8 @@ from uuid import uuid4
 import pytest
 import time_machine
 
+from django.db import connection
+
 from accounts.models import OutgoingEmail
 from accounts.services import mails
 from billing import stripe_gateway
@@ -17,6 +19,7 @@ from billing.models import (
     Coupon,
     CreditGrant,
     Invoice,
+    JournalEntry,
     JournalLine,
     PaymentAttempt,
     Plan,
@@ -66,6 +69,21 @@ def upgrade(customer: Customer, price: Price, *, at: datetime = HALF) -> Any:
 
 @pytest.mark.rule("4.4")
 class TestUpgrade:
+    @pytest.mark.parametrize("at", [APRIL, HALF])
+    def test_to_what_costs_the_same_changes_the_plan_and_books_nothing(self, standin: Standin, at: datetime) -> None:
+        low, high = (priced(PlanFactory.create(), 1549) for _ in range(2))
+        customer = subscribed(standin, low)
+        entries = JournalEntry.objects.count()
+        answer = upgrade(customer, high, at=at)
+        assert (answer.status_code, answer.json()["subscription"]["price"]["id"]) == (200, str(high.pk)), answer.json()
+        # What the database checks at the end of a transaction.
+        connection.check_constraints()
+        change = Invoice.objects.get(kind="change")
+        amounts = list(change.lines.order_by("position").values_list("amount", flat=True))
+        assert (change.status, change.total, len(amounts), sum(amounts)) == ("paid", 0, 2, 0)
+        assert min(amounts) < 0
+        assert JournalEntry.objects.count() == entries
+
     def test_charges_what_was_quoted_and_changes_the_plan_at_once(self, standin: Standin, prices: list[Price]) -> None:
         customer = subscribed(standin, prices[0])
         with time_machine.travel(HALF, tick=False):
