@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-
 from django.db import connection
 
 from accounts.models import OutgoingEmail
