@@ -65,7 +65,8 @@ def _claim_apart(*, now: datetime, size: int) -> Claimed:
 
     @transaction.atomic
     def hold(subscription_id: UUID, until: datetime) -> None:
-        Subscription.objects.due(now).filter(pk=subscription_id).update(claimed_until=until)
+        still_due = Subscription.objects.due(now).filter(pk=subscription_id).values_list("pk", flat=True)
+        records.claim(list(still_due), until=until)
 
     claimed = setbacks.each(Sweep.RENEWALS, due, claim_one, now=now, held=hold)
     return Claimed(

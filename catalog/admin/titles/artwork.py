@@ -207,7 +207,7 @@ class ArtworkPages(LargeList):
                 messages.error(request, gettext("Click on the picture, or give two whole numbers from 0 to 100."))
                 return HttpResponseRedirect(back)
             point = form.cleaned_data["x"] / 100, form.cleaned_data["y"] / 100
-        said = gettext("It is looked at %(x)s %% from the left and %(y)s %% from the top.") % {
+        said = gettext("It is looked at %(x)s%% from the left and %(y)s%% from the top.") % {
             "x": round(100 * point[0]),
             "y": round(100 * point[1]),
         }
