@@ -18,6 +18,7 @@ from billing.selectors import documents, explanations
 from billing.selectors.words import Words, card
 from billing.services import moving, setbacks
 from billing.services.setbacks import Sweep
+from core import transactions
 from core.errors import DomainError
 
 LINK_LIVES = timedelta(days=30)
@@ -131,14 +132,13 @@ def send_receipts(*, now: datetime) -> int:
 
     Apart from the settlement, which stays as fast as it is. The first run begins with what comes after it.
     """
+    ceiling = transactions.first_open()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT txid_snapshot_xmin(txid_current_snapshot())")
-        (ceiling,) = cursor.fetchone()
         ReceiptMark.objects.bulk_create([ReceiptMark(transaction=ceiling)], ignore_conflicts=True)
         mark = ReceiptMark.objects.select_for_update().get()
         # A database that was restored counts its transactions anew.
         begin = min(mark.transaction, ceiling)
-        values = {"mark": begin, "ceiling": ceiling, "oldest": now - USEFUL_FOR, "limit": BATCH}
+        values: dict[str, Any] = {"mark": begin, "ceiling": ceiling, "oldest": now - USEFUL_FOR, "limit": BATCH}
         cursor.execute(_PAID, values)
         rows = cursor.fetchall()
     paid = {invoice_id for _, invoice_id in rows}

@@ -40,6 +40,7 @@ from catalog.rules import Viewer
 from catalog.selectors import availability, parts, search, titles
 from catalog.services import kept
 from catalog.services import search as services
+from core import transactions
 from core.api import etags
 from core.api.filters import FilterBackend
 from core.api.pagination import CursorPagination, InvalidCursor
@@ -207,7 +208,7 @@ class WithdrawnView(generics.GenericAPIView[Title]):
             wanted = WithdrawnParameters(data=request.query_params.dict())
             wanted.is_valid(raise_exception=True)
             since = wanted.validated_data["since"]
-        end = availability.end_of_tombstones()
+        end = transactions.first_open()
         pages = OldestWithdrawn(end)
         found = pages.paginate_queryset(availability.tombstones(end, since), request, self)
         gone = [representations.withdrawn(title) for title in found]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q
 from django.utils.translation import gettext
 
@@ -113,35 +112,10 @@ def _touched_by(windows: AvailabilityWindowQuerySet) -> TitleQuerySet:
     return Title.objects.published().standing_alone().filter(pk__in=windows.values("title_id").union(series))
 
 
-# The transactions of other databases of the server write no titles: one of them that takes long holds nothing back. What the
-# snapshot says is running and nobody owns to is taken for ours. No two of those alive have the same 32 bits.
-_END_OF_TOMBSTONES = """
-SELECT least(
-    coalesce(min(running.number), pg_snapshot_xmax(pg_current_snapshot())::text::bigint),
-    pg_current_xact_id_if_assigned()::text::bigint
-)
-FROM (SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint) AS running(number)
-WHERE NOT EXISTS (
-    SELECT FROM pg_stat_activity AS other
-    WHERE other.datname <> current_database() AND other.backend_xid::text::bigint = running.number & 4294967295
-) AND NOT EXISTS (
-    SELECT FROM pg_prepared_xacts AS other
-    WHERE other.database <> current_database() AND other.transaction::text::bigint = running.number & 4294967295
-)
-"""
-
-
-def end_of_tombstones() -> int:
-    """Answer the number of a transaction before which all that write to this database have ended; it only grows."""
-    with connection.cursor() as cursor:
-        cursor.execute(_END_OF_TOMBSTONES)
-        return int(cursor.fetchone()[0])
-
-
 def tombstones(end: int, since: datetime | None = None) -> TitleQuerySet:
     """Answer the titles withdrawn, since an instant or ever, by the order of transactions: what others have kept of them must go.
 
-    `end` was answered by `end_of_tombstones` before. What was withdrawn beside a transaction that began to write earlier
+    `end` was answered by `core.transactions.first_open` before. What was withdrawn beside a transaction that began to write earlier
     and has not ended is told once that has: so nothing ever comes before what was told.
     """
     gone = Title.objects.filter(state=State.WITHDRAWN, withdrawn_in__lt=end)

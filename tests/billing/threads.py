@@ -11,6 +11,7 @@ from typing import TypeVar
 from django.db import connection, connections
 
 from billing.models import JournalEntry
+from core import transactions
 
 T = TypeVar("T")
 
@@ -55,13 +56,11 @@ def await_waiting(count: int) -> None:
 
 
 def await_older_transactions() -> None:
-    """Wait for what began before the last entry: another test's transaction, in another database, may be open."""
+    """Wait for what began before the last entry and may still be open."""
     last = JournalEntry.objects.latest("pk").transaction
-    until = time.monotonic() + 240
+    until = time.monotonic() + 20
     while time.monotonic() < until:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT txid_snapshot_xmin(txid_current_snapshot())")
-            if cursor.fetchone()[0] > last:
-                return
+        if transactions.first_open() > last:
+            return
         time.sleep(0.05)
     raise TimeoutError("An older transaction is open.")

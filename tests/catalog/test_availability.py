@@ -14,6 +14,7 @@ from accounts.maturity import Audience
 from catalog.models import Title
 from catalog.rules import Viewer
 from catalog.selectors import availability
+from core import transactions
 from tests.factories import catalog as make
 
 pytestmark = pytest.mark.django_db
@@ -126,30 +127,30 @@ class TestTombstones:
         make.TitleFactory.create(state="withdrawn", withdrawn_at=NOW - timedelta(days=2))
         late = make.TitleFactory.create(state="withdrawn", withdrawn_at=NOW)
         make.TitleFactory.create()
-        assert list(availability.tombstones(availability.end_of_tombstones(), NOW - timedelta(days=1))) == [late]
+        assert list(availability.tombstones(transactions.first_open(), NOW - timedelta(days=1))) == [late]
 
     def test_are_read_by_an_index_in_their_order(self) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-            assert "title_withdrawn_in" in availability.tombstones(availability.end_of_tombstones())[:50].explain()
+            assert "title_withdrawn_in" in availability.tombstones(transactions.first_open())[:50].explain()
 
     def test_end_before_what_is_being_written_to_this_database_and_no_other(self) -> None:
         with _another_connection("postgres") as elsewhere, _another_connection() as here:
             _number_of_its_transaction(elsewhere)
             first = make.TitleFactory.create(state="withdrawn", withdrawn_at=NOW)
-            assert list(availability.tombstones(availability.end_of_tombstones())) == [first]
+            assert list(availability.tombstones(transactions.first_open())) == [first]
             writing = _number_of_its_transaction(here)
             second = make.TitleFactory.create(state="withdrawn", withdrawn_at=NOW)
-            assert availability.end_of_tombstones() == writing
+            assert transactions.first_open() == writing
             assert list(availability.tombstones(writing)) == [first]
             here.rollback()
-            assert list(availability.tombstones(availability.end_of_tombstones())) == [first, second]
+            assert list(availability.tombstones(transactions.first_open())) == [first, second]
 
     def test_end_before_what_is_being_written_by_who_asks(self) -> None:
         with transaction.atomic():
             title = make.TitleFactory.create(state="withdrawn", withdrawn_at=NOW)
             title.refresh_from_db()
-            assert availability.end_of_tombstones() <= title.withdrawn_in
+            assert transactions.first_open() <= title.withdrawn_in
 
 
 def _another_connection(database: str = "") -> psycopg.Connection[Any]:
