@@ -231,14 +231,17 @@ class TestOwedAgain:
 
     def test_that_fails_after_it_came_back_as_credit_and_was_spent_is_credit_once_more(self, invoice: Invoice) -> None:
         refund = owe(invoice)
-        # The bank has what collected it, so it comes back as credit.
-        disputes.record(found=state(renew()), now=now())
-        Subscription.objects.update(parked_at=None, parked_reason="")
+        # Credit pays the invoice that collects it, so it comes back as credit.
+        crediting.request_goodwill(
+            account_id=invoice.account_id, amount=1899, currency="EUR", reason="", by=ANNA, now=now()
+        )
+        assert renew().due == 0
         give_back(invoice, 1399)
         assert renew().credit_applied == 500
         failed = RefundOutcome(RefundKind.FAILED, refund.gateway_id, "expired_or_canceled_card")
         refunds.settle(refund_id=refund.pk, outcome=failed, now=now())
-        assert (CreditGrant.objects.get().remaining, balances()["customer_credit"]) == (500, -500)
+        left = sum(CreditGrant.objects.values_list("remaining", flat=True))
+        assert (left, balances()["customer_credit"]) == (500, -500)
 
     def test_is_approved_while_nobody_cancels_at_the_same_time(self, invoice: Invoice, settings: Settings) -> None:
         settings.REFUND_APPROVAL_LIMIT = 499
@@ -398,8 +401,21 @@ class TestCollected:
 
     def test_is_not_taken_from_a_charge_that_a_bank_has(self, invoice: Invoice, collected: Invoice) -> None:
         disputes.record(found=state(collected), now=now())
+        with pytest.raises(refunds.NotRefundable):
+            self.give_all_back(invoice)
+        self.give_all_back(invoice, 899)
+        assert self.parts(invoice) == [(899, invoice.pk)]
+        # Who has it from their bank does not get it from us too.
+        disputes.record(found=state(collected, status="lost"), now=now())
+        with pytest.raises(refunds.NotRefundable):
+            self.give_all_back(invoice, 1)
+        assert self.parts(invoice) == [(899, invoice.pk)]
+
+    def test_is_taken_from_a_charge_that_a_bank_gave_back_to_us(self, invoice: Invoice, collected: Invoice) -> None:
+        for status in ("needs_response", "won"):
+            disputes.record(found=state(collected, status=status), now=now())
         self.give_all_back(invoice)
-        assert self.parts(invoice) == [(899, invoice.pk), (500, None)]
+        assert self.parts(invoice) == [(899, invoice.pk), (500, collected.pk)]
 
     def test_is_let_go_of_by_a_dispute_while_it_waits(
         self, invoice: Invoice, collected: Invoice, settings: Settings

@@ -73,7 +73,8 @@ class Sources:
     """Where a locked invoice's money can come from, in the order in which it goes back.
 
     A debt that nobody collected yet is `forgiven` first. Then come the invoice's `own` charge, and `others` that
-    collected debts which stand for it. The rest is `credit`, of which the debts are a part.
+    collected debts which stand for it. The rest is `credit`, of which the debts are a part, but for what was collected by
+    charges that a bank has taken back: their customer has that already, unless the bank decides otherwise.
     """
 
     forgiven: int
@@ -104,13 +105,14 @@ def sources_of(invoice: Invoice, attempt: PaymentAttempt | None) -> Sources:
     waiting = to_credit + total_of(_elsewhere(asked)).gross
     # And of a debt of another invoice that its charge had collected, which is about to go back to that card.
     leaving = total_of(Refund.objects.filter(attempt=attempt, state__in=NOT_ISSUED).exclude(invoice=invoice)).gross
-    credit = max(0, crediting.returnable(invoice) + (leaving if attempt else 0)) - waiting
+    others, with_banks = _collectors(invoice, asked)
+    credit = max(0, crediting.returnable(invoice) + (leaving if attempt else 0)) - waiting - with_banks
     return Sources(
         # A debt that stands for what collected another one is owed, however the invoice is given back.
         forgiven=max(0, min(debts.forgivable(invoice) - to_credit, credit)),
         own=(attempt, own_left(attempt, invoice) if attempt else 0),
-        others=_collectors(invoice, asked),
-        credit=credit,
+        others=others,
+        credit=max(0, credit),
     )
 
 
@@ -119,17 +121,19 @@ def _elsewhere(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
     return refunds.exclude(attempt=None).exclude(attempt__invoice=F("invoice"))
 
 
-def _collectors(invoice: Invoice, asked: QuerySet[Refund]) -> dict[PaymentAttempt, int]:
+def _collectors(invoice: Invoice, asked: QuerySet[Refund]) -> tuple[dict[PaymentAttempt, int], int]:
+    """Answer what can go back to each charge that collected a debt of an invoice, and what banks have of such."""
     collected = debts.collected(invoice)
     charges = PaymentAttempt.objects.locked().select_related("invoice")
-    found = {}
+    found, with_banks = {}, 0
     for charge in charges.filter(invoice__in=collected, state=PaymentAttempt.State.SUCCEEDED):
         if Dispute.objects.blocking().filter(attempt=charge).exists():
+            with_banks += collected[charge.invoice_id]
             continue
         left = collected[charge.invoice_id] - total_of(asked.filter(attempt=charge)).gross
         if (at_most := min(left, charge_left(charge))) > 0:
             found[charge] = at_most
-    return found
+    return found, with_banks
 
 
 def collector_of(refund: Refund) -> UUID | None:
