@@ -14,7 +14,7 @@ from catalog import rules
 from catalog.models import ContentRating, Genre, Keyword, Person, Revision, Title
 from catalog.models.titles import Kind
 from catalog.selectors.revisions import FIELDS, PARTS, fingerprint, snapshot
-from catalog.services import locks, revisions, search, titles
+from catalog.services import identities, locks, revisions, search, titles
 from core.errors import DomainError
 
 _MERGED: Mapping[str, tuple[Any, str, tuple[str, ...]]] = {
@@ -196,22 +196,23 @@ def _answering(part: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping
         return rows
     model, column, key = _MERGED[part]
     ids = [row[column].pk if column in row else row[f"{column}_id"] for row in rows]
-    merged = dict(model.objects.filter(pk__in=ids, merged_into__isnull=False).values_list("pk", "merged_into"))
-    if not merged:
+    answering = identities.answering(model, ids)
+    if all(answers == pk for pk, answers in answering.items()):
         return rows
     found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for pk, row in zip(ids, rows, strict=True):
-        current = merged.get(pk, pk)
+        current = answering.get(pk, pk)
         rest = {name: value for name, value in row.items() if name != column}
         found.setdefault((current, *(row.get(name) for name in key)), {**rest, f"{column}_id": current})
     return list(found.values())
 
 
 def _replace_parts(title: Title, parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    for name, rows in parts.items():
+    current = {name: _answering(name, rows) for name, rows in parts.items()}
+    for name, rows in current.items():
         model: Any = PARTS[name]
         model.objects.filter(title=title).delete()
-        made = [model(title=title, **row) for row in _answering(name, rows)]
+        made = [model(title=title, **row) for row in rows]
         if name == "ratings":
             for rating in made:
                 _understand(rating)

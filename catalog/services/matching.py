@@ -25,7 +25,7 @@ from catalog.models import (
     TitleText,
 )
 from catalog.models.titles import Kind, State
-from catalog.services import kept, search, titles
+from catalog.services import identities, kept, search, titles
 from core import outbox
 from core.errors import DomainError
 
@@ -56,6 +56,7 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMer
     record. Raises TitleUnknown, CannotMerge.
     """
     with transaction.atomic():
+        identities.change()
         _lock_with_parts(kept_id, merged_id)
         kept, merged = _locked_pair(kept_id, merged_id)
         if kept.kind != merged.kind:
@@ -88,6 +89,7 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMer
 def unmerge(*, merge_id: int, by: str, now: datetime) -> Title:
     """Undo a merge: what went over comes back, as far as it is still there. Raises MergeUnknown."""
     with transaction.atomic():
+        identities.change()
         done = TitleMerge.objects.select_for_update().filter(pk=merge_id, undone_at__isnull=True).first()
         if done is None:
             raise MergeUnknown
@@ -121,6 +123,7 @@ def split(*, source_id: int, by: str, now: datetime) -> Title:
     It takes its licences along. Raises SourceUnknown.
     """
     with transaction.atomic():
+        identities.change()
         source = SourceRecord.objects.select_related("provider").filter(pk=source_id).first()
         if source is None or not SourceRecord.objects.filter(title=source.title_id).exclude(pk=source_id).exists():
             raise SourceUnknown

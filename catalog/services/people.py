@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from catalog.models import Credit, Person, PersonMerge, PersonSource, Title
+from catalog.services import identities, search
 from catalog.services import kept as answers
-from catalog.services import search
 from core.errors import DomainError
 
 _CREDIT = ("title_id", "job", "job_display", "character")
@@ -56,6 +56,8 @@ def rename(*, person_id: UUID, name: str, by: str) -> Person:
     if not name.strip():
         raise NameMissing
     with transaction.atomic():
+        # A delivery that has read the old name ends first: the search then follows in its titles too.
+        identities.change()
         person = Person.objects.select_for_update().filter(pk=person_id).first()
         if person is None:
             raise PersonUnknown
@@ -73,6 +75,8 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMe
     Later deliveries that mean `merged` mean `kept`. Raises PersonUnknown, CannotMergePeople.
     """
     with transaction.atomic():
+        identities.change()
+        _lock_titles(Credit.objects.filter(person=merged_id))
         kept, merged = _locked(kept_id, merged_id)
         ours = set(Credit.objects.filter(person=kept).values_list(*_CREDIT))
         both: list[Credit] = []
@@ -106,11 +110,13 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMe
 def unmerge(*, merge_id: int, by: str, now: datetime) -> Person:
     """Undo a merge: what went over comes back, as far as it is still there. Raises PersonMergeUnknown."""
     with transaction.atomic():
+        identities.change()
         done = PersonMerge.objects.select_for_update().filter(pk=merge_id, undone_at__isnull=True).first()
         if done is None:
             raise PersonMergeUnknown
-        kept, merged = _locked(done.kept_id, done.merged_id, again=True)
         moved: dict[str, Any] = done.moved
+        _lock_titles(Credit.objects.filter(pk__in=moved["credits"]), {row["title_id"] for row in moved["given_up"]})
+        kept, merged = _locked(done.kept_id, done.merged_id, again=True)
         back = Credit.objects.filter(pk__in=moved["credits"], person=kept)
         titles = set(back.values_list("title_id", flat=True))
         back.update(person=merged)
@@ -137,6 +143,8 @@ def split(*, person_id: UUID, credit_ids: Collection[int], name: str, now: datet
     A later delivery that names both alike means the first again: its editors' credits stay as they are here.
     """
     with transaction.atomic():
+        identities.change()
+        _lock_titles(Credit.objects.filter(person=person_id, pk__in=credit_ids))
         person = Person.objects.select_for_update().filter(pk=person_id).first()
         if person is None:
             raise PersonUnknown
@@ -151,6 +159,12 @@ def split(*, person_id: UUID, credit_ids: Collection[int], name: str, now: datet
             title.save(update_fields=["edited"])
         _touch(titles, now)
         return other
+
+
+def _lock_titles(credits_: QuerySet[Credit], title_ids: Collection[str] = ()) -> None:
+    """Lock what is credited to somebody, before they are locked: editors who credit them take both in this order."""
+    credited = {*credits_.values_list("title_id", flat=True), *map(UUID, title_ids)}
+    list(Title.objects.filter(pk__in=credited).locked().values_list("pk", flat=True))
 
 
 def _locked(kept_id: UUID, merged_id: UUID, *, again: bool = False) -> tuple[Person, Person]:

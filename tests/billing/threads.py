@@ -39,10 +39,12 @@ def apart(call: Callable[[], T]) -> T:
         connections.close_all()
 
 
-def await_waiting(count: int) -> None:
-    """Wait until so many others wait for locks in this database."""
+def await_waiting(count: int, *, unless: Callable[[], bool] = lambda: False) -> None:
+    """Wait until so many others wait for locks in this database, or something else is so."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
+        if unless():
+            return
         with connection.cursor() as cursor:
             # A transaction sees who waits as it was at its first look.
             cursor.execute("SELECT pg_stat_clear_snapshot()")

@@ -16,7 +16,7 @@ from catalog.events import CatalogBatchApplied
 from catalog.ingestion.records import TitleRecord
 from catalog.models import ExternalId, IngestRun, Provider, SourceRecord, Title
 from catalog.models.titles import State
-from catalog.services import revisions, search
+from catalog.services import identities, revisions, search
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import changes, linking, rows, spelling
 from catalog.services.ingestion.caches import Caches
@@ -39,6 +39,7 @@ class Batch(Finder):
 
     def write(self) -> None:
         """Decide what becomes of each record, and write it."""
+        identities.keep()
         self.find()
         self.find_alike()
         titles = self.lock()

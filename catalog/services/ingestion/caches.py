@@ -10,7 +10,7 @@ from django.db import connection
 
 from catalog import rules
 from catalog.models import Genre, Keyword, Person, PersonSource
-from catalog.services import search
+from catalog.services import identities, search
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import resembling
 from core.ids import new_id
@@ -149,18 +149,5 @@ def _current_people(ids: dict[str, UUID]) -> dict[str, UUID]:
 
 
 def _answering(model: type[Genre] | type[Keyword], ids: Mapping[str, int]) -> Mapping[str, int]:
-    """Answer what answers for tags by now, which editors may have merged since they were found.
-
-    None is merged before the caller's transaction ends: then all that it hangs on them goes over.
-    """
-    if not ids:
-        return ids
-    with connection.cursor() as cursor:
-        # In order, as whoever merges two locks them.
-        cursor.execute(
-            f"SELECT id, coalesce(merged_into_id, id) FROM {model._meta.db_table}"  # noqa: S608 - our own names
-            " WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
-            [list(set(ids.values()))],
-        )
-        current = dict(cursor.fetchall())
+    current = identities.answering(model, set(ids.values()))
     return {name: current.get(pk, pk) for name, pk in ids.items()}

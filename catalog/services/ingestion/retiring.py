@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime
-from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -12,6 +11,7 @@ from catalog.events import CatalogBatchApplied
 from catalog.ingestion.records import Problem
 from catalog.models import IngestRun, IngestStaging, Provider, SourceRecord, Title
 from catalog.models.titles import State
+from catalog.services import identities
 from catalog.services.ingestion import applying, changes, linking, runs
 from catalog.services.ingestion.staging import write_problems
 from core import outbox
@@ -33,8 +33,7 @@ def retire_absent(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT source.external_id, source.title_id,
-                   source.last_run_id = %s AND source.digest = '' AS done
+            SELECT source.external_id, source.last_run_id = %s AND source.digest = '' AS done
             FROM catalog_sourcerecord AS source
             WHERE source.provider_id = %s AND source.format = %s AND (source.retired_at IS NULL OR (source.last_run_id = %s AND source.digest = ''))
               AND NOT EXISTS (
@@ -47,7 +46,7 @@ def retire_absent(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
         absent = cursor.fetchall()
     live = SourceRecord.objects.filter(provider=provider, format=run.format, retired_at__isnull=True).count()
     # What this run retired before it was killed counts too, so that the guard decides as it did then.
-    done = [row for row in absent if row[2]]
+    done = [row for row in absent if row[1]]
     if absent and len(absent) * 100 > (live + len(done)) * provider.max_retired_percent:
         message = (
             f"The delivery is full and lacks {len(absent):,} of {live + len(done):,} titles, more than the"
@@ -62,9 +61,9 @@ def retire_absent(run: IngestRun, *, clock: Callable[[], datetime]) -> None:
         return
     with transaction.atomic():
         runs.beat(run, now=clock(), absent=len(done))
-    remaining = [row for row in absent if not row[2]]
+    remaining = [external_id for external_id, is_done in absent if not is_done]
     for start in range(0, len(remaining), applying.BATCH):
-        _retire_absent(run, provider, dict(row[:2] for row in remaining[start : start + applying.BATCH]), now=clock())
+        _retire_absent(run, provider, remaining[start : start + applying.BATCH], now=clock())
 
 
 def _refuse(run: IngestRun, code: str, message: str, *, now: datetime) -> None:
@@ -73,11 +72,14 @@ def _refuse(run: IngestRun, code: str, message: str, *, now: datetime) -> None:
         runs.beat(run, now=now, problem_count=1)
 
 
-def _retire_absent(run: IngestRun, provider: Provider, batch: Mapping[str, UUID], *, now: datetime) -> None:
+def _retire_absent(run: IngestRun, provider: Provider, external_ids: Collection[str], *, now: datetime) -> None:
     with transaction.atomic():
-        gone = SourceRecord.objects.filter(provider=provider, external_id__in=batch)
-        ids = set(gone.values_list("pk", flat=True))
-        locked = list(Title.objects.filter(pk__in=batch.values()).locked())
+        identities.keep()
+        gone = SourceRecord.objects.filter(provider=provider, external_id__in=external_ids)
+        delivered = dict(gone.values_list("pk", "title_id"))
+        ids = set(delivered)
+        # Since they were found absent, editors may have merged some.
+        locked = list(Title.objects.filter(pk__in=delivered.values()).locked())
         elsewhere = {
             title_id
             for title_id, sources in linking.sources_of([title.pk for title in locked]).items()
@@ -91,6 +93,6 @@ def _retire_absent(run: IngestRun, provider: Provider, batch: Mapping[str, UUID]
             [], [(title.pk, title.revision + 1) for title in public], provider=provider, run=run, now=now
         )
         gone.update(retired_at=now, last_run=run, digest=b"")
-        runs.beat(run, now=now, absent=len(batch))
-        event = CatalogBatchApplied(str(run.pk), provider.code, created=0, updated=0, retired=len(batch))
+        runs.beat(run, now=now, absent=len(external_ids))
+        event = CatalogBatchApplied(str(run.pk), provider.code, created=0, updated=0, retired=len(external_ids))
         outbox.publish(event, aggregate=f"ingest_run:{run.pk}", now=now)
