@@ -29,7 +29,8 @@ class OutcomeKind(StrEnum):
 class ChargeOutcome:
     """One answer about one charge. `code` is the decline or error code; `client_secret` is never stored.
 
-    `final` means that this card must never be tried again.
+    `final` means that this card must never be tried again. `is_kept` means that the answer is that of an earlier call with
+    the same key, which the gateway keeps: no call with it does anything any more.
     """
 
     kind: OutcomeKind
@@ -37,6 +38,7 @@ class ChargeOutcome:
     code: str = ""
     client_secret: str = ""
     final: bool = False
+    is_kept: bool = False
 
 
 class GatewayUnavailable(Exception):

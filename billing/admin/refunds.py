@@ -24,6 +24,7 @@ from core import clock
 from core.errors import DomainError
 
 REQUESTED_BY, APPROVED_BY, SUBMITTED_BY = Actor("requested_by"), Actor("approved_by"), Actor("submitted_by")
+ANSWERED_BY = Actor("answered_by")
 
 
 class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
@@ -47,9 +48,49 @@ class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
         return amount
 
 
+class AnswerForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+    """What is done about a refund that failed."""
+
+    answer = TypedChoiceField(
+        choices=[
+            (Refund.Answer.RETRIED, "try again: the card is asked once more, with a second person above the limit"),
+            (Refund.Answer.PAID_OTHERWISE, "paid in another way: the customer has the money"),
+            (Refund.Answer.DISMISSED, "not owed to the customer"),
+        ],
+        coerce=Refund.Answer,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Ask how it was paid, or why it is not owed."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("answer") not in {None, Refund.Answer.RETRIED} and not cleaned.get("answer_reason", "").strip():
+            self.add_error("answer_reason", refunds.AnswerWithoutReason.title)
+        return cleaned
+
+
+class UnansweredFilter(admin.SimpleListFilter):
+    """Those whose money is still with us."""
+
+    title = "answer"
+    parameter_name = "answer"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer those that wait for one."""
+        return [("missing", "failed, not answered yet")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Refund]) -> QuerySet[Refund]:
+        """Keep those that failed and that nobody has answered."""
+        unanswered = Refund.objects.unanswered().values("pk")
+        return queryset.filter(pk__in=unanswered) if self.value() == "missing" else queryset
+
+
 @admin.register(Refund)
 class RefundAdmin(OfPerson):
-    """Refunds. Adding one asks for it; those that wait are approved or refused here, by somebody else than who asked."""
+    """Refunds. Adding one asks for it; those that wait are approved or refused here, by somebody else than who asked.
+
+    One that failed is answered on its page: tried again, paid in another way, or not owed.
+    """
 
     person = "invoice.account_id"
     list_display: Any = (
@@ -63,7 +104,7 @@ class RefundAdmin(OfPerson):
         APPROVED_BY,
         "requested_at",
     )
-    list_filter = ("state", "owed_again")
+    list_filter = ("state", UnansweredFilter, "owed_again")
     list_select_related = ("invoice__account",)
     search_fields = ("=gateway_id", "=invoice__number", "=invoice__account__email")
     search_help_text = "A whole refund id, invoice number or e-mail address."
@@ -88,6 +129,7 @@ class RefundAdmin(OfPerson):
         APPROVED_BY,
         "settled_at",
     )
+    ASKED: ClassVar[Any] = ("answer", "answer_reason")
     readonly_fields: ClassVar[Any] = (
         "customer",
         "amount_label",
@@ -104,7 +146,35 @@ class RefundAdmin(OfPerson):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask only for what staff decide."""
-        return self.SHOWN if obj else ("invoice", "amount", "reason", "owed_again")
+        if obj is None:
+            return ("invoice", "amount", "reason", "owed_again")
+        if self.has_change_permission(request, obj):
+            return (*self.SHOWN, *self.ASKED)
+        return (*self.SHOWN, *self.ASKED, "retry", ANSWERED_BY, "answered_at") if obj.answer else self.SHOWN
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask on the page of one that failed for its answer alone."""
+        return (*self.SHOWN, "retry", ANSWERED_BY, "answered_at") if obj else self.readonly_fields
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Ask for a refund, or for the answer to one."""
+        return super().get_form(request, obj, change, **({"form": AnswerForm} if obj else {}), **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let whoever may give money back answer one that failed, once."""
+        if obj is None or not request.user.has_perm("billing.request_refund"):
+            return False
+        return Refund.objects.unanswered().filter(pk=obj.pk).exists()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a refund, and answer one that failed, or say why that cannot be."""
+        try:
+            return super().change_view(request, object_id, form_url, extra_context)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Ask for a refund, or say why there is none."""
@@ -115,8 +185,11 @@ class RefundAdmin(OfPerson):
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
-        """Ask through the service."""
+        """Ask, or answer, through the service."""
         wanted = cast("Refund", obj)
+        if change:
+            self._answer(wanted, by=f"staff:{request.user.pk}")
+            return
         ask = refunds.request_owed_again if wanted.owed_again else refunds.request
         made = ask(
             invoice_id=wanted.invoice_id,
@@ -126,6 +199,14 @@ class RefundAdmin(OfPerson):
             now=clock.now(),
         )
         wanted.pk, wanted.currency, wanted.state = made.pk, made.currency, made.state
+
+    @staticmethod
+    def _answer(failed: Refund, *, by: str) -> None:
+        how, now = Refund.Answer(failed.answer), clock.now()
+        if how is Refund.Answer.RETRIED:
+            refunds.retry(refund_id=failed.pk, by=by, now=now)
+        else:
+            refunds.answer(refund_id=failed.pk, how=how, reason=failed.answer_reason, by=by, now=now)
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         """Ask for the right to approve."""

@@ -200,8 +200,8 @@ class PaymentAttempt(models.Model):
             models.Index(
                 F("claimed_until"), condition=Q(state__in=["created", "sent"]), name="payment_attempt_unsettled"
             ),
-            # Its second scan: what customers left lying.
-            models.Index(F("id"), condition=Q(state="requires_action"), name="payment_attempt_waiting"),
+            # Its second scan: what customers left lying, those first that were looked at longest ago.
+            models.Index(F("claimed_until"), condition=Q(state="requires_action"), name="payment_attempt_left_lying"),
             # How often a card was declined lately.
             models.Index(
                 fields=["payment_method", "settled_at"], condition=Q(state="failed"), name="payment_attempt_declined"

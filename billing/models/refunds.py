@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 
 from billing.models.invoices import Invoice, NumberSeries
 from billing.models.payments import PaymentAttempt
@@ -15,13 +15,13 @@ class RefundQuerySet(models.QuerySet["Refund"]):
     """Questions about refunds, and their lock."""
 
     def unanswered(self) -> RefundQuerySet:
-        """Those that failed with nothing given back of their invoice since: their money is still with us.
+        """Those that failed and that nobody has answered: their money is still with us.
 
-        What was owed again is owed no more then, and what had become credit is credit again.
+        What was owed again is owed no more then, and what had become credit is credit again. Another try that a second
+        person refused was none.
         """
-        since = Refund.objects.filter(invoice=OuterRef("invoice"), requested_at__gte=OuterRef("settled_at"))
         failed = self.filter(state="failed", owed_again=False).exclude(invoice__status=Invoice.Status.VOID)
-        return failed.filter(~Exists(since.exclude(state="refused")))
+        return failed.filter(Q(answer="") | Q(retry__state="refused"))
 
     def locked(self) -> RefundQuerySet:
         return self.order_by("pk").select_for_update(of=("self",))
@@ -41,6 +41,13 @@ class Refund(models.Model):
         SUCCEEDED = "succeeded", "succeeded"
         FAILED = "failed", "failed"
         REFUSED = "refused", "refused"
+
+    class Answer(models.TextChoices):
+        """What was done about one that failed."""
+
+        RETRIED = "retried", "tried again"
+        PAID_OTHERWISE = "paid_otherwise", "paid in another way"
+        DISMISSED = "dismissed", "not owed to the customer"
 
     OPEN = ("requested", "approved", "pending")
 
@@ -62,6 +69,13 @@ class Refund(models.Model):
     requested_at = models.DateTimeField()
     approved_by = models.CharField(max_length=100, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+    answer = models.CharField(max_length=14, choices=Answer.choices, blank=True, default="", db_default="")
+    answer_reason = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="How it was paid, or why it is not owed."
+    )
+    answered_by = models.CharField(max_length=100, blank=True, default="", db_default="")
+    answered_at = models.DateTimeField(null=True, blank=True)
+    retry = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
 
     objects = RefundQuerySet.as_manager()
 
@@ -83,6 +97,19 @@ class Refund(models.Model):
             # What is owed again was a card's, and takes no tax back.
             models.CheckConstraint(
                 condition=Q(owed_again=False) | Q(attempt__isnull=False, tax=0), name="refund_owed_again_is_of_a_card"
+            ),
+            # Money that a customer has not got back is out of sight by somebody's word alone.
+            models.CheckConstraint(
+                condition=Q(answer="", answer_reason="", answered_by="", answered_at=None, retry=None)
+                | (
+                    Q(state="failed", answered_at__isnull=False)
+                    & ~Q(answered_by="")
+                    & (
+                        Q(answer="retried", retry__isnull=False)
+                        | (Q(answer__in=["paid_otherwise", "dismissed"], retry=None) & ~Q(answer_reason=""))
+                    )
+                ),
+                name="refund_answer_is_somebodys",
             ),
         ]
         indexes = [

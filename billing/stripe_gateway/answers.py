@@ -119,3 +119,11 @@ def read_refusal(error: stripe.CardError | stripe.InvalidRequestError) -> Charge
         # Refused for the state the PaymentIntent is in: that state is the answer.
         return read_charge(intent)
     return ChargeOutcome(OutcomeKind.REJECTED, code=error.code or "invalid_request")
+
+
+def is_kept(error: stripe.StripeError) -> bool:
+    """Answer whether an error is what Stripe answered an earlier call with the same key.
+
+    https://docs.stripe.com/api/idempotent_requests
+    """
+    return (error.headers or {}).get("Idempotent-Replayed") == "true"

@@ -25,6 +25,7 @@ from billing.gateway import (
     SetupIntent,
 )
 from billing.stripe_gateway.answers import (
+    is_kept,
     read_charge,
     read_dispute,
     read_movement,
@@ -287,7 +288,9 @@ class StripeGateway:
             return ChargeOutcome(OutcomeKind.UNKNOWN, code="no_answer")
         except stripe.StripeError as error:
             # 409 while the key is in use, 5xx, refused keys, key reused with other parameters.
-            return ChargeOutcome(OutcomeKind.UNKNOWN, code=f"http_{error.http_status or 'garbled'}")
+            return ChargeOutcome(
+                OutcomeKind.UNKNOWN, code=f"http_{error.http_status or 'garbled'}", is_kept=is_kept(error)
+            )
         if intent is None:
             return ChargeOutcome(OutcomeKind.NOT_FOUND)
         return read_charge(intent.to_dict())

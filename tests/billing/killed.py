@@ -56,7 +56,8 @@ def arm(point: str) -> None:
         case "before_commit":
             after(invoicing, "bill")
         case "after_commit":
-            payments.mark_sent = strike  # type: ignore[assignment] # the point
+            # Where runs of renewals find it, and where single charges do.
+            payments.mark_sent = payments.sending.mark_sent = strike  # type: ignore[assignment] # the point
         case "after_sent":
             StripeGateway.charge = strike  # type: ignore[assignment,method-assign] # the point
         case "after_charge":

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, JournalLine, PaymentAttempt, Subscription
@@ -16,6 +16,7 @@ from billing.services.settlement import Changes
 from core.idempotency import RequestKey
 from core.ids import new_id
 from tests.billing.instant import InstantGateway
+from tests.billing.threads import await_waiting
 from tests.factories.billing import NOW, PlanFactory, PriceFactory, make_due
 
 LATE = NOW + timedelta(hours=25)
@@ -129,20 +130,7 @@ def test_a_race_with_what_parks_it_charges_nothing() -> None:
         with transaction.atomic():
             park(LATE)
             swept = pool.submit(sweep)
-            wait_for_a_lock()
+            await_waiting(1)
         swept.result(timeout=20)
     assert (states(), gateway.charges) == (["failed"], {})
     assert Subscription.objects.get().next_step == "retry"
-
-
-def wait_for_a_lock() -> None:
-    """Wait until another connection waits for what this one has locked."""
-    with connection.cursor() as cursor:
-        for _ in range(2000):
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))",
-                [connection.connection.info.backend_pid],
-            )
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("Nobody waits.")

@@ -10,9 +10,8 @@ from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
 from billing import stripe_gateway
-from billing.gateway import DisputeState, RefundKind, RefundOutcome
+from billing.gateway import DisputeState
 from billing.models import CreditNote, Dispute, Invoice, JournalLine, PaymentAttempt, Refund, Subscription, WebhookEvent
-from billing.selectors import figures
 from billing.services import disputes, refunds, tie_out, webhooks
 from core.clock import now
 from tests.billing.customers import Customer
@@ -254,38 +253,3 @@ class TestHoles:
         stored = WebhookEvent.objects.count()
         assert webhooks.fill_holes(gateway=stripe_gateway.connect(), livemode=False, now=now()) == 0
         assert WebhookEvent.objects.count() == stored
-
-
-class TestFailed:
-    """A refund that fails is nobody's business but staff's: it is said, and shown until somebody answers it."""
-
-    def fail(self, refund: Refund) -> None:
-        refunds.settle(
-            refund_id=refund.pk,
-            outcome=RefundOutcome(RefundKind.FAILED, refund.gateway_id, "lost_or_stolen_card"),
-            now=now(),
-        )
-
-    def test_is_said_and_shown_until_it_is_asked_for_again(
-        self, standin: Standin, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        invoice = paid(standin)
-        refund = give_back(invoice, 400)
-        assert figures.figures(now=now()).refunds_failed == 0
-        self.fail(refund)
-        assert [record.levelname for record in caplog.records if "A refund failed." in record.getMessage()] == ["ERROR"]
-        assert list(Refund.objects.unanswered()) == [refund]
-        assert figures.figures(now=now()).refunds_failed == 1
-        refused = refunds.request(invoice_id=invoice.pk, amount=400, reason="", by=ANNA, now=now())
-        Refund.objects.filter(pk=refused.pk).update(state="refused", settled_at=now())
-        assert list(Refund.objects.unanswered()) == [refund]
-        self.fail(give_back(invoice, 400))
-        assert Refund.objects.unanswered().count() == 1
-        give_back(invoice, 400)
-        assert not Refund.objects.unanswered().exists()
-
-    def test_in_one_part_of_two_is_shown(self, standin: Standin) -> None:
-        invoice = paid(standin)
-        first, _ = give_back(invoice, 500), give_back(invoice, 899)
-        self.fail(first)
-        assert list(Refund.objects.unanswered()) == [first]

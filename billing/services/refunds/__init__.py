@@ -2,9 +2,10 @@
 
 The same protocol as for charges: the refund is committed with its key before the call, and whatever is not
 answered is asked again with the same key. `limits` says how much can go back where, `asking` who may have it, `sending`
-what the gateway made of it, and `issuing` writes documents and books.
+what the gateway made of it, `issuing` writes documents and books, and `answering` says what became of one that failed.
 """
 
+from billing.services.refunds.answering import AnswerWithoutReason, NotUnanswered, answer, retry
 from billing.services.refunds.asking import (
     NoNextInvoice,
     NotRefundable,
@@ -21,10 +22,13 @@ from billing.services.refunds.limits import charge_left, given_back, paid_by_car
 from billing.services.refunds.sending import send, settle, sweep
 
 __all__ = [
+    "AnswerWithoutReason",
     "NoNextInvoice",
     "NotRefundable",
+    "NotUnanswered",
     "NotWaiting",
     "SecondPersonRequired",
+    "answer",
     "approve",
     "charge_left",
     "given_back",
@@ -35,6 +39,7 @@ __all__ = [
     "refuse_waiting",
     "request",
     "request_owed_again",
+    "retry",
     "return_charge",
     "send",
     "settle",

@@ -1,0 +1,73 @@
+"""What becomes of a refund that failed: its money is with us again, and somebody says what is done about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.models import Refund
+from billing.services.refunds.asking import request
+from core.errors import DomainError
+
+Answer = Refund.Answer
+
+
+class NotUnanswered(DomainError):
+    """The refund has not failed, or somebody has answered it."""
+
+    code: ClassVar[str] = "refund_not_unanswered"
+    title: ClassVar[str] = "This refund has not failed, or was answered already."
+    status: ClassVar[int] = 409
+
+
+class AnswerWithoutReason(DomainError):
+    """Nothing says how it was paid, or why it is not owed."""
+
+    code: ClassVar[str] = "answer_without_reason"
+    title: ClassVar[str] = "Say how it was paid, or why it is not owed to the customer."
+    status: ClassVar[int] = 400
+
+
+@transaction.atomic
+def retry(*, refund_id: UUID, by: str, now: datetime) -> Refund:
+    """Ask for a failed refund once more, with all that is asked of any; answers the new one, whose answer this is.
+
+    If a second person refuses that, the failed one is unanswered again. Raises NotUnanswered, NotRefundable.
+    """
+    # Not locked yet: the invoice is locked before it.
+    failed = _unanswered(refund_id)
+    again = request(invoice_id=failed.invoice_id, amount=failed.amount, reason=failed.reason, by=by, now=now)
+    _answer(_unanswered(refund_id, lock=True), Answer.RETRIED, by=by, now=now, again=again)
+    return again
+
+
+@transaction.atomic
+def answer(*, refund_id: UUID, how: Refund.Answer, reason: str, by: str, now: datetime) -> Refund:
+    """Put on record that a failed refund was paid in another way, or is not owed, and how or why.
+
+    It moves no money and books nothing. Raises NotUnanswered, AnswerWithoutReason.
+    """
+    if not reason.strip():
+        raise AnswerWithoutReason
+    return _answer(_unanswered(refund_id, lock=True), how, by=by, now=now, reason=reason.strip())
+
+
+def _unanswered(refund_id: UUID, *, lock: bool = False) -> Refund:
+    if lock:
+        Refund.objects.locked().get(pk=refund_id)
+    found = Refund.objects.unanswered().filter(pk=refund_id).first()
+    if found is None:
+        raise NotUnanswered
+    return found
+
+
+def _answer(
+    failed: Refund, how: Refund.Answer, *, by: str, now: datetime, reason: str = "", again: Refund | None = None
+) -> Refund:
+    failed.answer, failed.answer_reason, failed.retry = how, reason[:200], again
+    failed.answered_by, failed.answered_at = by, now
+    failed.save(update_fields=["answer", "answer_reason", "retry", "answered_by", "answered_at"])
+    return failed

@@ -1,0 +1,132 @@
+"""Refunds that failed: nobody's business but staff's, shown until that very refund is answered."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from billing import stripe_gateway
+from billing.gateway import RefundKind, RefundOutcome
+from billing.models import JournalLine, Refund
+from billing.selectors import figures
+from billing.services import refunds
+from core.clock import now
+from core.errors import DomainError
+from tests.billing.test_refunds import ANNA, BEN, give_back, paid
+from tests.billing.threads import at_once
+from tests.factories.accounts import StaffFactory
+from tests.standin import Standin
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tax_rates"), pytest.mark.rule("4.12")]
+
+PAID_OTHERWISE = Refund.Answer.PAID_OTHERWISE
+
+
+class TestFailed:
+    """It is said, and shown until somebody answers it."""
+
+    def fail(self, refund: Refund) -> None:
+        refunds.settle(
+            refund_id=refund.pk,
+            outcome=RefundOutcome(RefundKind.FAILED, refund.gateway_id, "lost_or_stolen_card"),
+            now=now(),
+        )
+
+    def test_is_said_and_shown_until_it_is_asked_for_again(
+        self, standin: Standin, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        invoice = paid(standin)
+        refund = give_back(invoice, 400)
+        assert figures.figures(now=now()).refunds_failed == 0
+        self.fail(refund)
+        assert [record.levelname for record in caplog.records if "A refund failed." in record.getMessage()] == ["ERROR"]
+        assert list(Refund.objects.unanswered()) == [refund]
+        assert figures.figures(now=now()).refunds_failed == 1
+        again = refunds.retry(refund_id=refund.pk, by=ANNA, now=now())
+        assert (again.amount, again.state, again.reason) == (400, "approved", refund.reason)
+        assert not Refund.objects.unanswered().exists()
+        refunds.send(refund_id=again.pk, gateway=stripe_gateway.connect(), now=now())
+        self.fail(again)
+        # The other try is what waits for an answer now.
+        assert list(Refund.objects.unanswered()) == [again]
+
+    def test_is_shown_whatever_else_is_given_back_of_the_invoice(self, standin: Standin) -> None:
+        invoice = paid(standin)
+        self.fail(refund := give_back(invoice, 400))
+        give_back(invoice, 999)
+        assert list(Refund.objects.unanswered()) == [refund]
+
+    def test_is_shown_again_when_a_second_person_refuses_another_try(
+        self, standin: Standin, settings: Settings
+    ) -> None:
+        invoice = paid(standin)
+        self.fail(refund := give_back(invoice, 400))
+        settings.REFUND_APPROVAL_LIMIT = 399
+        again = refunds.retry(refund_id=refund.pk, by=ANNA, now=now())
+        assert (again.state, list(Refund.objects.unanswered())) == ("requested", [])
+        refunds.refuse(refund_id=again.pk, by=BEN, now=now())
+        assert list(Refund.objects.unanswered()) == [refund]
+        refunds.answer(refund_id=refund.pk, how=PAID_OTHERWISE, reason=" by transfer ", by=BEN, now=now())
+        refund.refresh_from_db()
+        assert (refund.answer_reason, refund.answered_by, refund.retry) == ("by transfer", BEN, None)
+        assert not Refund.objects.unanswered().exists()
+
+    def test_is_answered_once_with_a_reason_and_moves_no_money(self, standin: Standin) -> None:
+        invoice = paid(standin)
+        fine = give_back(invoice, 100)
+        self.fail(refund := give_back(invoice, 400))
+        booked = JournalLine.objects.count()
+        with pytest.raises(refunds.AnswerWithoutReason):
+            refunds.answer(refund_id=refund.pk, how=PAID_OTHERWISE, reason="  ", by=ANNA, now=now())
+        with pytest.raises(refunds.NotUnanswered):
+            refunds.answer(refund_id=fine.pk, how=PAID_OTHERWISE, reason="by transfer", by=ANNA, now=now())
+        assert list(Refund.objects.unanswered()) == [refund]
+        refunds.answer(refund_id=refund.pk, how=PAID_OTHERWISE, reason="by transfer", by=ANNA, now=now())
+        for again in (refunds.retry, partial(refunds.answer, how=PAID_OTHERWISE, reason="twice")):
+            with pytest.raises(refunds.NotUnanswered):
+                again(refund_id=refund.pk, by=BEN, now=now())
+        assert Refund.objects.values_list("answer", "answered_by").get(pk=refund.pk) == ("paid_otherwise", ANNA)
+        assert (Refund.objects.count(), JournalLine.objects.count()) == (2, booked)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_is_tried_again_once_by_two_at_once(self, standin: Standin) -> None:
+        self.fail(refund := give_back(paid(standin), 400))
+
+        def retry() -> str:
+            try:
+                return refunds.retry(refund_id=refund.pk, by=ANNA, now=now()).state
+            except DomainError as error:
+                return error.code
+
+        assert sorted(at_once(retry, retry)) == ["approved", "refund_not_unanswered"]
+        assert Refund.objects.exclude(pk=refund.pk).count() == 1
+
+    def test_is_answered_on_its_page(self, standin: Standin) -> None:
+        self.fail(refund := give_back(paid(standin), 400))
+        staff = Client()
+        staff.force_login(StaffFactory.create(is_superuser=True))
+        page, listed = (
+            reverse("admin:billing_refund_change", args=[refund.pk]),
+            reverse("admin:billing_refund_changelist") + "?answer=missing",
+        )
+        assert list(staff.get(listed).context["cl"].result_list) == [refund]
+        told = staff.post(page, {"answer": "dismissed", "answer_reason": ""})
+        assert refunds.AnswerWithoutReason.title in told.content.decode()
+        assert list(Refund.objects.unanswered()) == [refund]
+        assert staff.post(page, {"answer": "dismissed", "answer_reason": "fraud"}).status_code == 302
+        refund.refresh_from_db()
+        assert (refund.answer, refund.answer_reason) == ("dismissed", "fraud")
+        assert list(staff.get(listed).context["cl"].result_list) == []
+        assert "fraud" in staff.get(page).content.decode()
+        # It is answered for good.
+        assert staff.post(page, {"answer": "retried"}).status_code == 403
+
+    def test_in_one_part_of_two_is_shown(self, standin: Standin) -> None:
+        invoice = paid(standin)
+        first, _ = give_back(invoice, 500), give_back(invoice, 899)
+        self.fail(first)
+        assert list(Refund.objects.unanswered()) == [first]
