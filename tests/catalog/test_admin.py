@@ -153,6 +153,15 @@ class TestManyParts:
         queries(1)  # the first page of a process asks for what it then remembers
         assert queries(2) == queries(9)
 
+    def test_of_a_series_are_asked_for_once_a_page(self, staff: Client) -> None:
+        series = TitleFactory.create(kind="series")
+        EpisodeFactory.create(parent=SeasonFactory.create(parent=series))
+        with CaptureQueriesContext(connection) as asked:
+            page = staff.get(reverse("admin:catalog_title_change", args=[series.pk]))
+        assert "Season 1" in page.content.decode()
+        children = [query["sql"] for query in asked if '"catalog_title"."parent_id"' in query["sql"].split("WHERE")[-1]]
+        assert [sql.split('"parent_id" ')[-1].split()[0] for sql in children] == ["=", "IN"]
+
 
 class TestTitlePage:
     def test_saves_what_was_changed_and_nothing_else(self, staff: Client) -> None:

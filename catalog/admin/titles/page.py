@@ -19,6 +19,7 @@ from unfold.decorators import display
 
 from catalog import rules, tracks
 from catalog.admin import staff
+from catalog.admin.displaying import once
 from catalog.admin.lists import Refusing
 from catalog.admin.media import film_of
 from catalog.admin.naming import address_of, link_to
@@ -43,8 +44,8 @@ from catalog.admin.titles.publishing import PublishingPages
 from catalog.admin.titles.sources import SourcePages
 from catalog.admin.titles.visibility import VisibilityPages
 from catalog.admin.words import gettext_lazy as _
-from catalog.models import AvailabilityWindow, Title
-from catalog.models.titles import Kind
+from catalog.models import AvailabilityWindow, Title, TitleText
+from catalog.models.titles import Kind, State
 from catalog.selectors import availability, media
 from catalog.selectors import revisions as versions
 from catalog.services import editing, reviews
@@ -53,6 +54,10 @@ from core import clock
 _WAITS = "change_waits_for_review"
 _OFTEN = (Kind.SEASON, Kind.EPISODE, Kind.TRAILER, Kind.EXTRA)
 """What is added from the page of what it belongs to."""
+_IN_A_LINE = (
+    "kind", "number", "state", "parent_id", "release_date", "runtime_seconds", "original_title", "original_language",
+)  # fmt: skip
+"""What the list of parts says of each; there may be hundreds, and the other columns are many."""
 _COMPARED = ("type", "language", "audio_description", "sdh", "forced")
 """What packaging knows of a track, and deliveries state as well."""
 
@@ -127,27 +132,31 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         return title.get_state_display()
 
     @display(description=_("artwork"))
+    @once
     def pictures(self, title: Title) -> SafeString | str:
         """Show the images, and lead to their page."""
         return pictures_of(title) if not title._state.adding else _("None yet")
 
     @display(description=_("film"))
+    @once
     def film(self, title: Title) -> SafeString | str:
         """Say how it stands with the title's film."""
         return film_of(title) if not title._state.adding else _("None yet")
 
     @display(description=_("belongs to"))
+    @once
     def belongs_to(self, title: Title) -> SafeString | str:
         """Link what it is a part of."""
         wholes = [whole for whole in dict.fromkeys((title.series, title.parent)) if whole]
         return format_html_join(" / ", "{}", ((link_to(whole),) for whole in wholes)) or _("Stands alone")
 
     @display(description=_("parts"))
+    @once
     def parts(self, title: Title) -> SafeString | str:
         """List seasons with their episodes, trailers and extras, and lead to another one."""
-        children = Title.objects.filter(parent=title).order_by("kind", "number", "pk").prefetch_related(
-            "texts", Prefetch("children", Title.objects.order_by("kind", "number", "pk").prefetch_related("texts"))
-        )  # fmt: skip
+        lines = Title.objects.order_by("kind", "number", "pk").only(*_IN_A_LINE)
+        lines = lines.prefetch_related(Prefetch("texts", TitleText.objects.only("title_id", "language", "name")))
+        children = lines.filter(parent=title).prefetch_related(Prefetch("children", lines))
         shown = format_html_join(
             "", '<details style="margin-bottom:4px" {}><summary style="cursor:pointer">{}</summary>{}{}</details>',
             (
@@ -169,6 +178,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         )
 
     @display(description=_("in the film"))
+    @once
     def tracks_in_film(self, title: Title) -> SafeString | str:
         """Say what packaging found in the film, which nobody edits, and what of it nobody states above."""
         film = None if title._state.adding else media.manifests(title.pk)
@@ -182,14 +192,16 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         return format_html_join("", "<div>{}{}</div>", lines) or _("A picture alone")
 
     @display(description=_("delivered by"))
+    @once
     def sources(self, title: Title) -> str:
         """Name the providers' own ids of it."""
-        records = title.source_records.all()
+        records = title.source_records.select_related("provider").order_by("pk")
         return ", ".join(f"{record.provider.name}: {record.external_id}" for record in records) or _(
             "Nobody: made here"
         )
 
     @display(description=_("says what"))
+    @once
     def who_said_what(self, title: Title) -> SafeString | str:
         """Name for each field whose word counts, where several tell of the title."""
         owners: dict[str, list[str]] = {}
@@ -200,6 +212,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         return format_html_join("", "<div><strong>{}</strong>: {}</div>", lines) or _("All of it")
 
     @display(description=_("shown now"))
+    @once
     def shown(self, title: Title) -> SafeString | str:
         """Answer why an adult in the service's own country does not see it, if so."""
         if title._state.adding:
@@ -299,6 +312,7 @@ def _line(title: Title) -> SafeString:
 
 def _table(titles: Iterable[Title]) -> SafeString:
     """Answer the parts of a title in lines: number, name, day of release, length, state."""
+    states = {state: str(label) for state, label in State.choices}
     rows = [
         (
             title.get_kind_display() if title.kind != Kind.EPISODE else "",
@@ -306,7 +320,7 @@ def _table(titles: Iterable[Title]) -> SafeString:
             link_to(title),
             title.release_date or "",
             f"{round(title.runtime_seconds / 60)} min" if title.runtime_seconds else "",
-            title.get_state_display(),
+            states[title.state],
         )
         for title in titles
     ]
