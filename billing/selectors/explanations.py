@@ -176,7 +176,7 @@ def _tax(line: InvoiceLine, price: Price, how: dict[str, Any], words: Words) -> 
 
 def _history(invoice: Invoice, words: Words) -> list[Reason]:
     made = {
-        Invoice.Kind.PERIOD: gettext("The invoice was made for the next period."),
+        Invoice.Kind.PERIOD: gettext("The invoice was made for this period."),
         Invoice.Kind.CHANGE: gettext("The invoice was made for the change of plan, as quoted."),
         Invoice.Kind.DEBIT: gettext("The invoice was made to take credit back, since the contract was withdrawn from."),
     }.get(Invoice.Kind(invoice.kind), gettext("The invoice was made."))
@@ -193,6 +193,8 @@ def _history(invoice: Invoice, words: Words) -> list[Reason]:
         if refund.state == Refund.State.SUCCEEDED and hasattr(refund, "credit_note")
     ]
     told += [_debt_refunded(refund, words) for refund in debts_refunded(invoice)]
+    # A debt may begin, and a try end, at any time after the invoice; what happened at once keeps its order here.
+    told[1:] = sorted(told[1:], key=lambda reason: reason.at.timestamp() if reason.at else 0)
     if invoice.status in {Invoice.Status.VOID, Invoice.Status.UNCOLLECTIBLE}:
         told.append(Reason("closed", gettext("The invoice was closed. Nothing is owed.")))
     return told

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from billing.models import Coupon, CouponRedemption, Subscription
 from core.errors import DomainError
 
 
 class CouponNotValid(DomainError):
-    """Unknown, run out, used up, used by this account before, or made for another currency."""
+    """Unknown, run out, used up, used by this account before, or made for another currency; `detail` says which."""
 
     code: ClassVar[str] = "coupon_not_valid"
     title: ClassVar[str] = "This coupon cannot be used."
@@ -54,12 +55,14 @@ def give_back(subscriptions: Collection[Subscription]) -> None:
 def valid(*, code: str, subscription: Subscription, now: datetime, among: QuerySet[Coupon] | None = None) -> Coupon:
     """Answer the coupon of a code that a subscription could be bought with. Raises CouponNotValid."""
     coupon = (Coupon.objects.all() if among is None else among).filter(code__iexact=code).first()
-    if (
-        coupon is None
-        or (coupon.valid_until is not None and now >= coupon.valid_until)
-        or (coupon.max_redemptions is not None and coupon.redemptions >= coupon.max_redemptions)
-        or coupon.currency not in {"", subscription.price.currency}
-        or CouponRedemption.objects.filter(coupon=coupon, account=subscription.account_id).exists()
-    ):
-        raise CouponNotValid
+    if coupon is None:
+        raise CouponNotValid(gettext("There is no such coupon. Look again how it is written."))
+    if CouponRedemption.objects.filter(coupon=coupon, account=subscription.account_id).exists():
+        raise CouponNotValid(gettext("You have used this coupon before; it can be used once."))
+    if coupon.valid_until is not None and now >= coupon.valid_until:
+        raise CouponNotValid(gettext("This coupon has expired."))
+    if coupon.max_redemptions is not None and coupon.redemptions >= coupon.max_redemptions:
+        raise CouponNotValid(gettext("This coupon has been used up: it was for a limited number of customers."))
+    if coupon.currency not in {"", subscription.price.currency}:
+        raise CouponNotValid(gettext("This coupon is for prices in another currency."))
     return coupon

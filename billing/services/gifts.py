@@ -241,7 +241,7 @@ def _deliver(gift_id: UUID, *, now: datetime) -> bool:
             "message": gift.message,
             "code": gift_codes.code_of(gift),
             "gift_url": gift_codes.card_url(gift),
-            "last_day": _last_day(gift),
+            "last_day": _last_day(gift, gift.language),
         },
         useful_for=gift_codes.MAIL_USEFUL_FOR,
         now=now,
@@ -253,7 +253,7 @@ def _deliver(gift_id: UUID, *, now: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Card:
-    """A gift as it is shown and printed; without a code it cannot be redeemed."""
+    """A gift as it is shown and printed; without a code it cannot be redeemed. The day is in the language at hand."""
 
     gift: Gift
     code: str
@@ -266,14 +266,16 @@ def card(*, token: str) -> Card | None:
     gift = Gift.objects.filter(pk=gift_id).first() if gift_id is not None else None
     if gift is None:
         return None
-    return Card(gift, gift_codes.code_of(gift) if gift_sales.redeemable(gift) else "", _last_day(gift))
+    return Card(
+        gift, gift_codes.code_of(gift) if gift_sales.redeemable(gift) else "", _last_day(gift, get_language() or "en")
+    )
 
 
-def _last_day(gift: Gift) -> str:
+def _last_day(gift: Gift, language: str) -> str:
     """Write the last day on which a gift can be redeemed, or nothing where it never ends."""
     if gift.expires_on is None:
         return ""
-    return str(format_date(gift.expires_on - timedelta(days=1), locale=to_locale(gift.language)))
+    return str(format_date(gift.expires_on - timedelta(days=1), locale=to_locale(language)))
 
 
 # ---------------------------------------------------------------- redeeming

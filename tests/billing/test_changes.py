@@ -269,22 +269,24 @@ class TestCoupon:
         assert list(lines.values_list("amount", "discount")) == [(-799, 0), (1187, 0)]
 
     @pytest.mark.parametrize(
-        "fields",
+        ("fields", "why"),
         [
-            {"percent": 50, "max_redemptions": 1, "redemptions": 1},
-            {"percent": 50, "valid_until": APRIL},
-            {"amount": 100, "currency": "EUR"},
+            ({"percent": 50, "max_redemptions": 1, "redemptions": 1}, "This coupon has been used up: it was for a limited number of customers."),
+            ({"percent": 50, "valid_until": APRIL}, "This coupon has expired."),
+            ({"amount": 100, "currency": "EUR"}, "This coupon is for prices in another currency."),
+            ({"percent": 50, "code": "OTHER"}, "There is no such coupon. Look again how it is written."),
         ],
-    )
-    def test_that_does_not_hold_is_refused_and_nothing_is_sold(
-        self, standin: Standin, prices: list[Price], fields: dict[str, Any]
+    )  # fmt: skip
+    def test_that_does_not_hold_is_refused_with_the_reason_and_nothing_is_sold(
+        self, standin: Standin, prices: list[Price], fields: dict[str, Any], why: str
     ) -> None:
-        Coupon.objects.create(code="HALF", **fields)
+        Coupon.objects.create(**({"code": "HALF"} | fields))
         customer = Customer(standin)
         with time_machine.travel(APRIL, tick=False):
             customer.save_card()
             refused = customer.subscribe(prices[0], coupon="HALF", quoted_amount=774)
         assert (refused.status_code, refused.json()["code"]) == (409, "coupon_not_valid")
+        assert refused.json()["detail"] == why
         assert (Subscription.objects.count(), PaymentAttempt.objects.count()) == (0, 0)
 
 

@@ -38,7 +38,7 @@ class TestMails:
         gateway = InstantGateway(SOFT)
         for day in (*rules.RETRY_DAYS, 14, 30):
             run(gateway, NOW + timedelta(days=day, minutes=1))
-        assert told() == ["payment_failed"] * 6 + ["card_needed", "on_hold", "ended_unpaid"]
+        assert told() == ["payment_failed"] * 6 + ["on_hold", "ended_unpaid"]
 
     @pytest.mark.parametrize(("code", "step"), [("lost_card", "card_needed"), ("insufficient_funds", "payment_failed")])
     def test_say_what_to_do(self, code: str, step: str) -> None:

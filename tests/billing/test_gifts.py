@@ -173,7 +173,7 @@ class TestCode:
 
 class TestDelivering:
     @pytest.mark.parametrize(
-        ("language", "subject"), [("en", "Anna has sent you a gift"), ("de", "Anna schenkt dir etwas")]
+        ("language", "subject"), [("en", "Anna has sent you a gift"), ("de", "Anna schenkt Ihnen etwas")]
     )
     def test_mails_it_once_in_its_language(self, standin: Standin, language: str, subject: str) -> None:
         gift = bought(standin, language=language, sender_name="Anna", message="Enjoy")
@@ -200,6 +200,23 @@ class TestDelivering:
         assert page.status_code == 200
         assert gift_codes.code_of(gift) in page.content.decode()
         assert "For &lt;you&gt;" in page.content.decode()
+
+    @pytest.mark.parametrize(
+        ("state", "told"),
+        [
+            ("redeemed", "This gift has been redeemed."),
+            ("expired", "This gift has expired: it could be redeemed until Dec 31, 2029."),
+            ("unpaid", "This gift is not paid yet."),
+            ("refunded", "This gift was given back or never paid"),
+        ],
+    )
+    def test_page_says_why_there_is_nothing_to_redeem(self, standin: Standin, state: str, told: str) -> None:
+        gift = bought(standin, language="de")
+        spent = {"redeemed_by": gift.buyer, "redeemed_at": now()} if state == "redeemed" else {}
+        Gift.objects.update(state=state, expires_on=date(2030, 1, 1), **spent)
+        page = Client().get(gift_codes.card_url(gift).removeprefix("http://localhost:8000")).content.decode()
+        assert told in page
+        assert gift_codes.code_of(gift) not in page
 
     def test_page_opens_to_nobody_who_guesses(self, client: Client) -> None:
         assert client.get(f"/gift/{uuid4()}").status_code == 404

@@ -92,6 +92,8 @@ class TestOwedAgain:
         owe(invoice)
         letter = mails.render(OutgoingEmail.objects.get(template="billing/email/refunded_owed_again"))
         assert "We give €5.00 of invoice" in letter.body
+        whole = documents.with_contents(Invoice.objects.filter(pk=invoice.pk)).get()
+        assert [reason.code for reason in explanations.explain(whole).history] == ["finalised", "paid", "credit"]
         following = renew()
         texts = [
             [reason.text for reason in explanations.explain(each).history if reason.code == "credit"]

@@ -98,6 +98,9 @@ def record_failure(
         )
     if attempt is not None:
         retry_if_card_changed(attempt, subscription, changes, now=now)
+    if subscription.next_step == rules.Step.HOLD and following[1] <= now:
+        # The grace is over: the hold follows at once, and its mail would contradict one that still gives time.
+        return
     changes.notices.append(dunning.notice_of_failure(invoice, attempt, subscription, declined, now=now))
 
 
