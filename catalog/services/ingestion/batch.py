@@ -26,6 +26,7 @@ from core import outbox
 from core.ids import new_id
 
 _Row = tuple[Any, ...]
+_Maker = Callable[[UUID, TitleRecord], Iterable[_Row]]
 
 
 class Batch(Finder):
@@ -36,6 +37,9 @@ class Batch(Finder):
         self.published: list[tuple[UUID, int]] = []
         self.withdrawn: list[tuple[UUID, int]] = []
         self.entries: list[search.Entry] = []
+        self.changed: set[UUID] = set()
+        self.public: list[UUID] = []
+        self.affected: set[UUID] = set()
 
     def write(self) -> None:
         """Decide what becomes of each record, and write it."""
@@ -50,7 +54,9 @@ class Batch(Finder):
             self._write(accepted, titles)
 
     def conclude(self) -> None:
-        """Count what was written, in the vocabulary and in the run."""
+        """Do what follows from what was written; count it, in the vocabulary and in the run."""
+        if not self.run.dry_run:
+            self._follow()
         self.caches.words(self.entries)
         changes.report(self.run, self.outcome, self.now)
 
@@ -74,7 +80,7 @@ class Batch(Finder):
             if staged.record.external_id in self.sources
         }
         self._share(accepted)
-        created, updated, affected = [], [], set()
+        created, updated = [], []
         for staged in kept:
             record, title_id = staged.record, ids[staged.row_number]
             parent = titles.get(self.parents[record.external_id]) if record.external_id in self.parents else None
@@ -86,34 +92,46 @@ class Batch(Finder):
             else:
                 source = self.sources.get(record.external_id)
                 updated.append(self._updated(known, values, retired_at=source.retired_at if source else None))
-                affected |= {known.parent_id, known.series_id}
-            affected |= {parent.id if parent else None, series_id}
+                self._affect(known.parent_id, known.series_id)
+            self._affect(parent.id if parent else None, series_id)
         for staged in retired:
             known = titles[self.sources[staged.record.external_id].title_id]
-            affected |= {known.parent_id, known.series_id}
-        public = [row[0] for row in updated if titles[row[0]].state == State.PUBLISHED]
-        revisions.keep_first(public, now=self.now)
+            self._affect(known.parent_id, known.series_id)
+        self.public = [row[0] for row in updated if titles[row[0]].state == State.PUBLISHED]
+        revisions.keep_first(self.public, now=self.now)
+        self.changed = {row[0] for row in updated}
+        edited = {title_id: blocked for title_id in self.changed if (blocked := self._blocked(titles[title_id]))}
+        # What must be asked is asked before the first row is sent: an answer waits for all rows sent before.
+        makers = self._makers(kept, ids)
         with connection.cursor() as cursor:
             copy_into(cursor, Title, rows.TITLE_COLUMNS, created)
             if updated:
                 changes.update_titles(cursor, updated)
-        changed = {row[0] for row in updated}
-        edited = {title_id: blocked for title_id in changed if (blocked := self._blocked(titles[title_id]))}
-        self._write_parts(kept, ids, changed, edited)
+        self.caches.write_people()
+        self._write_parts(kept, ids, edited, makers)
         self._write_search(kept, ids, {row[0] for row in created}, edited)
         doubtful = [staged for staged in kept if staged.record.external_id in self.doubts]
         ask({ids[staged.row_number]: self.doubts[staged.record.external_id] for staged in doubtful}, now=self.now)
         self._retire([self.sources[staged.record.external_id] for staged in retired], titles)
         self._write_sources(kept, retired, ids)
         self._log()
-        own = {*changed, *(row[0] for row in created)}
-        changes.touch({title_id for title_id in affected if title_id} - own, now=self.now)
-        if any(staged.record.kind == "season" for staged in kept):
-            changes.follow_seasons(changed)
-        revisions.keep(public, by=f"provider:{self.provider.code}", now=self.now, note=f"Delivery {self.run.pk}")
+        self.affected -= {*self.changed, *(row[0] for row in created)}
         self.outcome.counts.update(created=len(created), updated=len(updated), retired=len(retired))
+
+    def _affect(self, *title_ids: UUID | None) -> None:
+        self.affected.update(title_id for title_id in title_ids if title_id)
+
+    def _follow(self) -> None:
+        """Carry on to other titles and to whoever listens what was written. Each statement waits for all rows sent."""
+        changes.touch(self.affected, now=self.now)
+        if self.changed and any(staged.record.kind == "season" for staged in self.batch):
+            changes.follow_seasons(self.changed)
+        revisions.keep(self.public, by=f"provider:{self.provider.code}", now=self.now, note=f"Delivery {self.run.pk}")
+        counts = self.outcome.counts
         outbox.publish(
-            CatalogBatchApplied(str(self.run.pk), self.provider.code, len(created), len(updated), len(retired)),
+            CatalogBatchApplied(
+                str(self.run.pk), self.provider.code, counts["created"], counts["updated"], counts["retired"]
+            ),
             aggregate=f"ingest_run:{self.run.pk}",
             now=self.now,
         )
@@ -165,9 +183,8 @@ class Batch(Finder):
             unused_created_at, self.now,
         )  # fmt: skip
 
-    def _write_parts(
-        self, kept: list[Staged], ids: Mapping[int, UUID], changed: set[UUID], edited: Mapping[UUID, set[str]]
-    ) -> None:
+    def _makers(self, kept: list[Staged], ids: Mapping[int, UUID]) -> dict[str, _Maker]:
+        """Answer what makes the rows of each part, having found the people and tags that the records name."""
         parts = [staged.record for staged in kept]
         people = self.caches.people({who: key for staged in kept for who, key in staged.person_keys.items()})
         genres = self.caches.genres({name for record in parts for name in record.genres})
@@ -175,8 +192,8 @@ class Batch(Finder):
         self.spelling = spelling.of(people, genres, keywords)
         claims = self._claims(kept, ids)
         source_of = {staged.record.external_id: self.source_ids[staged.row_number] for staged in kept}
-        arrived = changes.arrived(changed)
-        makers: dict[str, Callable[[UUID, TitleRecord], Iterable[_Row]]] = {
+        arrived = changes.arrived(self.changed)
+        return {
             "texts": rows.texts,
             "alternate_titles": rows.alternate_titles,
             "alternate_numbers": rows.alternate_numbers,
@@ -190,10 +207,18 @@ class Batch(Finder):
             ),
             "artwork": lambda title_id, record: rows.artwork(title_id, record, arrived),
         }
+
+    def _write_parts(
+        self,
+        kept: list[Staged],
+        ids: Mapping[int, UUID],
+        edited: Mapping[UUID, set[str]],
+        makers: Mapping[str, _Maker],
+    ) -> None:
         with connection.cursor() as cursor:
             for part, (model, columns) in rows.PARTS.items():
                 ours = {title_id for title_id, names in edited.items() if part in names}
-                if replaced := changed - ours:
+                if replaced := self.changed - ours:
                     self._delete_parts(part, model, replaced)
                 make = makers[part]
                 lines = [
@@ -273,8 +298,12 @@ class Batch(Finder):
         for title_id in dict.fromkeys(source.title_id for source in sources):
             if title_id not in kept and titles[title_id].state != State.WITHDRAWN:
                 self.withdrawn.append((title_id, titles[title_id].revision + 1))
-        changes.withdraw([title_id for title_id, _ in self.withdrawn], now=self.now)
-        changes.forget_grants([source.source_id for source in sources if source.title_id in kept], kept, now=self.now)
+        if self.withdrawn:
+            changes.withdraw([title_id for title_id, _ in self.withdrawn], now=self.now)
+        if kept:
+            changes.forget_grants(
+                [source.source_id for source in sources if source.title_id in kept], kept, now=self.now
+            )
 
     def _delivered_by_others(self, title_id: UUID) -> bool:
         return any(source.retired_at is None for source in self.others.get(title_id, ()))

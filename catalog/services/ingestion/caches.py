@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import UUID
 
+import orjson
 from django.db import connection
 
 from catalog import rules
@@ -16,6 +17,7 @@ from catalog.services.ingestion import resembling
 from core.ids import new_id
 
 _LIMIT = 100_000
+_LONGEST_KEY = 510
 
 
 class Caches:
@@ -28,6 +30,7 @@ class Caches:
         self._provider_id = provider_id
         self._others: bool | None = None
         self._people: dict[str, UUID] = {}
+        self._made: list[tuple[UUID, str, str]] = []
         self._genres: dict[str, int] = {}
         self._keywords: dict[str, int] = {}
         self.written: list[UUID] = []
@@ -49,6 +52,7 @@ class Caches:
 
     def forget(self) -> None:
         self._fresh.clear()
+        self._made.clear()
 
     def words(self, entries: Sequence[search.Entry]) -> None:
         """Add the words of documents to the vocabulary; those that it is known to have are counted at the end."""
@@ -72,35 +76,38 @@ class Caches:
         self._counts.clear()
 
     def people(self, keys: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], UUID]:
-        """Answer people by name and the provider's id, given their keys; made where they are new."""
+        """Answer people by name and the provider's id, given their keys; the new ones are made, and wait for `write_people`."""
         names = {key: name for (name, _), key in keys.items()}
         found = _current_people({key: self._people[key] for key in names if key in self._people})
-        unknown = [key for key in names if key not in found]
-        if unknown:
-            stored = self._stored_people([key[:510] for key in unknown])
-            made = {}
-            for key in unknown:
-                if (person_id := stored.get(key[:510])) is None:
-                    person_id = made[key[:510]] = stored[key[:510]] = new_id()
-                    names[key[:510]] = names[key]
-                found[key] = person_id
-            with connection.cursor() as cursor:
-                copy_into(cursor, Person, ("id", "name"), ((person_id, names[key]) for key, person_id in made.items()))
-                copy_into(
-                    cursor,
-                    PersonSource,
-                    ("provider_id", "key", "person_id"),
-                    ((self._provider_id, key, person_id) for key, person_id in made.items()),
-                )
+        if unknown := {key: key[:_LONGEST_KEY] for key in names if key not in found}:
+            stored = self._stored_people(set(unknown.values()))
+            for key, short in unknown.items():
+                if short not in stored:
+                    stored[short] = new_id()
+                    self._made.append((stored[short], names[key], short))
+                found[key] = stored[short]
             self._store(self._people, {key: found[key] for key in unknown})
         return {who: found[key] for who, key in keys.items()}
 
-    def _stored_people(self, keys: list[str]) -> dict[str, UUID]:
+    def write_people(self) -> None:
+        """Write the people whom `people` has made since."""
+        made, self._made = self._made, []
         with connection.cursor() as cursor:
-            # One array instead of thousands of parameters, which take longer to compose than to look up.
+            copy_into(cursor, Person, ("id", "name"), ((person_id, name) for person_id, name, _ in made))
+            copy_into(
+                cursor,
+                PersonSource,
+                ("provider_id", "key", "person_id"),
+                ((self._provider_id, key, person_id) for person_id, _, key in made),
+            )
+
+    def _stored_people(self, keys: Collection[str]) -> dict[str, UUID]:
+        with connection.cursor() as cursor:
+            # One document instead of thousands of parameters or an array, both of which take longer to compose than to look up.
             cursor.execute(
-                "SELECT key, person_id FROM catalog_personsource WHERE provider_id = %s AND key = ANY(%s)",
-                [self._provider_id, keys],
+                "SELECT key, person_id FROM catalog_personsource"
+                " WHERE provider_id = %s AND key = ANY(ARRAY(SELECT jsonb_array_elements_text(%s::jsonb)))",
+                [self._provider_id, orjson.dumps(list(keys)).decode()],
             )
             return dict(cursor.fetchall())
 
