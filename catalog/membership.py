@@ -6,11 +6,15 @@ from typing import Annotated, Any
 
 import msgspec
 
+from accounts.rules import HIGHEST_AGE
+
+LONGEST_DAYS = 366
+
 _Slug = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
 _Year = Annotated[int, msgspec.Meta(ge=1, le=9999)]
-_Days = Annotated[int, msgspec.Meta(ge=1, le=366)]
-_Age = Annotated[int, msgspec.Meta(ge=0, le=18)]
+_Days = Annotated[int, msgspec.Meta(ge=1, le=LONGEST_DAYS)]
+_Age = Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_AGE)]
 
 
 class RuleInvalid(ValueError):

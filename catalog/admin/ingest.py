@@ -31,6 +31,7 @@ from unfold.widgets import (
 
 from catalog import reports
 from catalog.admin.lists import LargeList, Refusing
+from catalog.admin.precedence import EXPLAINED, PRECEDENCES, PrecedenceForm
 from catalog.admin.words import gettext_lazy as _
 from catalog.ingestion.formats import READERS
 from catalog.labels import FIELDS
@@ -45,10 +46,20 @@ from core.errors import DomainError
 SHOWN = 100
 
 
+class ProviderForm(PrecedenceForm, forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A provider, and in which fields its word counts for more or less than elsewhere."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Show what is stored."""
+        super().__init__(*args, **kwargs)
+        self.fill_in_precedence(self.instance.precedence_by_field)
+
+
 @admin.register(Provider)
-class ProviderAdmin(LargeList):
+class ProviderAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of unfold and Django disagree on an attribute
     """Who delivers, and what becomes of it."""
 
+    form = ProviderForm
     list_display = ("name", "code", "publish", "has_default_licence", "last_delivery")
     ordering = ("name",)
     readonly_fields = ("policy_version",)
@@ -60,7 +71,7 @@ class ProviderAdmin(LargeList):
                     ("name", "code"),
                     "publish",
                     "max_retired_percent",
-                    ("precedence", "precedence_by_field"),
+                    "precedence",
                     "policy_version",
                 )
             },
@@ -73,6 +84,17 @@ class ProviderAdmin(LargeList):
                     ("default_license_type", "default_territories"),
                     ("default_starts_on", "default_ends_on"),
                 )
+            },
+        ),
+        (
+            _("Precedence by field"),
+            {
+                "fields": [
+                    *zip(PRECEDENCES[::2], PRECEDENCES[1::2], strict=False),
+                    *PRECEDENCES[len(PRECEDENCES) & ~1 :],
+                ],
+                "classes": ("collapse",),
+                "description": EXPLAINED,
             },
         ),
     )
@@ -89,7 +111,10 @@ class ProviderAdmin(LargeList):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand what was changed to the service."""
-        fields = {name: form.cleaned_data[name] for name in form.changed_data if name != "code"}
+        changed = set(form.changed_data)
+        fields = {name: form.cleaned_data[name] for name in changed - {"code", *PRECEDENCES}}
+        if changed & set(PRECEDENCES):
+            fields["precedence_by_field"] = form.precedence_by_field()
         saved = providers.save(code=obj.code, fields=fields)
         obj.pk = saved.pk
         obj._state.adding = False

@@ -33,6 +33,8 @@ from core.errors import DomainError
 ROWS = 30
 """At most so many rows of a page, each with at most CARDS titles; the collection itself has the rest."""
 CARDS = 20
+FOUND = 1000
+"""So many titles of a rule are counted for editors."""
 
 
 class CollectionNotFound(DomainError):
@@ -74,6 +76,38 @@ def collection_for(slug: str, viewer: Viewer, now: datetime) -> Row:
     if not found:
         raise CollectionNotFound
     return Row(collection, found)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a collection would show a viewer, before it is saved.
+
+    `titles` are the first CARDS of `number`; `unseen` the named ones that the viewer does not see; `found` how many published
+    titles the rule finds anywhere, no more than FOUND + 1 counted, and None without a rule.
+    """
+
+    titles: Sequence[Title]
+    number: int
+    unseen: Sequence[Title]
+    found: int | None
+
+
+def preview(collection: Collection, title_ids: Sequence[UUID], viewer: Viewer, now: datetime) -> Preview:
+    """Answer what a collection with these named titles, in their order, would show a viewer at `now`."""
+    visible = Title.objects.browsable_by(viewer, now)
+    named = [] if collection.kind == Collection.Kind.RULE else list(dict.fromkeys(title_ids))
+    seen = set(visible.filter(pk__in=named).values_list("pk", flat=True))
+    shown = [title_id for title_id in named if title_id in seen]
+    found = None
+    if collection.kind != Collection.Kind.MANUAL:
+        rule = read_rule(collection.rule)
+        ruled = _ordered(_meeting(rule, visible, viewer, now), collection.order)[: collection.most]
+        shown = list(dict.fromkeys([*shown, *ruled.values_list("pk", flat=True)]))
+        anywhere = _meeting(rule, Title.objects.published().standing_alone(), viewer, now)
+        found = anywhere.order_by()[: FOUND + 1].count()
+    shown = shown[: collection.most]
+    unseen = titles.in_order([title_id for title_id in named if title_id not in seen], now)
+    return Preview(titles.in_order(shown[:CARDS], now), len(shown), unseen, found)
 
 
 def next_row_boundary(now: datetime) -> datetime | None:

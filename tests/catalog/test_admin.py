@@ -21,7 +21,7 @@ from catalog.models import (
     Title,
     TitleMerge,
 )
-from catalog.services import matching
+from catalog.services import matching, providers
 from catalog.tasks import run_ingest
 from tests.factories.accounts import AccountFactory, sign_in
 from tests.factories.catalog import (
@@ -427,6 +427,28 @@ class TestProviders:
         assert "the United Kingdom is GB" in str(answer.context["adminform"].form.errors)
         provider.refresh_from_db()
         assert provider.default_territories == []
+
+    def test_keeps_the_precedence_by_field_that_was_filled_in(self, staff: Client) -> None:
+        provider = ProviderFactory.create(precedence_by_field={"ratings": 10})
+        address = reverse("admin:catalog_provider_change", args=[provider.pk])
+        form = form_of(staff.get(address))
+        assert form["precedence_of_ratings"] == 10
+        filled = {"precedence_of_ratings": "", "precedence_of_texts": "80", "precedence_of_release_date": "0"}
+        staff.post(address, form | filled)
+        provider.refresh_from_db()
+        assert provider.precedence_by_field == {"texts": 80, "release_date": 0, "release_precision": 0}
+        assert provider.policy_version == 2
+        staff.post(address, form_of(staff.get(address)))
+        provider.refresh_from_db()
+        assert provider.policy_version == 2
+        answer = staff.post(address, form | {"precedence_of_texts": "-1"})
+        assert list(answer.context["adminform"].form.errors) == ["precedence_of_texts"]
+
+    @pytest.mark.parametrize("wrong", [[], {"taste": 1}, {"texts": "80"}, {"texts": -1}, {"texts": True}])
+    def test_refuses_a_precedence_that_nobody_could_read(self, wrong: Any) -> None:
+        with pytest.raises(providers.ProviderInvalid):
+            providers.save(code="acme", fields={"name": "Acme", "precedence_by_field": wrong})
+        assert not Provider.objects.exists()
 
     @pytest.mark.parametrize("page", ["person", "genre", "keyword", "provider"])
     def test_and_the_other_lists_are_shown(self, staff: Client, page: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
@@ -317,11 +318,111 @@ class TestAdmin:
         assert EditorialRow.objects.get().countries == ["DE", "AT"]
         assert Collection.objects.get().names == {"en": "Night trains", "de": "Nachtzüge"}
 
-    def test_says_what_is_wrong_with_a_rule(self, staff: Client) -> None:
-        address = reverse("admin:catalog_collection_add")
-        data = form_of(staff.get(address)) | {
-            "slug": "x", "kind": "rule", "names": "en: X", "rule": '{"genre": ["drama"]}',
+    def test_goes_on_with_the_collection_that_it_made(self, staff: Client) -> None:
+        answer = self.send(staff, {"rule_year_from": "1950", "_continue": "1"})
+        made = Collection.objects.get()
+        assert answer["Location"] == reverse("admin:catalog_collection_change", args=[made.pk])
+        assert LogEntry.objects.get().object_id == str(made.pk)
+
+    def test_makes_a_rule_of_its_conditions_and_shows_it_as_it_was_made(self, staff: Client) -> None:
+        film("A", genre="drama", keyword="trains")
+        drama, trains = Genre.objects.get(), Keyword.objects.get()
+        ProviderFactory.create(code="acme")
+        rule = {
+            "kinds": ["movie"], "genres": ["drama"], "keywords": ["trains"], "countries": ["FR", "BE"],
+            "original_languages": ["fr", "pt-BR"], "providers": ["acme"], "year_from": 1950, "year_to": 1960,
+            "highest_age": 0, "made_for_kids": False, "added_within_days": 14, "leaves_within_days": 30,
         }  # fmt: skip
-        answer = staff.post(address, data)
-        assert "unknown field `genre`" in str(answer.context["errors"])
+        filled = {
+            "rule_kinds": ["movie"], "rule_genres": [drama.pk], "rule_keywords": [trains.pk], "rule_countries": "fr, BE,FR",
+            "rule_original_languages": "fr,pt-BR", "rule_providers": ["acme"], "rule_year_from": "1950",
+            "rule_year_to": "1960", "rule_highest_age": "0", "rule_made_for_kids": "false",
+            "rule_added_within_days": "14", "rule_leaves_within_days": "30",
+        }  # fmt: skip
+        assert self.send(staff, filled).status_code == 302
+        made = Collection.objects.get()
+        assert made.rule == rule
+        page = reverse("admin:catalog_collection_change", args=[made.pk])
+        form = staff.get(page).context["adminform"].form
+        again = {name: form[name].value() for name in filled}
+        assert again == filled | {
+            "rule_countries": "FR,BE", "rule_year_from": 1950, "rule_year_to": 1960, "rule_highest_age": 0,
+            "rule_added_within_days": 14, "rule_leaves_within_days": 30,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("filled", "field", "said"),
+        [
+            ({}, "__all__", "needs a condition"),
+            ({"rule_year_from": "2000", "rule_year_to": "1999"}, "rule_year_to", "end before they begin"),
+            ({"rule_countries": "QQ"}, "rule_countries", "QQ"),
+            ({"rule_original_languages": "german!"}, "rule_original_languages", "no language tag"),
+            ({"rule_highest_age": "19"}, "rule_highest_age", "18"),
+            ({"rule_genres": ["999"]}, "rule_genres", "999"),
+            ({"rule_added_within_days": "0"}, "rule_added_within_days", "1"),
+        ],
+    )
+    def test_says_beside_the_condition_what_is_wrong_with_it(
+        self, staff: Client, filled: dict[str, Any], field: str, said: str
+    ) -> None:
+        answer = self.send(staff, filled)
+        errors = answer.context["adminform"].form.errors
+        assert list(errors) == [field]
+        assert said in str(errors[field])
         assert Collection.objects.count() == 0
+
+    def test_means_by_a_genre_that_was_merged_the_one_that_answers_and_tells_of_one_that_is_gone(
+        self, staff: Client
+    ) -> None:
+        drama = Genre.objects.create(slug="drama", name="Drama")
+        Genre.objects.create(slug="dramas", name="Dramas", merged_into=drama)
+        made = collection(kind="rule", rule={"genres": ["dramas", "opera"]})
+        page = staff.get(reverse("admin:catalog_collection_change", args=[made.pk]))
+        field = page.context["adminform"].form["rule_genres"]
+        assert field.value() == [drama.pk]
+        assert "also names opera, which is not there" in str(field.help_text)
+
+    def send(self, staff: Client, filled: dict[str, Any]) -> Any:
+        address = reverse("admin:catalog_collection_add")
+        given = {"slug": "x", "kind": "rule", "names": "en: X"}
+        return staff.post(address, form_of(staff.get(address)) | given | filled)
+
+
+class TestPreview:
+    def ask(self, staff: Client, **filled: Any) -> Any:
+        given = {"kind": "rule", "order": "added", "most": "100", "preview-country": "DE", "preview-age": "18"}
+        return staff.post(reverse("admin:catalog_collection_preview"), given | filled)
+
+    def test_shows_what_the_unsaved_rule_finds_for_a_country_and_an_age(self, staff: Client) -> None:
+        mild, grim = film("Mild", genre="drama"), film("Grim", genre="drama")
+        film("Elsewhere", genre="drama", window={"territories": ["FR"]})
+        film("Other")
+        for title, age in ((mild, 6), (grim, 16)):
+            RatingFactory.create(title=title, country="DE", system="FSK", value=str(age), minimum_age=age)
+        drama = Genre.objects.get(slug="drama").pk
+        answer = self.ask(staff, rule_genres=[drama])
+        assert [row[1] for row in answer.context["rows"]] == ["Grim", "Mild"]
+        assert answer.context["found"] == 3
+        assert [row[1] for row in self.ask(staff, rule_genres=[drama], **{"preview-age": "12"}).context["rows"]] == [
+            "Mild"
+        ]
+        assert Collection.objects.count() == 0
+
+    def test_puts_the_named_ones_first_and_tells_which_are_not_seen(self, staff: Client) -> None:
+        named, second = film("Named"), film("Second")
+        elsewhere, gone = film("Elsewhere", window={"territories": ["FR"]}), film("Gone")
+        film("Found", genre="drama")
+        lines = {
+            "members-0-title": second.pk, "members-0-position": "1", "members-1-title": named.pk,
+            "members-1-position": "0", "members-2-title": elsewhere.pk, "members-2-position": "2",
+            "members-3-title": gone.pk, "members-3-position": "3", "members-3-DELETE": "on", "members-4-title": "",
+        }  # fmt: skip
+        answer = self.ask(staff, kind="mixed", rule_genres=[Genre.objects.get(slug="drama").pk], **lines)
+        assert [row[1] for row in answer.context["rows"]] == ["Named", "Second", "Found"]
+        assert [name for _, name in answer.context["unseen"]] == ["Elsewhere"]
+
+    def test_says_what_is_wrong_instead(self, staff: Client) -> None:
+        answer = self.ask(staff, rule_year_from="2000", rule_year_to="1999", **{"preview-country": "QQ"})
+        assert "end before they begin" in answer.content.decode()
+        assert "QQ" in answer.content.decode()
+        assert "rows" not in answer.context

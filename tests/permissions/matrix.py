@@ -345,6 +345,7 @@ ADMIN_PAGES: Mapping[str, Collection[str]] = {
     "/admin/catalog/mediapackage/<uuid:package_id>/posters/<int:number>/use": ["content", "administrator"],
     "/admin/catalog/mediapackage/<uuid:package_id>/retry": ["content", "administrator"],
     "/admin/catalog/mediapackage/<uuid:package_id>/subtitles": ["content", "administrator"],
+    "/admin/catalog/collection/preview": ["content", "administrator"],
     "/admin/catalog/title/calendar/": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/ages/": ["support", "content", "author", "administrator"],
     "/admin/catalog/title/<path:object_id>/viewers/": ["support", "content", "author", "administrator"],

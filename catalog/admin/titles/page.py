@@ -24,6 +24,7 @@ from catalog.admin.lists import Refusing
 from catalog.admin.media import film_of
 from catalog.admin.naming import address_of, link_to
 from catalog.admin.overviews import OverviewPages
+from catalog.admin.precedence import called
 from catalog.admin.titles.artwork import ArtworkPages, pictures_of
 from catalog.admin.titles.browsing import TitleList
 from catalog.admin.titles.editorial import EditorialPages, lock_notice, review_notice
@@ -207,7 +208,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         owners: dict[str, list[str]] = {}
         for name, owner in sorted(title.provenance.items()):
             who = gettext("editors") if name in title.edited else owner
-            owners.setdefault(who, []).append(_called(name))
+            owners.setdefault(who, []).append(called(name))
         lines = ((owner, ", ".join(names)) for owner, names in owners.items())
         return format_html_join("", "<div><strong>{}</strong>: {}</div>", lines) or _("All of it")
 
@@ -233,7 +234,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
     @display(description=_("edited here"))
     def edited_by_us(self, title: Title) -> str:
         """Name what later deliveries leave alone."""
-        return ", ".join(map(_called, title.edited)) or _("Nothing: later deliveries may change everything")
+        return ", ".join(map(called, title.edited)) or _("Nothing: later deliveries may change everything")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Wait for the parts: `save_related` writes all at once."""
@@ -296,11 +297,6 @@ def _terms(window: AvailabilityWindow) -> str:
         (gettext("as %(what)s"), window.formats),
     )
     return ", ".join(words % {"what": ", ".join(items)} for words, items in told if items)
-
-
-def _called(name: str) -> str:
-    """Answer what staff call a field or a part of titles, images among them."""
-    return gettext("artwork") if name == "artwork" else versions.label(name).lower()
 
 
 def _line(title: Title) -> SafeString:
