@@ -9,11 +9,10 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.translation import gettext
-from django.views.decorators.http import require_POST
 from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldBooleanWidget
@@ -189,9 +188,7 @@ class CollectionAdmin(Refusing):
 
     def get_urls(self) -> list[Any]:
         """Add the preview."""
-        preview = path(
-            "preview", self.admin_site.admin_view(require_POST(self.preview)), name="catalog_collection_preview"
-        )
+        preview = path("preview", self.admin_site.admin_view(self.preview), name="catalog_collection_preview")
         return [preview, *super().get_urls()]
 
     def changeform_view(  # type: ignore[override]  # unfold declares less than Django answers
@@ -206,6 +203,8 @@ class CollectionAdmin(Refusing):
         """Show what a collection as it is filled in, saved or not, would show a viewer now; nothing is written."""
         if not (self.has_change_permission(request) or self.has_add_permission(request)):
             raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
         form, eyes = self.get_form(request)(request.POST), PreviewForm(request.POST)
         form.is_valid()
         wrong = [

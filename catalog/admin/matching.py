@@ -10,10 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from unfold.decorators import display
 
-from catalog.admin.lists import LargeList, WaitingFilter
+from catalog.admin.lists import LargeList, NamedActors, WaitingFilter
 from catalog.admin.naming import link_to, name_of
 from catalog.admin.titles.artwork import preview_of
 from catalog.admin.words import gettext_lazy as _
@@ -33,7 +33,10 @@ _REASONS = {
     "other running time": _("other running time"),
     "nobody in common": _("nobody in common"),
 }
-_COUNTED = {"years apart": _("%(number)s years apart"), "people in common": _("%(number)s people in common")}
+_COUNTED = {
+    "years apart": ngettext_lazy("%(number)s year apart", "%(number)s years apart", "number"),
+    "people in common": ngettext_lazy("%(number)s person in common", "%(number)s people in common", "number"),
+}
 
 
 class Decided(LargeList):
@@ -139,14 +142,33 @@ class MatchCandidateAdmin(Decided):
         return HttpResponseRedirect(f"{reverse(QUEUE)}?state__exact=open")
 
 
-@admin.register(TitleMerge)
-class TitleMergeAdmin(Decided):
-    """Merges, newest first; each can be undone."""
+class Merges(Decided):
+    """Merges, and who made and undid them."""
 
-    list_display = ("kept_name", "merged_name", "at", "by", "undone_at", "undone_by")
+    list_display_links = None
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """List them with names."""
+        return NamedActors
+
+    @display(description=_("by"))
+    def by_name(self, merge: Any) -> str:
+        """Name who merged."""
+        return str(merge.actors.get(merge.by, merge.by))
+
+    @display(description=_("undone by"))
+    def undone_by_name(self, merge: Any) -> str:
+        """Name who undid it."""
+        return str(merge.actors.get(merge.undone_by, merge.undone_by))
+
+
+@admin.register(TitleMerge)
+class TitleMergeAdmin(Merges):
+    """Merges of titles, newest first; each can be undone."""
+
+    list_display = ("kept_name", "merged_name", "at", "by_name", "undone_at", "undone_by_name")
     ordering = ("-pk",)
     actions = ("undo",)
-    list_display_links = None
 
     @display(description=_("kept"))
     def kept_name(self, merge: TitleMerge) -> SafeString:
@@ -183,7 +205,7 @@ def _in_words(reason: str) -> str:
     """Answer what speaks for two titles being one, or against it, as `rules.resemblance` says it, in the language at hand."""
     number, _space, counted = reason.partition(" ")
     if number.isdecimal() and counted in _COUNTED:
-        return str(_COUNTED[counted]) % {"number": number}
+        return str(_COUNTED[counted] % {"number": int(number)})
     return str(_REASONS.get(reason, reason))
 
 

@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 
 from catalog.admin import staff
 from catalog.admin.lists import LargeList, Refusing
-from catalog.admin.matching import Decided
+from catalog.admin.matching import Merges
 from catalog.admin.naming import name_of
 from catalog.admin.words import gettext_lazy as _
 from catalog.models import Credit, Person, PersonMerge, Title
@@ -91,8 +91,12 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
             chosen = [int(pk) for pk in request.POST.getlist("credit") if pk.isdecimal()]
             try:
                 other = people.split(
-                    person_id=person.pk, credit_ids=chosen, name=request.POST.get("name", "").strip()[:500], now=clock.now()
-                )  # fmt: skip
+                    person_id=person.pk,
+                    credit_ids=chosen,
+                    name=request.POST.get("name", "").strip()[:500],
+                    by=staff.actor(request),
+                    now=clock.now(),
+                )
             except DomainError as error:
                 messages.error(request, str(error))
                 return HttpResponseRedirect(request.path)
@@ -144,18 +148,21 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
 
 
 @admin.register(PersonMerge)
-class PersonMergeAdmin(Decided):
+class PersonMergeAdmin(Merges):
     """Merges of people, newest first; each can be undone."""
 
-    list_display = ("kept", "merged", "at", "by", "undone_at", "undone_by")
+    list_display = ("kept", "merged", "at", "by_name", "undone_at", "undone_by_name")
     list_select_related = ("kept", "merged")
     ordering = ("-pk",)
     actions = ("undo",)
-    list_display_links = None
 
     @admin.action(description=_("Undo"), permissions=["change"])
     def undo(self, request: HttpRequest, queryset: QuerySet[PersonMerge]) -> None:
         """Part what was merged."""
         for merge_id in queryset.filter(undone_at__isnull=True).order_by("-pk").values_list("pk", flat=True):
-            people.unmerge(merge_id=merge_id, by=staff.actor(request), now=clock.now())
-            self.message_user(request, gettext("Parted again."), messages.SUCCESS)
+            try:
+                people.unmerge(merge_id=merge_id, by=staff.actor(request), now=clock.now())
+            except DomainError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, gettext("Parted again."), messages.SUCCESS)

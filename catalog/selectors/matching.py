@@ -26,13 +26,19 @@ def _facts(title: Title) -> dict[str, str]:
         gettext("Kind"): title.get_kind_display(),
         gettext("Name"): _lines(f"{text.language}: {text.name}" for text in texts),
         gettext("Original title"): title.original_title,
-        gettext("Released"): str(title.release_date or ""),
+        gettext("Released"): _released(title),
         gettext("Running time"): f"{title.runtime_seconds // 60} min" if title.runtime_seconds else "",
-        gettext("People"): _lines(f"{credit.person.name} ({credit.get_job_display().lower()})" for credit in people),
+        gettext("People"): _lines(f"{credit.person.name} ({credit.get_job_display()})" for credit in people),
         gettext("Ids"): _lines(str(item) for item in title.external_ids.order_by("namespace", "value")),
         gettext("Synopsis"): next((text.synopsis_short or text.synopsis_medium for text in texts), ""),
         gettext("State"): title.get_state_display(),
     }
+
+
+def _released(title: Title) -> str:
+    """Answer a date as far as it is known: a year alone is no first of January."""
+    length = {"year": 4, "month": 7}.get(title.release_precision, 10)
+    return title.release_date.isoformat()[:length] if title.release_date else ""
 
 
 def _lines(parts: Any) -> str:

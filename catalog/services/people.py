@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from catalog.models import Credit, Person, PersonMerge, PersonSource, Title
-from catalog.services import identities, search
+from catalog.services import identities, revisions, search
 from catalog.services import kept as answers
 from core.errors import DomainError
 
@@ -137,10 +137,11 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Person:
         return merged
 
 
-def split(*, person_id: UUID, credit_ids: Collection[int], name: str, now: datetime) -> Person:
+def split(*, person_id: UUID, credit_ids: Collection[int], name: str, by: str, now: datetime) -> Person:
     """Give some of a person's credits to a new person, a namesake. Raises PersonUnknown, CannotMergePeople (no such credit).
 
-    A later delivery that names both alike means the first again: its editors' credits stay as they are here.
+    A later delivery that names both alike means the first again: its editors' credits stay as they are here. Each title
+    that names them has a version that says so; a merge joins the two again.
     """
     with transaction.atomic():
         identities.change()
@@ -152,12 +153,14 @@ def split(*, person_id: UUID, credit_ids: Collection[int], name: str, now: datet
         titles = set(credits_.values_list("title_id", flat=True))
         if not titles:
             raise CannotMergePeople("Choose at least one credit of this person.")
+        revisions.keep_first(titles, now=now)
         other = Person.objects.create(name=name or person.name)
         credits_.update(person=other)
         for title in Title.objects.filter(pk__in=titles).locked():
             title.edited = sorted({*title.edited, "credits"})
             title.save(update_fields=["edited"])
         _touch(titles, now)
+        revisions.keep(titles, by=by, now=now, note=f"Another {person.name} than before: {other.name}", always=True)
         return other
 
 

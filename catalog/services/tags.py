@@ -33,7 +33,7 @@ class TagInvalid(DomainError):
 def save_genre(*, genre_id: int | None, name: str, slug: str, parent_id: int | None = None) -> Genre:
     """Make a genre, or name it anew and put it elsewhere in the tree; a slug that is given up stands for it.
 
-    Raises TagUnknown, TagExists, TagInvalid (a genre below itself, no name).
+    Raises TagUnknown, TagExists, TagInvalid (a genre below itself or below one that stands for another, no name).
     """
     if not name.strip() or not slug:
         raise TagInvalid("A genre has a name and a slug.")
@@ -43,6 +43,8 @@ def save_genre(*, genre_id: int | None, name: str, slug: str, parent_id: int | N
         before = (genre.name, genre.slug)
         if genre.pk in _above(parent_id):
             raise TagInvalid("A genre cannot be below itself.")
+        if parent_id and Genre.objects.filter(pk=parent_id, merged_into__isnull=False).exists():
+            raise TagInvalid("What it would be below stands for another genre: choose that one.")
         if genre.pk and slug != genre.slug:
             # It takes back a slug that it gave up before.
             Genre.objects.filter(slug=slug, merged_into=genre).delete()

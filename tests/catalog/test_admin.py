@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from catalog.admin.naming import address_of
 from catalog.models import (
     Credit,
     IngestRun,
@@ -354,11 +355,14 @@ class TestMatching:
         address = reverse("admin:catalog_matchcandidate_change", args=[candidate.pk])
         text = staff.get(address).content.decode()
         assert all(word in text for word in ("Harbour: m1", "Lagoon: m1", "same name, same year", "keep_title"))
+        assert ("Released", "2019", "2019") in staff.get(address).context["facts"]
         assert staff.post(address, {"choice": "keep_other"}).status_code == 302
         candidate.refresh_from_db()
         assert candidate.state == "merged"
         assert candidate.title.merged_into == candidate.other
         assert "keep_title" not in staff.get(address).content.decode()
+        merged = staff.get(reverse("admin:catalog_title_change", args=[candidate.title_id]))
+        assert f'merged into <a class="underline" href="{address_of(candidate.other_id)}"' in merged.content.decode()
         # What is decided is out of the way, and can be asked for.
         pairs = reverse("admin:catalog_matchcandidate_changelist")
         shown = [staff.get(pairs, {"state__exact": state}).content.decode() for state in ("open", "merged", "all")]
@@ -368,6 +372,7 @@ class TestMatching:
         data = {"action": "undo", "_selected_action": [str(TitleMerge.objects.get().pk)]}
         assert staff.post(merges, data).status_code == 302
         assert TitleMerge.objects.get().undone_by == f"user:{staff.session['_auth_user_id']}"
+        assert "user:" not in staff.get(merges).content.decode()
         assert not Title.objects.filter(merged_into__isnull=False).exists()
 
     def test_of_series_is_undone_with_the_seasons_that_were_chosen_along(self, staff: Client) -> None:

@@ -10,7 +10,8 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import Credit, Person, PersonMerge, PersonSource, Title
+from accounts.models import User
+from catalog.models import Credit, Person, PersonMerge, PersonSource, Revision, Title
 from catalog.rules import Viewer
 from catalog.selectors.titles import person_for
 from catalog.services import people
@@ -137,15 +138,19 @@ class TestSplit:
         ingest(feed(movie(1, people=cast), movie(2, people=cast)), provider)
         both = Person.objects.get()
         theirs = Credit.objects.get(title__source_records__external_id="m2")
-        other = people.split(person_id=both.pk, credit_ids=[theirs.pk], name="", now=LATER)
+        other = people.split(person_id=both.pk, credit_ids=[theirs.pk], name="", by="user:7", now=LATER)
         assert (other.name, credited(both), credited(other)) == ("Otto Lang", {"Film 1"}, {"Film 2"})
         ingest(feed(movie(1, people=cast), movie(2, people=cast, runtime_seconds=9)), provider)
         assert (credited(both), credited(other)) == ({"Film 1"}, {"Film 2"})
+        versions = Revision.objects.filter(title=theirs.title_id).order_by("number")[:2]
+        assert [(version.by, version.note) for version in versions] == [
+            ("", ""), ("user:7", "Another Otto Lang than before: Otto Lang"),
+        ]  # fmt: skip
 
     def test_refuses_credits_of_somebody_else(self) -> None:
         one, other = person("A", TitleFactory.create()), person("B", TitleFactory.create())
         with pytest.raises(people.CannotMergePeople):
-            people.split(person_id=one.pk, credit_ids=[other.credits.get().pk], name="C", now=LATER)
+            people.split(person_id=one.pk, credit_ids=[other.credits.get().pk], name="C", by="user:7", now=LATER)
         assert Person.objects.count() == 2
 
 
@@ -165,6 +170,9 @@ class TestAdmin:
         assert merged.merged_into == kept
         merges = reverse("admin:catalog_personmerge_changelist")
         staff.post(merges, {"action": "undo", ACTION_CHECKBOX_NAME: [PersonMerge.objects.get().pk]})
+        text = staff.get(merges).content.decode()
+        assert text.count(User.objects.get(is_staff=True).email) >= 2  # who merged, who undid it
+        assert "user:" not in text
         assert credited(merged) == {"B"}
         assert not Person.objects.filter(merged_into__isnull=False).exists()
 

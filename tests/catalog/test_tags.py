@@ -238,6 +238,13 @@ class TestPages:
         other.refresh_from_db()
         assert other.name == "witches"
 
+    def test_stand_below_none_that_stands_for_another(self) -> None:
+        drama = Genre.objects.create(slug="drama", name="Drama")
+        gone = Genre.objects.create(slug="dramas", name="Dramas", merged_into=drama)
+        with pytest.raises(tags.TagInvalid, match="stands for another"):
+            tags.save_genre(genre_id=None, name="Noir", slug="noir", parent_id=gone.pk)
+        assert not Genre.objects.filter(slug="noir").exists()
+
     def test_say_what_the_service_refuses(self, staff: Client) -> None:
         genre = Genre.objects.create(slug="a", name="A")
         address = reverse("admin:catalog_genre_change", args=[genre.pk])

@@ -128,9 +128,11 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         return (*self.readonly_fields, "kind", "parent") if obj else self.readonly_fields
 
     @display(description=_("state"))
-    def state_name(self, title: Title) -> str:
-        """Name the state."""
-        return title.get_state_display()
+    def state_name(self, title: Title) -> SafeString | str:
+        """Name the state; of one that was merged, lead to what answers for it."""
+        if title.merged_into is None:
+            return title.get_state_display()
+        return format_html("{}; {} {}", title.get_state_display(), gettext("merged into"), link_to(title.merged_into))
 
     @display(description=_("artwork"))
     @once
