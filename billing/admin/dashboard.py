@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+import msgspec
 from django.contrib import admin
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
@@ -18,13 +19,13 @@ from django.utils.translation import get_language, gettext
 from billing.admin.base import ReadOnly
 from billing.models import RecurringRevenueDay, Setback
 from billing.selectors import exports, figures
-from billing.selectors.figures import Figures, Slice
+from billing.selectors.figures import Figures, RecurringDay, Slice
 from core import clock, money
 from core.money import Money
 
 FRESH = 60
 """Seconds for which the numbers are shown again to whoever asks."""
-KEY = "billing:dashboard"
+KEY = "billing:figures"
 DAYS_SHOWN = 30
 
 MOVEMENTS = {
@@ -49,10 +50,7 @@ class DashboardAdmin(ReadOnly):
         """Show the numbers, a minute old at most."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found: Figures | None = cache.get(KEY)
-        if found is None:
-            found = figures.figures(now=clock.now())
-            cache.set(KEY, found, FRESH)
+        found = _figures()
         language = get_language() or "en"
         context = {
             **self.admin_site.each_context(request),
@@ -66,7 +64,7 @@ class DashboardAdmin(ReadOnly):
                 "declines": _bars(found.declines, "var(--color-red-500)"),
             },
             "tie_outs": [
-                (report, money.format(Money(report.difference, report.currency), language), len(report.details))
+                (report, money.format(Money(report.difference, report.currency), language), report.details)
                 for report in found.tie_outs
             ],
             "parked": [(part.name, part.count) for part in found.parked],
@@ -90,7 +88,20 @@ class DashboardAdmin(ReadOnly):
         return response
 
 
-def _currency(code: str, days: list[RecurringRevenueDay]) -> dict[str, Any]:
+def _figures() -> Figures:
+    """Answer the numbers, from the cache where they are fresh and such as this version knows them.
+
+    They are kept as JSON: while an upgrade goes on, versions that know other numbers ask the same cache.
+    """
+    try:
+        return msgspec.json.decode(cache.get(KEY) or b"", type=Figures)
+    except msgspec.DecodeError:
+        found = figures.figures(now=clock.now())
+        cache.set(KEY, msgspec.json.encode(found), FRESH)
+        return found
+
+
+def _currency(code: str, days: list[RecurringDay]) -> dict[str, Any]:
     newest, shown = days[-1], days[-DAYS_SHOWN:]
     labels = [f"{day.day:%d %b}" for day in shown]
 

@@ -27,6 +27,7 @@ from billing.places import Place
 from billing.selectors import explanations, whereabouts
 from billing.services import cards, changes, consents, coupons, subscriptions, webhooks
 from billing.services.debts import DebtInAnotherCurrency
+from billing.services.trials import TrialUsed
 from billing.services.whereabouts import CountryUncertain
 from core.api.idempotency import IdempotentRequest, idempotent
 from core.api.problems import raises
@@ -231,7 +232,7 @@ class CancelSubscriptionView(APIView):
 
 
 class QuotesView(APIView):
-    """What an upgrade costs."""
+    """What a change of plan costs."""
 
     throttle_scope = "payments"
 
@@ -247,7 +248,11 @@ class QuotesView(APIView):
         subscriptions.UnderReview,
     )
     def post(self, request: Request) -> Response:
-        """Ask what a higher plan costs from today to the end of the period. The answer is binding until it expires."""
+        """Ask what a higher plan costs from today to the end of the period. The answer is binding until it expires.
+
+        Within a trial any plan of the family and any interval can be asked for: nothing is charged before the trial's end,
+        which stays, and `next_bill` says what is charged then.
+        """
         wanted = serializers.ChangeSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         made = changes.quote(account_id=account_of(request).pk, price_id=wanted.validated_data["price"], now=now())
@@ -255,7 +260,7 @@ class QuotesView(APIView):
 
 
 class AcceptQuoteView(APIView):
-    """Upgrading."""
+    """Changing the plan."""
 
     throttle_scope = "payments"
 
@@ -263,6 +268,7 @@ class AcceptQuoteView(APIView):
     @raises(
         changes.QuoteNotFound,
         changes.QuoteExpired,
+        TrialUsed,
         subscriptions.UnderReview,
         subscriptions.PaymentMethodRequired,
         subscriptions.PaymentUnderWay,
@@ -270,7 +276,7 @@ class AcceptQuoteView(APIView):
     )
     @idempotent(secret=True)
     def post(self, request: IdempotentRequest, quote_id: UUID) -> Response:
-        """Pay what was quoted and have the plan at once."""
+        """Pay what was quoted and have the plan at once, or, within a trial, where `begins_at` says so, at its end."""
         changed = changes.accept(
             account_id=account_of(request).pk,
             quote_id=quote_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from billing.models.invoices import Invoice
 from billing.models.plans import Price
@@ -52,6 +52,12 @@ class Quote(models.Model):
         help_text="When the present period is cut short and another begins: a change of interval.",
     )
     ends_at = models.DateTimeField(null=True, blank=True, help_text="When that other one ends.")
+    trial_ends_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the trial ends within which it was made: nothing is charged before."
+    )
+    begins_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the features of the plan begin, where that is not at once."
+    )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     # One charge a quote, whoever presses twice.
@@ -60,6 +66,16 @@ class Quote(models.Model):
     )
 
     objects = QuoteQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # A trial is free to its end, whatever is chosen meanwhile; only there does another plan wait.
+            models.CheckConstraint(
+                condition=Q(trial_ends_at=None, begins_at=None)
+                | Q(Q(begins_at=None) | Q(begins_at=F("trial_ends_at")), total=0, due=0, trial_ends_at__isnull=False),
+                name="quote_within_trial_charges_nothing",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(Money(self.total, self.currency))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, Q, Sum, Value, When
@@ -38,18 +38,46 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class RecurringDay:
+    """A day's recurring revenue in one currency, with what moved it; minor units a month."""
+
+    day: date
+    new: int
+    reactivation: int
+    expansion: int
+    contraction: int
+    churn: int
+    closing: int
+    subscribers: int
+
+
+@dataclass(frozen=True)
+class Tied:
+    """A day's comparison of the books with the gateway's; `details` are those that somebody has to look at."""
+
+    id: int
+    day: date
+    currency: str
+    difference: int
+    details: int
+
+
+@dataclass(frozen=True)
 class Figures:
-    """The dashboard's numbers. Amounts are minor units; those of several currencies are apart."""
+    """The dashboard's numbers. Amounts are minor units; those of several currencies are apart.
+
+    Plain values alone, which a cache keeps as JSON.
+    """
 
     subscriptions: list[Slice]
-    recurring: dict[str, list[RecurringRevenueDay]]
+    recurring: dict[str, list[RecurringDay]]
     """By currency, the last days, oldest first."""
     due_today: int
     renewals: dict[str, list[Slice]]
     """By currency, today's invoices for periods by standing."""
     dunning: list[Slice]
     declines: list[Slice]
-    tie_outs: list[TieOut]
+    tie_outs: list[Tied]
     parked: list[Slice]
     setbacks: list[Slice]
     """By sweep, what could not be handled and is tried again."""
@@ -72,7 +100,7 @@ def figures(*, now: datetime) -> Figures:
         renewals=_renewals(today),
         dunning=standing.dunning,
         declines=_declines(now),
-        tie_outs=list(TieOut.objects.filter(day__gte=today - timedelta(days=14)).order_by("-day", "currency")),
+        tie_outs=_tied(today),
         parked=standing.parked,
         setbacks=[
             Slice(sweep, count)
@@ -123,11 +151,17 @@ def _standing(now: datetime) -> _Standing:
     )
 
 
-def _recurring(today: datetime) -> dict[str, list[RecurringRevenueDay]]:
-    found: dict[str, list[RecurringRevenueDay]] = {}
-    for day in RecurringRevenueDay.objects.filter(day__gte=today - QUARTER).order_by("currency", "day"):
-        found.setdefault(day.currency, []).append(day)
+def _recurring(today: datetime) -> dict[str, list[RecurringDay]]:
+    found: dict[str, list[RecurringDay]] = {}
+    days = RecurringRevenueDay.objects.filter(day__gte=today - QUARTER).order_by("currency", "day")
+    for currency, *values in days.values_list("currency", *(each.name for each in fields(RecurringDay))):
+        found.setdefault(currency, []).append(RecurringDay(*values))
     return found
+
+
+def _tied(today: datetime) -> list[Tied]:
+    reports = TieOut.objects.filter(day__gte=today - timedelta(days=14)).order_by("-day", "currency")
+    return [Tied(each.pk, each.day, each.currency, each.difference, len(each.details)) for each in reports]
 
 
 def _renewals(today: datetime) -> dict[str, list[Slice]]:

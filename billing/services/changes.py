@@ -28,7 +28,7 @@ from billing.models import (
     Subscription,
 )
 from billing.rules import Status
-from billing.services import crediting, cycles, invoicing, payments, records, settlement
+from billing.services import crediting, cycles, invoicing, payments, records, settlement, trial_changes
 from billing.services.crediting import Owed
 from billing.services.settlement import Changes
 from billing.services.subscriptions import (
@@ -48,10 +48,12 @@ QUOTE_LIVES = timedelta(minutes=30)
 
 
 class ChangeNotPossible(DomainError):
-    """The subscription is not active, is cancelled, or has that price already."""
+    """The subscription is neither active nor a trial, is cancelled, or has that price already."""
 
     code: ClassVar[str] = "change_not_possible"
-    title: ClassVar[str] = "An active subscription can be changed, to another plan of its family in the same currency."
+    title: ClassVar[str] = (
+        "An active subscription or a trial can be changed, to another plan of its family in the same currency."
+    )
     status: ClassVar[int] = 409
 
 
@@ -77,13 +79,16 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
 
     A higher plan costs the rest of the period, or nothing now where its family has upgrades billed with the next
     period. Another interval, with the same plan or a higher one, begins a new period today. What comes to less than
-    nothing becomes credit, never a refund. Raises NoSubscription, PriceNotOffered, ChangeNotPossible, UnderReview.
+    nothing becomes credit, never a refund. Within a trial any plan and interval can be chosen and costs nothing now.
+    Raises NoSubscription, PriceNotOffered, ChangeNotPossible, UnderReview.
     """
-    subscription, price = _changeable(account_id, price_id, now=now)
+    subscription, price = _changeable(account_id, price_id, now=now, same_too=True)
     present = subscription.price
+    if subscription.status == Status.TRIALING:
+        return _quote_within_trial(subscription, price, now=now)
     higher = price.plan.tier - present.plan.tier
     restarts = price.interval != present.interval
-    if higher < 0 or (higher == 0 and not restarts) or subscription.status != Status.ACTIVE:
+    if price.pk == present.pk or higher < 0 or (higher == 0 and not restarts) or subscription.status != Status.ACTIVE:
         raise ChangeNotPossible
     if subscription.parked_at is not None:
         raise UnderReview
@@ -117,6 +122,29 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
     )
 
 
+def _quote_within_trial(subscription: Subscription, price: Price, *, now: datetime) -> Quote:
+    if price.pk == (subscription.pending_price_id or subscription.price_id):
+        # It is what is billed already.
+        raise ChangeNotPossible
+    if subscription.parked_at is not None:
+        raise UnderReview
+    trial = _current_period(subscription, now=now)
+    return Quote.objects.create(
+        account_id=subscription.account_id,
+        subscription=subscription,
+        from_price=subscription.price,
+        price=price,
+        on_date=now.astimezone(ZoneInfo(subscription.billing_tz)).date(),
+        currency=price.currency,
+        total=0,
+        lines=[],
+        trial_ends_at=trial.end,
+        begins_at=trial_changes.begins_at(subscription, price, now=now),
+        created_at=now,
+        expires_at=min(now + QUOTE_LIVES, trial.end),
+    )
+
+
 def _tender(subscription: Subscription, total: int, *, currency: str, now: datetime) -> Tender:
     """Answer how a change of a locked subscription is paid; one that waits for the customer gives way to it."""
     if total < 0:
@@ -140,7 +168,7 @@ def accept(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, gateway
     """Charge a quote and change the plan once it is paid; the same again answers the same charge.
 
     A declined charge leaves everything as it was. Another change that waits for the customer is withdrawn. Raises
-    QuoteNotFound, QuoteExpired, UnderReview, PaymentMethodRequired, PaymentUnderWay, PaymentFailed.
+    QuoteNotFound, QuoteExpired, UnderReview, PaymentMethodRequired, PaymentUnderWay, PaymentFailed, and TrialUsed.
     """
     begun = _begin(account_id=account_id, quote_id=quote_id, request_key=request_key, now=now)
     for waiting in begun.replaced:
@@ -169,14 +197,14 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
         raise QuoteNotFound
     if accepted.invoice_id is not None:
         return _Begun(accepted.invoice_id)
-    if not accepted.lines and subscription is not None and subscription.price_id == accepted.price_id:
+    if not accepted.lines and subscription is not None and _is_done(subscription, accepted):
         # Accepted before.
         return _Begun(None)
     if (
         subscription is None
         or subscription.pk != accepted.subscription_id
         or subscription.price_id != accepted.from_price_id
-        or subscription.status != Status.ACTIVE
+        or not _is_of_now(subscription, accepted)
         or subscription.cancel_at is not None
         or now >= accepted.expires_at
         or (subscription.paid_through is not None and now >= subscription.paid_through)
@@ -190,6 +218,9 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
     underway = PaymentAttempt.objects.filter(invoice__subscription=subscription, state__in=PaymentAttempt.OPEN)
     if underway.exclude(pk__in=[attempt.pk for attempt in replaced]).exists():
         raise PaymentUnderWay
+    if accepted.trial_ends_at is not None:
+        trial_changes.change(subscription, accepted, by=f"account:{account_id}", now=now)
+        return _Begun(None, replaced)
     if not accepted.lines:
         _change_at_once(subscription, accepted.price, by=f"account:{account_id}", now=now)
         return _Begun(None, replaced)
@@ -204,6 +235,22 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
     elif card is None or customer is None:
         raise PaymentMethodRequired
     return _Begun(invoice.pk, replaced)
+
+
+def _is_done(subscription: Subscription, accepted: Quote) -> bool:
+    """Answer whether a locked subscription has what a quote without a charge is for."""
+    has_it = subscription.price_id == accepted.price_id
+    if accepted.trial_ends_at is None:
+        return has_it
+    is_billed = (subscription.pending_price_id or subscription.price_id) == accepted.price_id
+    return is_billed and (has_it or accepted.begins_at is not None)
+
+
+def _is_of_now(subscription: Subscription, accepted: Quote) -> bool:
+    """Answer whether a quote was made for what a locked subscription is now: active, or the same trial."""
+    if accepted.trial_ends_at is not None:
+        return subscription.status == Status.TRIALING and subscription.paid_through == accepted.trial_ends_at
+    return subscription.status == Status.ACTIVE
 
 
 def _change_at_once(subscription: Subscription, price: Price, *, by: str, now: datetime) -> None:

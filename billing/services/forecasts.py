@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from billing import rules
 from billing.amounts import Tender
-from billing.models import Price, Subscription
+from billing.models import Price, Quote, Subscription
 from billing.places import Place
 from billing.rules import Status
 from billing.selectors import whereabouts
@@ -124,6 +124,15 @@ def first_bill_of(subscription: Subscription, move: Move | None, *, now: datetim
         at, price = move.effective_at, move.price_of(price)
         charge = replace(charge, subscription=moved(subscription, move), price=price)
     return _next_bill(charge, at, now=now)
+
+
+def after(quote: Quote, *, now: datetime) -> NextBill | None:
+    """Answer what is charged next once a quote is accepted that charges nothing now; None for any other."""
+    if quote.lines:
+        return None
+    changed = copy(quote.subscription)
+    changed.pending_price = quote.price
+    return _bill(changed, now=now)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from django.db.models import Sum
 from django.test import Client
 from django.urls import reverse
 
+from billing.admin.dashboard import KEY
 from billing.gateway import ChargeOutcome, OutcomeKind, RefundKind, RefundOutcome
 from billing.models import Invoice, JournalLine, PaymentMethod, Price, RecurringRevenueDay, Subscription
 from billing.selectors import exports
@@ -131,6 +132,28 @@ class TestDashboard:
         found = page.context["figures"]
         assert {part.name: part.count for part in found.subscriptions}["active"] == 3
         assert [(part.name, part.count) for part in found.parked] == [("amount_above_bound", 1)]
+
+    def test_shows_what_is_a_minute_old(self, client: Client) -> None:
+        address = reverse("admin:billing_recurringrevenueday_changelist")
+        fresh = client.get(address).context["figures"]
+        make_due(2, price=price(1549), due_at=NOW)
+        assert client.get(address).context["figures"] == fresh
+        assert isinstance(cache.get(KEY), bytes)
+        cache.clear()
+        assert client.get(address).context["figures"] != fresh
+
+    @pytest.mark.parametrize("kept", [b'{"subscriptions": []}', b"[]", b"\x80", b""])
+    def test_is_shown_while_versions_that_keep_other_numbers_run_beside_this_one(
+        self, client: Client, kept: bytes
+    ) -> None:
+        make_due(3, price=price(1549), due_at=NOW)
+        recording.record(day=DAY, now=NOW)
+        RecurringRevenueDay.objects.update(day=clock.now().date())
+        cache.set(KEY, kept)
+        page = client.get(reverse("admin:billing_recurringrevenueday_changelist"))
+        found = page.context["figures"]
+        assert {part.name: part.count for part in found.subscriptions}["active"] == 3
+        assert [(day.closing, day.subscribers) for day in found.recurring["USD"]] == [(3 * 1549, 3)]
 
     def test_speaks_german(self, client: Client) -> None:
         make_due(2, price=price(1549), due_at=NOW)

@@ -96,7 +96,7 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
     price = PriceSerializer()
     status = serializers.ChoiceField(choices=[str(status) for status in rules.Status])
     next_price = PriceSerializer(
-        source="pending_price", allow_null=True, help_text="What the next period is billed by, after a downgrade."
+        source="pending_price", allow_null=True, help_text="What the next period is billed by, where that is another."
     )
     next_bill = serializers.SerializerMethodField(
         help_text="What is charged next and when, tax and coupon included; null where nothing is."
@@ -153,13 +153,33 @@ class QuoteLineSerializer(serializers.Serializer[Any]):
 
 
 class QuoteSerializer(serializers.ModelSerializer[Quote]):
-    """What an upgrade costs. Accepting it charges `due`, and nothing else: the total with the debts, less the credit."""
+    """What a change costs. Accepting it charges `due`, and nothing else: the total with the debts, less the credit."""
 
     lines = serializers.SerializerMethodField()
+    next_bill = serializers.SerializerMethodField(
+        help_text="What is charged next, and when, if it is accepted; null where accepting it charges by itself."
+    )
 
     class Meta:
         model = Quote
-        fields = ["id", "currency", "total", "credit", "debts", "due", "lines", "expires_at"]
+        fields = [
+            "id",
+            "currency",
+            "total",
+            "credit",
+            "debts",
+            "due",
+            "lines",
+            "trial_ends_at",
+            "begins_at",
+            "next_bill",
+            "expires_at",
+        ]
+
+    @extend_schema_field(NextBillSerializer(allow_null=True))
+    def get_next_bill(self, quote: Quote) -> dict[str, Any] | None:
+        bill = forecasts.after(quote, now=clock.now())
+        return NextBillSerializer(bill).data if bill else None
 
     @extend_schema_field(QuoteLineSerializer(many=True))
     def get_lines(self, quote: Quote) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Max, Sum
+from django.db.models import Count, F, Max, Min, Q, Sum
 
 from billing import rules
 from billing.models import (
@@ -38,6 +38,7 @@ from billing.models import (
     Subscription,
     SubscriptionTransition,
     TieOut,
+    Trial,
     WebhookEvent,
 )
 from billing.rules import Status
@@ -103,6 +104,7 @@ class Invariants:
             ("4.21", "a subscription is charged once a day", self._charge_gaps),
             ("4.22", "nobody is parked but for a dispute", self._parked),
             ("4.5", "no period begins after the end", self._ended),
+            ("4.7", "a trial ends when it was to end, and nothing of it is billed", self._trials),
             ("4.4", "a change and its reverse on the same day net 0", self._reversed),
             ("4.14", "an invoice is tried once a day, and seven times", self._tries),
             ("4.14", "grace and hold end in time", self._dunning),
@@ -180,6 +182,17 @@ class Invariants:
         late = over.filter(start__gte=F("subscription__ended_at"))
         canceled = Period.objects.filter(subscription__cancel_at__isnull=False, start__gte=F("subscription__cancel_at"))
         return over.count(), [f"period {key}" for key in {*late, *canceled}]
+
+    def _trials(self) -> Checked:
+        found = Trial.objects.annotate(
+            ends=Max("subscription__periods__end", filter=Q(subscription__periods__cycle=0)),
+            billed_from=Min("subscription__invoices__period__start"),
+            changed_at=Min("subscription__invoices__created_at", filter=Q(subscription__invoices__kind="change")),
+        )
+        wrong = found.exclude(ends=F("ends_at")) | found.filter(
+            Q(billed_from__lt=F("ends_at")) | Q(changed_at__lt=F("ends_at"))
+        )
+        return found.count(), [f"trial {key}" for key in set(wrong.values_list("pk", flat=True))]
 
     # ------------------------------------------------ invoices and payments
 

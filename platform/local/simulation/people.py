@@ -63,7 +63,7 @@ CHANCES: Mapping[str, Mapping[str, float]] = {
     LEAVING: {"undo_cancel": 0.03, "save_card": 0.001, "withdraw": 0.002},
     PAUSING: {"undo_pause": 0.02, "cancel": 0.003, "upgrade": 0.003, "downgrade": 0.003},
     Status.INCOMPLETE: {"cancel": 0.1},
-    Status.TRIALING: {"cancel": 0.01, "save_card": 0.04, "switch": 0.01},
+    Status.TRIALING: {"cancel": 0.01, "save_card": 0.04, "switch": 0.01, "upgrade": 0.015, "downgrade": 0.005},
     Status.ACTIVE: {
         "cancel": 0.0015,
         "withdraw": 0.0015,
