@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.services import mails
 from billing import amounts
@@ -142,6 +143,14 @@ def _carried(invoice: Invoice, amount: int, *, now: datetime) -> CreditGrant:
         requested_by=SYSTEM,
         created_at=now,
     )
+
+
+def lock(invoice_ids: Collection[UUID]) -> None:
+    """Lock the credit that locked invoices took or that came of them, before any of it is changed or a number is taken."""
+    used = CreditUse.objects.filter(invoice__in=invoice_ids).values("grant")
+    charges = PaymentAttempt.objects.filter(invoice__in=invoice_ids).values_list("pk", flat=True)
+    came_of_them = [*(f"change:{key}" for key in invoice_ids), *(f"overpaid:{key}" for key in charges)]
+    list(CreditGrant.objects.locked().filter(Q(source_key__in=came_of_them) | Q(pk__in=used)))
 
 
 def release(invoice_ids: Collection[UUID], *, now: datetime) -> None:

@@ -35,7 +35,7 @@ def record(*, found: DisputeState, now: datetime) -> bool:
     # A gift is bought without one.
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
     # Refunds of it wait, or have been written.
-    attempt.invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
+    attempt.invoice = endings.lock(attempt, subscription)
     dispute, _ = Dispute.objects.locked().get_or_create(
         gateway_id=found.id,
         defaults={

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from billing import rules
 from billing.gateway import FraudWarning as Found
-from billing.models import FraudWarning, Invoice, PaymentAttempt, Refund, Subscription
+from billing.models import FraudWarning, PaymentAttempt, Refund, Subscription
 from billing.services import endings, refunds, settlement
 from billing.services.settlement import SYSTEM, Changes
 from core.errors import DomainError
@@ -40,7 +40,7 @@ def record(*, found: Found, now: datetime) -> bool:
         return False
     # A gift is bought without one.
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
-    attempt.invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
+    attempt.invoice = endings.lock(attempt, subscription)
     if FraudWarning.objects.filter(gateway_id=found.id).exists():
         return True
     refund = _give_back(attempt, now=now) if found.actionable else None

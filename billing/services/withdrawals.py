@@ -13,8 +13,6 @@ from django.db.models import Q
 
 from billing import amounts
 from billing.models import (
-    CreditGrant,
-    CreditUse,
     Invoice,
     InvoiceLine,
     PaymentAttempt,
@@ -24,7 +22,7 @@ from billing.models import (
 )
 from billing.rules import Status
 from billing.selectors import consumers
-from billing.services import consents, letters, refunds, settlement, taking_back
+from billing.services import consents, crediting, letters, refunds, settlement, taking_back
 from billing.services.letters import Letter
 from billing.services.settlement import Changes
 from billing.services.subscriptions import NoSubscription, PaymentUnderWay
@@ -78,7 +76,7 @@ def withdraw(*, account_id: UUID, now: datetime, by: str, request_key: RequestKe
         raise PaymentUnderWay
     pro_rata = law.withdrawal_pro_rata and consents.asked_to_begin_at_once(subscription)
     today = now.astimezone(ZoneInfo(subscription.billing_tz)).date()
-    _lock_credit(invoices)
+    crediting.lock([invoice.pk for invoice in invoices])
     changes = Changes()
     back, kept = _give_back(paid, on=today if pro_rata else None, by=by, now=now)
     for invoice in invoices:
@@ -99,13 +97,6 @@ def withdraw(*, account_id: UUID, now: datetime, by: str, request_key: RequestKe
     )
     letters.write([Letter("withdrawn", subscription, {"amount": Money(back, made.currency)})], now=now)
     return made
-
-
-def _lock_credit(invoices: Sequence[Invoice]) -> None:
-    """Lock the credit that paid invoices or came of them: it is taken and given back invoice by invoice, with numbers."""
-    used = CreditUse.objects.filter(invoice__in=invoices).values("grant")
-    came_of_them = Q(source_key__in=[f"change:{invoice.pk}" for invoice in invoices])
-    list(CreditGrant.objects.locked().filter(came_of_them | Q(pk__in=used)))
 
 
 def _give_back(paid: Sequence[Invoice], *, on: date | None, by: str, now: datetime) -> tuple[int, int]:

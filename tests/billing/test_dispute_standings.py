@@ -162,7 +162,12 @@ class TestCourse:
     def test_locks_in_the_order_of_everybody(self) -> None:
         with CaptureQueriesContext(connection) as queries:
             told("needs_response")
-        assert locks(queries)[:3] == ["billing_subscription", "billing_invoice", "billing_dispute"]
+        assert locks(queries)[:4] == [
+            "billing_subscription",
+            "billing_invoice",
+            "billing_paymentattempt",
+            "billing_dispute",
+        ]
 
 
 class TestOverpaid:

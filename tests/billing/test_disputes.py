@@ -47,7 +47,7 @@ def customer(standin: Standin) -> Customer:
     terms = consents.publish(kind=consents.Kind.TERMS, country="", text="Our terms.", url="", now=now())
     customer = Customer(standin)
     customer.save_card()
-    bought = customer.subscribe(PriceFactory.create(), documents=[str(terms.pk)])
+    bought = customer.subscribe(PriceFactory.create(), documents=[str(terms.pk)], time_zone="UTC")
     assert bought.status_code == 201, bought.content
     return customer
 

@@ -91,28 +91,30 @@ class TestHigherPlan:
         (line,) = explanations.explain(Invoice.objects.get()).lines
         assert [(reason.code, reason.amount) for reason in line.reasons] == [("list_price", 2299)]
 
-    @pytest.mark.parametrize(("trial_days", "at_once_from"), [(9, 5), (8, 6), (0, None)])
-    def test_that_is_tried_for_less_waits_until_no_more_than_that_is_left(
-        self, standin: Standin, trial_days: int, at_once_from: int | None
-    ) -> None:
+    @pytest.mark.parametrize("trial_days", [0, 8])
+    def test_that_is_tried_for_less_than_is_left_waits(self, standin: Standin, trial_days: int) -> None:
         low, high = offered(1, 1549), offered(2, 2299, trial_days=trial_days)
         customer = trying(standin, low)
         quote, _ = choose(customer, high)
-        if at_once_from == 5:
-            assert (quote["begins_at"], stands()) == (None, ("trialing", 2299, None, END))
-            return
         assert quote["begins_at"] == "2026-01-31T20:30:00Z"
         assert stands() == ("trialing", 1549, 2299, END)
         with at(LATER):
             shown = customer.get("subscription").json()
             assert (shown["plan"]["code"], shown["next_bill"]["amount"]) == ("tier-1", 2299)
             assert customer.get("entitlement").json()["plan"] == "tier-1"
-        if at_once_from is not None:
-            with at(BEGIN + timedelta(days=at_once_from)):
-                begins = trial_changes.begins_at(Subscription.objects.get(), high, now=BEGIN + timedelta(days=6))
-            assert begins is None
         assert run(END) == ["succeeded"]
         assert (stands()[:3], amounts(standin)) == (("active", 2299, None), [2299])
+
+    @pytest.mark.parametrize(
+        ("trial_days", "day", "waits"), [(9, 5, False), (8, 5, True), (8, 6, False), (0, 13, True)]
+    )
+    def test_begins_once_no_more_is_left_than_its_own_trial(
+        self, standin: Standin, trial_days: int, day: int, *, waits: bool
+    ) -> None:
+        trying(standin, offered(1, 1549))
+        high = offered(2, 2299, trial_days=trial_days)
+        begins = trial_changes.begins_at(Subscription.objects.get(), high, now=BEGIN + timedelta(days=day))
+        assert begins == (END if waits else None)
 
     def test_that_wants_a_card_begins_with_one_that_has_had_no_trial(self, standin: Standin) -> None:
         low, high = offered(1, 1549, needs_card=False), offered(2, 2299)
@@ -127,15 +129,18 @@ class TestHigherPlan:
             with at(LATER):
                 return customer.post(f"subscription/quotes/{quote['id']}/accept", key=str(uuid4())).json()
 
-        mine = Subscription.objects.filter(account=customer.account).values_list("price__amount", "pending_price__amount")
-        assert (accept()["code"], mine.get()) == ("payment_method_required", (1549, None))
+        def has() -> list[Any]:
+            mine = Subscription.objects.filter(account=customer.account)
+            return list(mine.values_list("price__amount", "pending_price").get())
+
+        assert (accept()["code"], has()) == ("payment_method_required", [1549, None])
         with at(LATER):
             customer.save_card()
-        assert (accept()["code"], mine.get()) == ("trial_used", (1549, None))
+        assert (accept()["code"], has()) == ("trial_used", [1549, None])
         with at(LATER):
             customer.save_card("5555555555554444")
         assert accept()["payment"]["status"] == "succeeded"
-        assert mine.get() == (2299, None)
+        assert has() == [2299, None]
         assert Trial.objects.get(account=customer.account).card_digest not in {
             "", Trial.objects.get(account=other.account).card_digest
         }  # fmt: skip
