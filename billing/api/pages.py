@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +45,8 @@ class PayPage(TemplateView):
         attempt_id = dunning.attempt_of(kwargs["token"])
         if attempt_id is None:
             raise Http404
-        payment = payments.stand(attempt_id=attempt_id, gateway=stripe_gateway.connect(), now=now())
+        asked_at = now()
+        payment = payments.stand(attempt_id=attempt_id, gateway=stripe_gateway.connect(), now=asked_at)
         invoice = payment.attempt.invoice
         return super().get_context_data(
             site_name=settings.SITE_NAME,
@@ -52,7 +54,7 @@ class PayPage(TemplateView):
             number=invoice.number,
             amount=money.format(Money(invoice.due, invoice.currency), get_language() or "en"),
             is_open=invoice.status == Invoice.Status.OPEN,
-            next_try=_next_try(invoice),
+            next_try=_next_try(invoice, now=asked_at),
             client={
                 "client_secret": payment.client_secret,
                 "payment_method": payment.attempt.payment_method.gateway_id,
@@ -64,12 +66,19 @@ class PayPage(TemplateView):
         )
 
 
-def _next_try(invoice: Invoice) -> str:
-    """Answer the day on which an unpaid invoice is charged again by itself, in the language at hand."""
+def _next_try(invoice: Invoice, *, now: datetime) -> str:
+    """Answer the day on which an unpaid invoice is charged again by itself, in the language at hand.
+
+    None is told where its time has come, since that may be any moment, or where it does not come: its subscription stands
+    still or ends before.
+    """
     subscription = invoice.subscription
-    if subscription is None or subscription.next_step != rules.Step.RETRY or subscription.next_bill_at is None:
+    if subscription is None or subscription.next_step != rules.Step.RETRY or subscription.parked_at is not None:
         return ""
-    return Words(invoice).day(subscription.next_bill_at)
+    at, ends = subscription.next_bill_at, subscription.cancel_at
+    if at is None or at <= now or (ends is not None and ends <= at):
+        return ""
+    return Words(invoice).day(at)
 
 
 @method_decorator(never_cache, "dispatch")

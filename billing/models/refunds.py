@@ -65,6 +65,9 @@ class Refund(models.Model):
     owed_again = models.BooleanField(
         default=False, db_default=False, help_text="The invoice stays as it is: the next one charges this again."
     )
+    forgiven = models.BigIntegerField(
+        default=0, db_default=0, help_text="The part that was a debt, which no invoice charges any more."
+    )
     requested_by = models.CharField(max_length=100)
     requested_at = models.DateTimeField()
     approved_by = models.CharField(max_length=100, blank=True)
@@ -97,6 +100,11 @@ class Refund(models.Model):
             # What is owed again was a card's, and takes no tax back.
             models.CheckConstraint(
                 condition=Q(owed_again=False) | Q(attempt__isnull=False, tax=0), name="refund_owed_again_is_of_a_card"
+            ),
+            # What is owed no more was not given back besides.
+            models.CheckConstraint(
+                condition=Q(forgiven=0) | Q(attempt=None, forgiven__gt=0, forgiven__lte=F("amount")),
+                name="refund_forgiven_is_a_part",
             ),
             # Money that a customer has not got back is out of sight by somebody's word alone.
             models.CheckConstraint(

@@ -185,16 +185,22 @@ def of_credit_note(note: CreditNote) -> Document:
         else [],
         totals=[Fact(gettext("Net"), words.amount(-note.net)), Fact(gettext("Tax"), words.amount(-note.tax))],
         total=Fact(gettext("Total"), words.amount(-total)),
-        tender=[Fact(_given_back(refund), words.amount(total))],
+        tender=_given_back(refund, words),
         history=[],
         labels=_labels(),
     )
 
 
-def _given_back(refund: Refund) -> str:
-    if refund.attempt is None:
-        return gettext("Given back as credit")
-    return gettext("Given back to %(card)s") % {"card": card(refund.attempt.payment_method)}
+def _given_back(refund: Refund, words: Words) -> list[Fact]:
+    """Say where the money of a refund went, and what of it nobody has to pay any more."""
+    if refund.attempt is not None:
+        label = gettext("Given back to %(card)s") % {"card": card(refund.attempt.payment_method)}
+        return [Fact(label, words.amount(refund.amount))]
+    parts = [
+        (gettext("Not charged with a later invoice any more"), refund.forgiven),
+        (gettext("Given back as credit"), refund.amount - refund.forgiven),
+    ]
+    return [Fact(label, words.amount(amount)) for label, amount in parts if amount]
 
 
 def _labels() -> dict[str, str]:

@@ -7,7 +7,7 @@ transaction, and what it took comes back when nobody has to pay the invoice any 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -219,16 +219,26 @@ def returnable(invoice: Invoice) -> int:
     return sum(use.amount - use.returned for use in CreditUse.objects.filter(invoice=invoice))
 
 
-def give_back(invoice: Invoice, amount: int) -> dict[tuple[Account, str], int]:
-    """Let `amount` of what a locked invoice took come back, the newest first; answers what to book of it.
+@dataclass(frozen=True)
+class Returned:
+    """What came back of what an invoice took: by the account to book it in, and how much of it is a debt, `forgiven`."""
 
-    Gifts become gifts again and credit becomes credit.
+    lines: Mapping[tuple[Account, str], int]
+    forgiven: int
+
+
+def give_back(invoice: Invoice, amount: int) -> Returned:
+    """Let `amount` of what a locked invoice took come back, the newest first.
+
+    Gifts become gifts again and credit becomes credit; a debt that nobody has collected yet is owed no more.
     """
     lines: dict[tuple[Account, str], int] = defaultdict(int)
+    forgiven = 0
     for use in _held([invoice.pk]):
         back = min(amount, use.amount - use.returned)
         if back <= 0:
             continue
+        forgiven += min(back, max(0, -use.grant.remaining))
         use.grant.remaining += back
         use.returned += back
         use.grant.save(update_fields=["remaining"])
@@ -237,7 +247,7 @@ def give_back(invoice: Invoice, amount: int) -> dict[tuple[Account, str], int]:
         amount -= back
     if amount:
         raise ValueError(f"Invoice {invoice.number} took too little credit: {amount} are missing.")
-    return lines
+    return Returned(lines, forgiven)
 
 
 # ---------------------------------------------------------------- giving

@@ -175,10 +175,13 @@ def _mail_receipt(invoice: Invoice, *, now: datetime) -> None:
 def mail_credit_note(note: CreditNote, *, now: datetime) -> None:
     """Tell a customer of money that goes back, in the transaction that issues its credit note."""
     account = get_user_model().objects.get(pk=note.invoice.account_id)
+    refund, total = note.refund, note.net + note.tax
     with translation.override(account.language):
-        amount = Words(note.invoice).amount(note.net + note.tax)
+        words = Words(note.invoice)
+        amount, forgiven = words.amount(total), words.amount(refund.forgiven) if refund.forgiven else ""
     context: dict[str, Any] = {"number": note.number, "invoice": note.invoice.number, "amount": amount}
-    context["to_credit"] = note.refund.attempt_id is None
+    # A debt that is owed no more comes back to nobody.
+    context |= {"forgiven": forgiven, "to_credit": refund.attempt_id is None and refund.forgiven < total}
     _mail("refunded", account, context | {"action_url": credit_note_url(note.pk)}, now=now)
 
 

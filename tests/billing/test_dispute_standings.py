@@ -162,10 +162,11 @@ class TestCourse:
     def test_locks_in_the_order_of_everybody(self) -> None:
         with CaptureQueriesContext(connection) as queries:
             told("needs_response")
-        assert locks(queries)[:4] == [
+        assert locks(queries)[:5] == [
             "billing_subscription",
             "billing_invoice",
             "billing_paymentattempt",
+            "billing_refund",
             "billing_dispute",
         ]
 

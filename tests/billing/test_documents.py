@@ -25,11 +25,13 @@ from billing.models import (
     PaymentAttempt,
     ReceiptMark,
     Seller,
+    Subscription,
 )
 from billing.selectors import documents as selectors
 from billing.selectors.documents import Document
-from billing.services import crediting, documents, refunds
+from billing.services import crediting, documents, refunds, renewals
 from core import transactions
+from core.clock import now
 from tests.billing.customers import Customer
 from tests.billing.threads import await_older_transactions
 from tests.factories.billing import PlanFactory, PriceFactory
@@ -257,6 +259,29 @@ class TestReceipts:
         assert "we charged €10.00 to" in body
         assert "Your credit paid €3.99 of it." in body
         assert "13.99" not in body
+
+    def test_name_the_debts_that_credit_paid_with_all_of_an_invoice(self, standin: Standin) -> None:
+        customer = Customer(standin, country="DE")
+        customer.save_card()
+        price = PriceFactory.create(amount=1399, currency="EUR", country="DE")
+        customer.subscribe(price, time_zone="UTC")
+        first = Invoice.objects.get()
+        asked = refunds.request_owed_again(invoice_id=first.pk, amount=500, reason="", by="staff:1", now=now())
+        refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
+        crediting.request_goodwill(
+            account_id=customer.account.pk, amount=2500, currency="EUR", reason="", by="staff:1", now=now()
+        )
+        due = Subscription.objects.get().next_bill_at
+        assert due is not None
+        renewals.run(gateway=stripe_gateway.connect(), clock=lambda: due, limit=9)
+        following = selectors.with_contents(Invoice.objects.exclude(pk=first.pk)).get()
+        assert (following.status, following.due) == ("paid", 0)
+        documents._mail_receipt(following, now=due)
+        body = str(mails.render(OutgoingEmail.objects.get(template="billing/email/receipt")).body)
+        assert (
+            f"invoice {following.number} over €13.99 was paid. With it €5.00 that you owed from before was paid."
+            in body
+        )
 
 
 @pytest.mark.django_db(transaction=True)

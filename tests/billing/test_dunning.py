@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -10,8 +11,9 @@ from django.test import Client
 from accounts.models import OutgoingEmail
 from accounts.services import mails
 from billing import rules, stripe_gateway
+from billing.api import pages
 from billing.gateway import ChargeOutcome, OutcomeKind
-from billing.models import PaymentAttempt, PaymentMethod, Subscription
+from billing.models import Invoice, PaymentAttempt, PaymentMethod, Subscription
 from billing.services import dunning, renewals
 from tests.billing.customers import Customer
 from tests.billing.instant import InstantGateway
@@ -210,3 +212,28 @@ class TestPayPage:
         customer, path = self.waiting(standin)
         customer.post("subscription/cancel")
         assert "Nothing is to be paid here any more" in Client().get(path).content.decode()
+
+
+NEXT_TRY = datetime(2026, 2, 3, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changed", "at", "told"),
+    [
+        ({}, NEXT_TRY - timedelta(days=1), "February 3, 2026"),
+        # Its time has come: a worker may be at it.
+        ({}, NEXT_TRY, ""),
+        ({}, NEXT_TRY + timedelta(days=1), ""),
+        ({"parked_at": NEXT_TRY, "parked_reason": "dispute_open"}, NEXT_TRY - timedelta(days=1), ""),
+        ({"cancel_at": NEXT_TRY}, NEXT_TRY - timedelta(days=1), ""),
+        ({"next_step": "hold"}, NEXT_TRY - timedelta(days=1), ""),
+    ],
+)
+def test_the_next_try_that_a_customer_is_told_of_is_one_that_comes(
+    changed: dict[str, Any], at: datetime, told: str
+) -> None:
+    subscription = Subscription(next_step="retry", next_bill_at=NEXT_TRY, billing_tz="UTC")
+    for name, value in changed.items():
+        setattr(subscription, name, value)
+    invoice = Invoice(subscription=subscription, currency="USD")
+    assert pages._next_try(invoice, now=at) == told

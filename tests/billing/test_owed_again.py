@@ -24,10 +24,12 @@ from billing.services import crediting, disputes, fraud, refunds, renewals, tie_
 from billing.services import documents as mailed
 from billing.services.subscriptions import PaymentUnderWay
 from core.clock import now
+from tests.billing.customers import Customer
 from tests.billing.instant import InstantGateway
 from tests.billing.locks import first_locks, in_order
 from tests.billing.test_admin_credit import act, staff
 from tests.billing.test_refunds import ANNA, balances, give_back, paid, state
+from tests.factories.billing import PriceFactory
 from tests.standin import Standin
 
 pytestmark = [
@@ -145,6 +147,42 @@ class TestOwedAgain:
         assert balances() == {}
         assert CreditGrant.objects.get().remaining == 0
         assert sorted(CreditNote.objects.values_list("net", "tax")) == [(420, 80), (756, 143)]
+
+    @pytest.mark.parametrize(
+        ("amount", "credit", "tender", "told"),
+        [
+            (400, 0, [("Not charged with a later invoice any more", "€4.00")], "You need not pay €4.00 of invoice"),
+            (
+                1000,
+                700,
+                [("Not charged with a later invoice any more", "€5.00"), ("Given back as credit", "€3.01")],
+                "€5.00 of it was still to be charged with a later invoice, and is not any more. Credit had paid the rest",
+            ),
+        ],
+    )
+    def test_that_is_forgiven_is_not_called_credit_on_its_credit_note(
+        self, standin: Standin, amount: int, credit: int, tender: list[tuple[str, str]], told: str
+    ) -> None:
+        if credit:
+            customer = Customer(standin, country="DE")
+            customer.save_card()
+            crediting.request_goodwill(
+                account_id=customer.account.pk, amount=credit, currency="EUR", reason="", by=ANNA, now=now()
+            )
+            price = PriceFactory.create(amount=1399, currency="EUR", country="DE")
+            customer.subscribe(price, quoted_due=1399 - credit, time_zone="UTC")
+            invoice = Invoice.objects.get()
+        else:
+            invoice = paid(standin)
+        owe(invoice)
+        asked = refunds.request(invoice_id=invoice.pk, amount=amount, reason="", by=ANNA, now=now())
+        if asked.attempt_id:
+            refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
+        note = documents.credit_notes().get(refund__attempt=None)
+        assert note.refund.forgiven == min(amount, 500)
+        assert [(fact.label, fact.value) for fact in documents.of_credit_note(note).tender] == tender
+        letters = OutgoingEmail.objects.filter(template="billing/email/refunded")
+        assert any(told in str(mails.render(letter).body) for letter in letters)
 
     def test_is_forgiven_before_the_card_gets_a_part_back(self, invoice: Invoice) -> None:
         owe(invoice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from billing.models import CreditNote, Invoice, Refund
@@ -14,13 +15,14 @@ State = Refund.State
 
 def return_to_credit(refund: Refund, *, now: datetime) -> Refund:
     """Let what credit had paid become credit again; the invoice is locked."""
-    refund.state, refund.settled_at = State.SUCCEEDED, now
-    refund.save(update_fields=["state", "settled_at"])
-    issue(refund, crediting.give_back(refund.invoice, refund.amount), now=now)
+    returned = crediting.give_back(refund.invoice, refund.amount)
+    refund.state, refund.settled_at, refund.forgiven = State.SUCCEEDED, now, returned.forgiven
+    refund.save(update_fields=["state", "settled_at", "forgiven"])
+    issue(refund, returned.lines, now=now)
     return refund
 
 
-def issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: datetime) -> None:
+def issue(refund: Refund, paid_from: Mapping[tuple[Account, str], int], *, now: datetime) -> None:
     """Write a refund's credit note and book it against where the money goes from."""
     if _is_overpaid(refund):
         # There is no invoice to correct.
@@ -37,7 +39,7 @@ def issue(refund: Refund, paid_from: dict[tuple[Account, str], int], *, now: dat
         lines = {gift_sales.give_up(refund.invoice_id): refund.amount}
     else:
         lines = _service_given_up(refund, now=now)
-    _book(refund, "refund", lines | paid_from, now=now)
+    _book(refund, "refund", {**lines, **paid_from}, now=now)
     series, sequence = invoicing.reserve_numbers(1, code=invoicing.CREDIT_NOTES, now=now)
     note = CreditNote.objects.create(
         refund=refund,
