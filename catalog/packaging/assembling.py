@@ -8,7 +8,7 @@ from pathlib import Path
 from lxml import etree
 
 from catalog.packaging import planning, probing, programs
-from catalog.packaging.planning import SEGMENT_SECONDS, Plan, Preview, Rung, TextTrack
+from catalog.packaging.planning import SEGMENT_SECONDS, UNDETERMINED, Plan, Preview, Rung, TextTrack
 
 HLS_MANIFEST = "master.m3u8"
 DASH_MANIFEST = "manifest.mpd"
@@ -135,6 +135,9 @@ def files_below(folder: Path) -> Iterable[Path]:
 def _stream(source: Path, kind: str, name: str, **extra: str) -> str:
     """Describe a stream to the packager, whose fields are parted by commas; no value of ours has one."""
     fields = {"in": str(source), "stream": kind, "playlist_name": f"{name}.m3u8", **extra}
+    if fields.get("lang") == UNDETERMINED:
+        # The packager refuses it as a language; without one it says nothing of it either.
+        del fields["lang"]
     if kind == "text":
         fields |= {"segment_template": f"{name}/$Number$.vtt"}
     else:

@@ -32,6 +32,8 @@ SMALLEST_SIDE = 32
 LARGEST_SIDE = 16_384
 HDR_TRANSFERS = {"smpte2084": "HDR10 (PQ)", "arib-std-b67": "HLG"}
 TEXT_SUBTITLES = frozenset({"subrip", "srt", "webvtt", "mov_text", "ass", "ssa", "text"})
+UNDETERMINED = "und"
+"""BCP 47 for a language that nobody states."""
 MOST_TRACKS = 32
 KBPS = {1: 64, 2: 128, 6: 384}
 """Of AAC, by channels: what sounds like the source."""
@@ -65,12 +67,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound track of a source. `language` is BCP 47, `und` when nobody says."""
+    """A sound track of a source. `language` is BCP 47, UNDETERMINED when nobody says."""
 
     index: int
     codec: str
     channels: int
-    language: str = "und"
+    language: str = UNDETERMINED
     describes_video: bool = False
     commentary: bool = False
     is_default: bool = False
@@ -82,7 +84,7 @@ class Words:
 
     index: int
     codec: str
-    language: str = "und"
+    language: str = UNDETERMINED
     role: str = "subtitles"
 
 
@@ -283,7 +285,7 @@ def label(language: str, role: str) -> str:
     try:
         name = Locale.parse(language, sep="-", resolve_likely_subtags=False).get_display_name() or language
     except (UnknownLocaleError, ValueError):
-        name = "" if language == "und" else language
+        name = "" if language == UNDETERMINED else language
     extra = {"description": "AD", "commentary": "commentary", "sdh": "SDH", "forced": "forced"}.get(role, "")
     # Commas and equals signs part fields where the packager reads this.
     name = "".join(" " if sign in ",=;:'\"\n" else sign for sign in name[:1].upper() + name[1:])

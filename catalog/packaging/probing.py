@@ -11,7 +11,7 @@ from typing import Any
 import pycountry
 
 from catalog.packaging import programs
-from catalog.packaging.planning import Picture, Sound, Source, SourceRefused, Words
+from catalog.packaging.planning import UNDETERMINED, Picture, Sound, Source, SourceRefused, Words
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
@@ -136,7 +136,7 @@ def _language(stream: dict[str, Any]) -> str:
     elif len(base) == 2:
         known = pycountry.languages.get(alpha_2=base.lower())
     if known is None:
-        return "und"
+        return UNDETERMINED
     code = getattr(known, "alpha_2", known.alpha_3)
     return f"{code}-{rest}" if re.fullmatch(r"[A-Za-z0-9-]{2,12}", rest) else code
 

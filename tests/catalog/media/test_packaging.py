@@ -137,6 +137,20 @@ class TestExecute:
         }
         assert len(lengths) == 1
 
+    def test_takes_a_film_that_does_not_say_its_languages(self, tmp_path: Path) -> None:
+        film = clips.film(tmp_path / "plain.mp4", sounds=("und", "deu"), words=("und",), seconds=1)
+        package = packaged(TitleFactory.create(), film)
+        assert (package.state, [track["language"] for track in package.facts["audio"]]) == ("live", ["und", "de"])
+        master = m3u8.load(str(folder_of(package) / "master.m3u8"))
+        tracks = [(item.type, item.name, item.language, item.autoselect) for item in master.media]
+        assert tracks == [
+            ("AUDIO", "Original", None, "YES"), ("AUDIO", "Deutsch", "de", "YES"), ("SUBTITLES", "Original", None, "YES"),
+        ]  # fmt: skip
+        sets = MPEGDASHParser.parse(str(folder_of(package) / "manifest.mpd")).periods[0].adaptation_sets
+        assert [(item.content_type, item.lang) for item in sets] == [
+            ("video", None), ("audio", None), ("audio", "de"), ("text", "und"), ("image", None),
+        ]  # fmt: skip
+
     def test_keeps_surround_sound_beside_stereo(self, tmp_path: Path) -> None:
         film = clips.film(tmp_path / "surround.mkv", sounds=("eng", "deu"), seconds=1, extra=["-ac:a:0", "6"])
         package = packaged(TitleFactory.create(), film)
