@@ -23,6 +23,8 @@ WIDTHS = {
     "still": (240, 480, 960),
 }
 """By kind of artwork: for lists and pages, on plain and dense screens."""
+SHARP = {"poster": 640, "backdrop": 1920, "logo": 480, "still": 480}
+"""By kind, the width from which an image is sharp on dense screens where it is usually shown; a narrower one is blurred."""
 PLACEHOLDER_SIDE = 16
 WEBP = {"quality": 80, "method": 4}
 AVIF = {"quality": 60, "speed": 8}

@@ -21,7 +21,7 @@ from catalog import rules
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import address_of, name_of
 from catalog.admin.words import gettext_lazy as _
-from catalog.models import Title
+from catalog.models import Provider, Title
 from catalog.models.places import validate_country
 from catalog.selectors import ages, calendar, gaps
 from core import clock
@@ -66,6 +66,16 @@ class GapForm(CountryForm):
     gap = forms.ChoiceField(
         choices=gaps.GAPS.items(), initial="poster", widget=UnfoldAdminSelectWidget, label=_("What is missing")
     )
+
+    provider = forms.ModelChoiceField(
+        Provider.objects.order_by("name"), to_field_name="code", required=False, empty_label=_("All"),
+        widget=UnfoldAdminSelectWidget, label=_("Provider"),
+    )  # fmt: skip
+
+    def clean_provider(self) -> str:
+        """Answer the code."""
+        chosen: Provider | None = self.cleaned_data["provider"]
+        return chosen.code if chosen else ""
 
     def clean_language(self) -> str:
         """Refuse what is no language tag."""

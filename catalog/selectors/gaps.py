@@ -8,7 +8,7 @@ from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy
 
-from catalog.models import Artwork, ContentRating, Title, TitleText
+from catalog.models import Artwork, ContentRating, SourceRecord, Title, TitleText
 from catalog.models.titles import Kind
 
 GAPS = {
@@ -16,6 +16,7 @@ GAPS = {
     "backdrop": gettext_lazy("No backdrop"),
     "name": gettext_lazy("No name in the language"),
     "synopsis": gettext_lazy("No synopsis in the language"),
+    "any_synopsis": gettext_lazy("No synopsis in any language"),
     "rating": gettext_lazy("No rating of the country"),
     "dub": gettext_lazy("No sound in the language"),
     "subtitle": gettext_lazy("No subtitles in the language"),
@@ -36,15 +37,20 @@ _IN_FILM = {
     "audio_description": ("audio", "track->>'role' = 'description'"),
 }
 
+_SYNOPSIS = ~Q(synopsis_short="", synopsis_medium="", synopsis_long="")
 
-def lacking(gap: str, *, country: str, language: str, now: datetime) -> QuerySet[Title]:
+
+def lacking(gap: str, *, country: str, language: str, now: datetime, provider: str = "") -> QuerySet[Title]:
     """Answer the published titles that can be watched in `country` now and lack something of GAPS, newest first.
 
     `language` is BCP 47; a regional variant will do for a language, but not the other way round. A series has
-    neither sound nor subtitles of its own. Tracks are those that somebody states, and those that are in the packaged film.
+    neither sound nor subtitles of its own. With `provider`, a code, those alone that it delivers now. Tracks are those that somebody states, and those that are in the packaged film.
     """
     offered = Title.objects.published().standing_alone().offered_in(country, now, standing_alone=True)
     titles = offered.order_by("-pk")
+    if provider:
+        delivered = SourceRecord.objects.filter(provider__code=provider, retired_at__isnull=True)
+        titles = titles.filter(Exists(delivered.filter(title=OuterRef("pk"))))
     if gap in _CONDITIONS:
         return titles.exclude(kind=Kind.SERIES).filter(_lacks_track(gap, language.lower()))
     return titles.filter(~_has(gap, country, language))
@@ -56,8 +62,10 @@ def _has(gap: str, country: str, language: str) -> Exists:
         return Exists(images.filter(region__in=["", country]))
     if gap == "rating":
         return Exists(ContentRating.objects.filter(title=OuterRef("pk"), country=country))
+    if gap == "any_synopsis":
+        return Exists(TitleText.objects.filter(_SYNOPSIS, title=OuterRef("pk")))
     spoken = Q(language__iexact=language) | Q(language__istartswith=f"{language}-")
-    said = ~Q(name="") if gap == "name" else ~Q(synopsis_short="", synopsis_medium="", synopsis_long="")
+    said = ~Q(name="") if gap == "name" else _SYNOPSIS
     return Exists(TitleText.objects.filter(spoken & said, title=OuterRef("pk")))
 
 

@@ -100,6 +100,14 @@ class TestSending:
             reverse("admin:catalog_title_history_one", args=[title.pk])
         ).content.decode()  # fmt: skip
 
+    def test_warns_of_an_image_that_is_too_small_and_says_the_size(self, staff: Client) -> None:
+        title = TitleFactory.create()
+        said = "It is 639 pixels wide: blurred on most screens. Send one of at least 640."
+        answer = staff.post(page_of(title), {"kind": "poster", "language": "", "file": SimpleUploadedFile("a.webp", drawn("WEBP", (639, 960)))}, follow=True)  # fmt: skip
+        assert answer.content.decode().count(said) == 2  # once as it is sent, and as long as it is there
+        send(staff, title, drawn("WEBP", (640, 960)))
+        assert "blurred" not in staff.get(page_of(title)).content.decode()
+
     def test_takes_the_place_of_the_one_before(self, staff: Client) -> None:
         title = TitleFactory.create()
         for colour in ("navy", "red"):

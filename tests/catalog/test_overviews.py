@@ -10,18 +10,23 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.maturity import Audience
-from catalog.models import Artwork, Title
+from catalog.models import Artwork, SourceRecord, Title
 from catalog.rules import Viewer
 from catalog.selectors import ages, calendar, gaps
+from core import clock
 from tests.catalog.test_admin import staff
 from tests.factories.catalog import (
     NOW,
     EpisodeFactory,
+    ProviderFactory,
     RatingFactory,
     SeasonFactory,
     TextFactory,
     TitleFactory,
     WindowFactory,
+    feed,
+    ingest,
+    movie,
 )
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +154,25 @@ class TestPages:
         text = staff.get(reverse("admin:catalog_title_calendar_page")).content.decode()
         assert "Tideline" in text
         assert "Leaves" in text
+
+    def test_is_of_one_provider_where_one_is_asked_for(self, staff: Client) -> None:
+        for number, code in enumerate(("acme", "other"), 1):
+            ingest(feed(movie(number, id=f"{code}-1", titles={"en": code.title()})), ProviderFactory.create(code=code, publish="on_ingest"))  # fmt: skip
+        now = clock.now()
+        assert len(gaps.lacking("poster", country="DE", language="de", now=now)) == 2
+        [found] = gaps.lacking("poster", country="DE", language="de", now=now, provider="acme")
+        SourceRecord.objects.filter(provider__code="acme").update(retired_at=now)
+        assert not gaps.lacking("poster", country="DE", language="de", now=now, provider="acme")
+        asked = {"country": "DE", "language": "de", "gap": "poster"}
+        page = reverse("admin:catalog_title_gaps_page")
+        assert [row[1] for row in staff.get(page, asked | {"provider": "other"}).context["rows"]] == ["Other"]
+        assert "rows" in staff.get(page, asked | {"provider": "nobody"}).context
+        assert found.texts.get().name == "Acme"
+
+    def test_names_what_has_no_synopsis_at_all(self) -> None:
+        told, silent = TitleFactory.create(name="Told"), TitleFactory.create(name="Silent")
+        TextFactory.create(title=told, language="fr", name="Dit", synopsis_long="Un film.")
+        assert list(gaps.lacking("any_synopsis", country="DE", language="de", now=NOW)) == [silent]
 
     def test_show_what_is_missing(self, staff: Client) -> None:
         TitleFactory.create(name="Tideline")

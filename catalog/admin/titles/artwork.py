@@ -145,7 +145,7 @@ class ArtworkPages(LargeList):
         if request.method == "POST" and form.is_valid():
             values = form.cleaned_data
             try:
-                artwork.attach(
+                image = artwork.attach(
                     title_id=title.pk, kind=values["kind"], language=values["language"], region=values["region"],
                     data=values["file"].read(), **self._editor(request),
                 )  # fmt: skip
@@ -153,6 +153,8 @@ class ArtworkPages(LargeList):
                 form.add_error("file", str(error))
             else:
                 messages.success(request, gettext("It is shown from now on; its sizes are drawn within a minute."))
+                if blurred := _blurred(image):
+                    messages.warning(request, blurred)
                 return HttpResponseRedirect(_address(title.pk))
         context = {
             "form": form,
@@ -340,12 +342,23 @@ def _shown(image: Artwork) -> dict[str, Any]:
         "url": preview_of(image, 320) if image.file else "",
         "source": shown(image.source) if image.source.startswith("http") else image.source,
         "problem": image.problem,
+        "blurred": _blurred(image),
         "state": state,
         "page": page,
         "retry": retry,
         "remove": reverse("admin:catalog_title_image_remove", args=[image.title_id, image.pk]),
         "focus": reverse("admin:catalog_title_image_focus", args=[image.title_id, image.pk]),
     }
+
+
+def _blurred(image: Artwork) -> str:
+    """Say that an image is too small for where it is shown, and what size is needed; empty if it is large enough."""
+    needed = pictures.SHARP[image.kind]
+    if not image.file or not image.width or image.width >= needed:
+        return ""
+    return gettext("It is %(width)s pixels wide: blurred on most screens. Send one of at least %(needed)s.") % {
+        "width": image.width, "needed": needed,
+    }  # fmt: skip
 
 
 def _place(image: Artwork) -> str:
