@@ -21,7 +21,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -29,13 +29,13 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from catalog import reports
+from catalog import problems, reports
 from catalog.admin.lists import LargeList, Refusing
 from catalog.admin.precedence import EXPLAINED, PRECEDENCES, PrecedenceForm
 from catalog.admin.words import gettext_lazy as _
 from catalog.ingestion.formats import READERS
 from catalog.labels import FIELDS
-from catalog.models import FeedSource, IngestRun, Provider
+from catalog.models import FeedSource, IngestProblem, IngestRun, Provider
 from catalog.selectors import ingest as selectors
 from catalog.selectors import offers
 from catalog.services import ingestion, providers, sources
@@ -316,7 +316,7 @@ class IngestRunAdmin(LargeList):
         ]
         decided = run.created + run.updated + run.unchanged + run.rejected + run.retired
         seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else None
-        problems = selectors.problems_of(run.pk).exclude(severity="info")[:SHOWN]
+        found = selectors.problems_of(run.pk).exclude(severity="info")[:SHOWN]
         summary = selectors.problem_summary(run.pk)
         context = {
             **self.admin_site.each_context(request),
@@ -330,8 +330,17 @@ class IngestRunAdmin(LargeList):
             "decided": f"{decided:,} / {run.read:,}",
             "seconds": seconds,
             "summary": {
-                "headers": [gettext("severity"), gettext("code"), gettext("field"), gettext("how often")],
-                "rows": [list(row) for row in summary],
+                "headers": [
+                    gettext("severity"),
+                    gettext("code"),
+                    gettext("what it means"),
+                    gettext("field"),
+                    gettext("how often"),
+                ],
+                "rows": [
+                    [_severity(severity), code, problems.meaning(code), field, number]
+                    for severity, code, field, number in summary
+                ],
             },
             "problems": {
                 "headers": [
@@ -343,8 +352,8 @@ class IngestRunAdmin(LargeList):
                     gettext("message"),
                 ],
                 "rows": [
-                    [item.row_number, item.external_id, item.field, item.severity, item.code, item.message]
-                    for item in problems
+                    [item.row_number, item.external_id, item.field, _severity(item.severity), item.code, _told(item)]
+                    for item in found
                 ],
             },
             "problem_count": f"{run.problem_count:,}",
@@ -387,6 +396,17 @@ class IngestRunAdmin(LargeList):
             return selectors.run_by_id(UUID(run_id))
         except (ValueError, IngestRun.DoesNotExist) as error:
             raise Http404 from error
+
+
+def _severity(code: str) -> str:
+    """Answer what a severity is called in the language at hand."""
+    return str(IngestProblem.Severity(code).label).partition(":")[0]
+
+
+def _told(problem: IngestProblem) -> str:
+    """Answer a problem's sentence, which is English, after what its code means where English is not the language at hand."""
+    is_english = (get_language() or "en").partition("-")[0] == "en"
+    return problem.message if is_english else f"{problems.meaning(problem.code)} ({problem.message})"
 
 
 def _masked(source: FeedSource) -> str:

@@ -30,6 +30,7 @@ from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of
 from catalog.admin.words import gettext_lazy as _
 from catalog.models import Artwork, MediaPackage, MediaSubtitles, Title
+from catalog.problems import step_in_words
 from catalog.selectors import media as selectors
 from catalog.services import artwork, media
 from catalog.tasks import package_media
@@ -100,7 +101,7 @@ class SubtitlesForm(forms.Form):
 class MediaPackageAdmin(LargeList):
     """Films and how far they are. Adding one attaches a file to a title."""
 
-    list_display = ("heading", "source", "state_label", "progress_label", "step", "length", "created_at")
+    list_display = ("heading", "source", "state_label", "progress_label", "step_label", "length", "created_at")
     list_display_links = ("heading",)
     list_filter = ("state",)
     list_select_related = ("source", "title")
@@ -128,6 +129,11 @@ class MediaPackageAdmin(LargeList):
     def progress_label(self, package: MediaPackage) -> str:
         """Say how far it is."""
         return f"{package.progress} %"
+
+    @display(description=_("step"))
+    def step_label(self, package: MediaPackage) -> str:
+        """Say what it is at."""
+        return step_in_words(package.step)
 
     @display(description=_("length"))
     def length(self, package: MediaPackage) -> str:
@@ -191,6 +197,7 @@ class MediaPackageAdmin(LargeList):
             "title": f"{name_of(package.title)}: {package.source.name}",
             "opts": self.opts,
             "package": package,
+            "step": step_in_words(package.step),
             "title_link": reverse("admin:catalog_title_change", args=[package.title_id]),
             "running": package.state in {State.QUEUED, State.RUNNING},
             "may_change": self.has_add_permission(request),

@@ -329,6 +329,12 @@ class TestDeliveries:
         page = staff.get(address).content.decode()
         assert 'http-equiv="refresh"' not in page
         assert "unknown_country" in page
+        assert "No country that we know." in page
+        staff.cookies["django_language"] = "de"
+        german = staff.get(address)
+        assert ["Fehler", "invalid_json", "Das JSON ist nicht lesbar.", "", 1] in german.context["summary"]["rows"]
+        told = [row[5] for row in german.context["problems"]["rows"] if row[4] == "unknown_country"]
+        assert [text.startswith("Kein Land, das wir kennen. (") for text in told] == [True]
         answer = staff.get(reverse("admin:catalog_ingestrun_problems", args=[run.pk, "csv"]))
         report = b"".join(cast(Any, answer).streaming_content)
         assert report.decode().splitlines()[0] == "row,id,field,code,severity,message"
