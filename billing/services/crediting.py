@@ -21,7 +21,7 @@ from accounts.services import mails
 from billing import amounts
 from billing.amounts import Tender
 from billing.models import CreditGrant, CreditUse, Invoice, PaymentAttempt
-from billing.services import _rows, ledger
+from billing.services import _rows, debts, ledger
 from billing.services.ledger import Account, Kind
 from core import money
 from core.errors import DomainError
@@ -114,35 +114,23 @@ def _reserve(owed: Sequence[Owed], open_grants: Iterable[CreditGrant]) -> list[R
 
 def apply(reserved: Iterable[tuple[Reservation, Invoice]], *, now: datetime) -> None:
     """Write down and book what the invoices of reservations have taken; a carried rest becomes a debt."""
-    uses, touched, debts = [], {}, []
+    uses, touched, rests = [], {}, []
     for reservation, invoice in reserved:
         for grant, amount in zip(reservation.grants, reservation.tender.uses, strict=True):
             if amount:
                 uses.append(CreditUse(grant=grant, invoice=invoice, amount=amount, used_at=now))
                 touched[grant.pk] = grant
         if carried := reservation.tender.carried:
-            debt = _carried(invoice, carried, now=now)
-            debts.append(debt)
-            uses.append(CreditUse(grant=debt, invoice=invoice, amount=carried, used_at=now))
+            kind, cause = CreditGrant.Kind.CARRIED, f"carried:{invoice.pk}"
+            rest = debts.new(invoice, carried, kind=kind, source_key=cause, by=SYSTEM, now=now)
+            rests.append(rest)
+            uses.append(CreditUse(grant=rest, invoice=invoice, amount=carried, used_at=now))
     if not uses:
         return
-    _rows.insert(debts)
+    _rows.insert(rests)
     _rows.update(list(touched.values()), ["remaining"])
     CreditUse.objects.bulk_create(uses)
     ledger.book_credit({use.invoice_id for use in uses}, now=now)
-
-
-def _carried(invoice: Invoice, amount: int, *, now: datetime) -> CreditGrant:
-    return CreditGrant(
-        account_id=invoice.account_id,
-        kind=CreditGrant.Kind.CARRIED,
-        currency=invoice.currency,
-        amount=-amount,
-        remaining=-amount,
-        source_key=f"carried:{invoice.pk}",
-        requested_by=SYSTEM,
-        created_at=now,
-    )
 
 
 def lock(invoice_ids: Collection[UUID]) -> None:

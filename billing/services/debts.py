@@ -50,22 +50,30 @@ def _owed(account_id: UUID) -> dict[str, int]:
     }
 
 
+def new(
+    invoice: Invoice, amount: int, *, kind: CreditGrant.Kind, source_key: str, by: str, now: datetime
+) -> CreditGrant:
+    """Answer an unsaved debt of a part of an invoice, which the next invoice takes."""
+    return CreditGrant(
+        account_id=invoice.account_id,
+        kind=kind,
+        currency=invoice.currency,
+        amount=-amount,
+        remaining=-amount,
+        source_key=source_key,
+        requested_by=by,
+        created_at=now,
+    )
+
+
 def owe_again(invoice: Invoice, amount: int, *, cause: UUID, by: str, now: datetime) -> None:
     """Let a customer owe a part of a locked paid invoice, which was given back to the card; the next invoice takes it.
 
     It stands for what the card had paid, so that it comes back first if the invoice is given back too. `cause` is the
     refund; the caller books it.
     """
-    debt = CreditGrant.objects.create(
-        account_id=invoice.account_id,
-        kind=CreditGrant.Kind.OWED,
-        currency=invoice.currency,
-        amount=-amount,
-        remaining=-amount,
-        source_key=f"owed:{cause}",
-        requested_by=by,
-        created_at=now,
-    )
+    debt = new(invoice, amount, kind=CreditGrant.Kind.OWED, source_key=f"owed:{cause}", by=by, now=now)
+    debt.save(force_insert=True)
     CreditUse.objects.create(grant=debt, invoice=invoice, amount=amount, used_at=now)
 
 

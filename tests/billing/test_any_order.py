@@ -470,34 +470,22 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.has_paid)
     @rule(share=st.sampled_from([1, 2, 3, 7]), oldest=st.booleans())
     def be_refunded(self, share: int, oldest: bool) -> None:
-        paid = Invoice.objects.filter(account=self.account, status="paid", total__gt=0).order_by(
-            "pk" if oldest else "-pk"
-        )
-        invoice = paid.first()
-        if invoice is None:
-            return
-
-        def ask() -> None:
-            asked = refunds.request(
-                invoice_id=invoice.pk, amount=max(1, invoice.total // share), reason="asked", by="staff:1", now=self.now
-            )
-            if asked.state == Refund.State.REQUESTED:
-                refunds.approve(refund_id=asked.pk, by="staff:2")
-
-        self.tried(ask)
+        self._ask_back(refunds.request, share, oldest=oldest)
 
     @precondition(lambda self: self.has_paid)
     @rule(share=st.sampled_from([1, 2, 7]), oldest=st.booleans())
     def owe_again(self, share: int, oldest: bool) -> None:
+        self._ask_back(refunds.request_owed_again, share, oldest=oldest)
+
+    def _ask_back(self, request: Callable[..., Refund], share: int, *, oldest: bool) -> None:
         paid = Invoice.objects.filter(account=self.account, status="paid", total__gt=0)
         invoice = paid.order_by("pk" if oldest else "-pk").first()
         if invoice is None:
             return
 
         def ask() -> None:
-            asked = refunds.request_owed_again(
-                invoice_id=invoice.pk, amount=max(1, invoice.total // share), reason="", by="staff:1", now=self.now
-            )
+            amount = max(1, invoice.total // share)
+            asked = request(invoice_id=invoice.pk, amount=amount, reason="asked", by="staff:1", now=self.now)
             if asked.state == Refund.State.REQUESTED:
                 refunds.approve(refund_id=asked.pk, by="staff:2")
 
