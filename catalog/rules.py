@@ -313,6 +313,16 @@ def is_language_tag(text: str) -> bool:
     return len(text) <= 20 and _LANGUAGE_TAG.fullmatch(text) is not None
 
 
+LICENSED_TRACKS = ("audio", "subtitle")
+"""What of a language a licence may mean alone, as tracks call it."""
+
+
+def is_licensed_language(text: str) -> bool:
+    """Say whether this is a language as licences name it: de, or de:audio and de:subtitle where one of them is meant alone."""
+    tag, colon, track = text.partition(":")
+    return is_language_tag(tag) and len(text) <= 20 and (not colon or track in LICENSED_TRACKS)
+
+
 def is_eidr(text: str) -> bool:
     """Say whether this is an EIDR, 10.5240/XXXX-XXXX-XXXX-XXXX-XXXX-C, by its check character (ISO 7064 Mod 37,36)."""
     prefix, _, suffix = text.partition("/")

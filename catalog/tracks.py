@@ -72,6 +72,12 @@ def in_words(track: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, (str(track.get("language", "")), what, str(track.get("channels") or ""), *said)))
 
 
+def licensed_in_words(language: str) -> str:
+    """Answer a language of a licence as editors read it: `de`, and `de (audio)` of what the sound alone is meant."""
+    tag, _, kind = language.partition(":")
+    return f"{tag} ({str(TYPES.get(kind, kind)).lower()})" if kind else tag
+
+
 def in_film(audio: Iterable[Mapping[str, Any]], text: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Answer the tracks of a packaged film, each once, as facts of its title would state them."""
     found = [

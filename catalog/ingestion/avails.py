@@ -15,7 +15,7 @@ from catalog.ingestion import meaning, movielabs
 from catalog.ingestion.reader import Findings
 from catalog.ingestion.records import Text, TitleRecord, Window
 
-FORMATS = {name.lower(): name for name in ("SD", "HD", "UHD", "3D", "3DSD", "3DHD", "3DUHD")}
+FORMATS = {name.lower(): name for name in ("SD", "HD", "HD-HDR", "UHD", "UHD-HDR", "3D", "3DSD", "3DHD", "3DUHD")}
 DELETES = frozenset({"full delete", "delete"})
 
 
@@ -104,6 +104,11 @@ def window(grant: Grant, place: str, findings: Findings) -> Window | None:
     if findings.rejected or licence is None or not meaning.ends_after_start(findings, f"{place}.End", start, end):
         return None
     formats = meaning.allowed_formats(findings, f"{place}.FormatProfile", grant.formats, FORMATS)
+    if not grant.formats:
+        findings.add(
+            "error", f"{place}.FormatProfile", "missing",
+            "Has no FormatProfile, and would hold for every format: add the one that is granted.",
+        )  # fmt: skip
     languages = meaning.allowed_languages(findings, f"{place}.AllowedLanguage", grant.languages)
     holdbacks = meaning.held_back_languages(findings, f"{place}.HoldbackLanguage", grant.holdbacks)
     if findings.rejected:

@@ -137,16 +137,40 @@ def allowed_languages(findings: Findings, field: str, tags: Iterable[str]) -> tu
     an error: a limit that nobody understood must not become none.
     """
     said = [tag for tag in tags if tag.strip()]
-    found = tuple(dict.fromkeys(tag for word in said if (tag := language(findings, field, word))))
+    found = tuple(dict.fromkeys(tag for word in said if (tag := _licensed(findings, field, word))))
     if said and not found:
         _refuse_limit(findings, field, "unknown_language", "names no language (BCP 47) that we know")
     return found
 
 
+_LICENSED_TRACKS = {
+    "": "",
+    "subdub": "",
+    "audio": ":audio",
+    "dub": ":audio",
+    "subtitle": ":subtitle",
+    "sub": ":subtitle",
+}
+"""How licences write what they mean of a language: MovieLabs' words in XML, and in sheets."""
+
+
+def _licensed(findings: Findings, field: str, word: str) -> str | None:
+    """Answer a language of a licence, with what of it is meant (de:audio); None, with a warning, for what is none."""
+    tag, _, track = (part.strip() for part in word.partition(":"))
+    if track.lower() not in _LICENSED_TRACKS:
+        findings.add(
+            "warning", field, "unknown_language",
+            f"{word[:30]!r} means neither sound nor subtitles (audio, subtitle, subdub): left out. Correct it.",
+        )  # fmt: skip
+        return None
+    found = language(findings, field, tag)
+    return f"{found}{_LICENSED_TRACKS[track.lower()]}" if found else None
+
+
 def held_back_languages(findings: Findings, field: str, tags: Iterable[str]) -> tuple[str, ...]:
     """Answer the languages that a licence holds back; one that we do not know is an error, or it would be offered."""
     said = [tag for tag in tags if tag.strip()]
-    found = [language(findings, field, word) for word in said]
+    found = [_licensed(findings, field, word) for word in said]
     if None in found:
         _refuse_limit(findings, field, "unknown_language", "holds back what is no language tag (BCP 47)")
     return tuple(dict.fromkeys(tag for tag in found if tag))

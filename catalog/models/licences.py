@@ -131,7 +131,7 @@ class AvailabilityWindow(models.Model):
     def clean(self) -> None:
         """Say in words, beside the field, what the constraints refuse, and what is no language."""
         for name in ("languages", "holdback_languages"):
-            refuse_other_than_languages(name, *getattr(self, name))
+            refuse_other_than_languages(name, *getattr(self, name), understood=rules.is_licensed_language)
         for bound in ("starts", "ends", "announce"):
             if getattr(self, f"{bound}_at") and getattr(self, f"{bound}_on"):
                 raise ValidationError({f"{bound}_on": _("Give it as an instant or as a day, not as both.")})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.core.exceptions import ValidationError
 from django.db.models import Expression, TextField, Value
@@ -39,10 +39,12 @@ def validate_countries(codes: Sequence[str]) -> None:
         validate_country(code)
 
 
-def refuse_other_than_languages(field: str, *tags: str) -> None:
+def refuse_other_than_languages(
+    field: str, *tags: str, understood: Callable[[str], bool] = rules.is_language_tag
+) -> None:
     """Refuse, beside the field, what is no language tag: a name in "german" would be shown to nobody."""
     for tag in tags:
-        if tag and not rules.is_language_tag(tag):
+        if tag and not understood(tag):
             said = _("“%(tag)s” is no language tag of BCP 47: write de, or pt-BR.")
             raise ValidationError({field: ValidationError(said, "unknown_language", {"tag": tag})})
 

@@ -294,11 +294,11 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
 def _terms(window: AvailabilityWindow) -> str:
     """Say what a licence restricts beside place and time."""
     told = (
-        (gettext("in %(what)s"), window.languages),
-        (gettext("not in %(what)s"), window.holdback_languages),
+        (gettext("in %(what)s"), map(tracks.licensed_in_words, window.languages)),
+        (gettext("not in %(what)s"), map(tracks.licensed_in_words, window.holdback_languages)),
         (gettext("as %(what)s"), window.formats),
     )
-    return ", ".join(words % {"what": ", ".join(items)} for words, items in told if items)
+    return ", ".join(words % {"what": what} for words, items in told if (what := ", ".join(items)))
 
 
 def _line(title: Title) -> SafeString:

@@ -48,7 +48,7 @@ class AvailsSpreadsheetReader:
 
     name: ClassVar[str] = "avails-xlsx"
     label: ClassVar[str] = "MovieLabs Avails (spreadsheet)"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 

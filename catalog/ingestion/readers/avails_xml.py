@@ -35,7 +35,7 @@ class AvailsXmlReader:
 
     name: ClassVar[str] = "avails-xml"
     label: ClassVar[str] = "MovieLabs Avails (XML)"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 
@@ -199,10 +199,28 @@ class _Avail:
             end_condition=xml.words(item, "EndCondition"),
             duration=xml.words(item, "WindowDuration"),
             status=terms.get("TitleStatus", ""),
-            languages=xml.every(item, "AllowedLanguage"),
-            holdbacks=xml.every(item, "HoldbackLanguage"),
-            formats=xml.every(item, "FormatProfile"),
+            languages=_languages(item, "AllowedLanguage"),
+            holdbacks=_languages(item, "HoldbackLanguage"),
+            formats=_formats(item),
             grant_id=item.get("TransactionID", ""),
             contract_id=xml.words(item, "ContractID"),
             reporting_id=xml.words(item, "ReportingID"),
         )
+
+
+def _languages(item: xml.Element, name: str) -> list[str]:
+    """Answer languages with what is meant of them, as sheets write it: de:audio."""
+    return [
+        f"{tag}:{asset}" if (asset := found.get("asset", "").strip()) else tag
+        for found in xml.all_of(item, name)
+        if (tag := xml.words(found))
+    ]
+
+
+def _formats(item: xml.Element) -> list[str]:
+    """Answer formats, those with a high dynamic range as such: without the range, nobody has granted them."""
+    return [
+        f"{name}-HDR" if found.get("HDR", "").strip().lower() not in {"", "false", "0"} else name
+        for found in xml.all_of(item, "FormatProfile")
+        if (name := xml.words(found))
+    ]

@@ -161,7 +161,8 @@ class TestWindows:
         ],
     )
     def test_whose_limits_nobody_understands_are_refused(self, limits: str, field: str) -> None:
-        [(record, findings)] = read("avails-xml", avail(limits=limits))
+        whole = limits if "FormatProfile" in limits else f"{limits}<FormatProfile>HD</FormatProfile>"
+        [(record, findings)] = read("avails-xml", avail(limits=whole))
         assert record is None
         [refused] = [problem for problem in findings.problems if problem.severity == "error"]
         assert (refused.external_id, refused.field) == ("avail:a1", f"Transaction[0].{field}")
@@ -178,16 +179,45 @@ class TestWindows:
         assert (record.windows[0].languages, record.windows[0].formats) == (("de-AT",), ("HD",))
         assert codes(findings) == [("unknown_format", "warning"), ("unknown_language", "warning")]
 
+    def test_may_mean_the_sound_or_the_subtitles_of_a_language_alone(self) -> None:
+        limits = (
+            "<AllowedLanguage asset='audio'>de</AllowedLanguage><AllowedLanguage asset='subdub'>en</AllowedLanguage>"
+            "<AllowedLanguage asset='smell'>it</AllowedLanguage><AllowedLanguage>pt_br</AllowedLanguage>"
+            "<HoldbackLanguage asset='subtitle'>fr</HoldbackLanguage><FormatProfile>HD</FormatProfile>"
+        )
+        record, findings = one("avails-xml", avail(limits=limits))
+        [window] = record.windows
+        assert (window.languages, window.holdback_languages) == (("de:audio", "en", "pt-BR"), ("fr:subtitle",))
+        assert codes(findings) == [("unknown_language", "warning")]
+
+    @pytest.mark.parametrize(
+        ("hdr", "granted"), [("", "UHD"), ("HDR='false'", "UHD"), ("HDR='true'", "UHD-HDR"), ("HDR='DV'", "UHD-HDR")]
+    )
+    def test_grant_a_high_dynamic_range_where_they_say_so(self, hdr: str, granted: str) -> None:
+        record, findings = one("avails-xml", avail(limits=f"<FormatProfile {hdr}>UHD</FormatProfile>"))
+        assert (record.windows[0].formats, codes(findings)) == ((granted,), [])
+
+    def test_without_a_format_are_refused(self) -> None:
+        [(record, findings)] = read("avails-xml", avail(limits=""))
+        [refused] = [problem for problem in findings.problems if problem.severity == "error"]
+        assert (record, refused.field, refused.code) == (None, "Transaction[0].FormatProfile", "missing")
+        assert refused.message == "Has no FormatProfile, and would hold for every format: add the one that is granted."
+
     def test_of_a_sheet_are_refused_alike(self) -> None:
-        header = [*hostile.TestSpreadsheet.HEADER, "AllowedLanguages", "HoldbackLanguage", "FormatProfile"]
+        header = [*hostile.TestSpreadsheet.HEADER[:9], "AllowedLanguages", "HoldbackLanguage", "FormatProfile"]
         rows = [
-            [*hostile.TestSpreadsheet.ROW[:6], f"a{number}", *hostile.TestSpreadsheet.ROW[7:], *limits]
+            [*hostile.TestSpreadsheet.ROW[:6], f"a{number}", *hostile.TestSpreadsheet.ROW[7:9], *limits]
             for number, limits in enumerate(
-                (("Deutsch?", "", "HD"), ("", "fr, français", ""), ("", "", "Ultra"), ("de", "fr", "HD"))
+                (
+                    ("Deutsch?", "", "HD"), ("", "fr, français", "HD"), ("", "", "Ultra"), ("", "", ""), ("", "fr:dubs", "HD"),
+                    ("de:dub, en", "fr:sub", "HD"),
+                )
             )
-        ]
+        ]  # fmt: skip
         found = [record for record, _ in read("avails-xlsx", hostile.workbook(["Avail"], header, *rows))]
-        assert [record is None for record in found] == [True, True, True, False]
+        assert [record is None for record in found] == [True, True, True, True, True, False]
+        [window] = found[-1].windows if found[-1] else ()
+        assert (window.languages, window.holdback_languages) == (("de:audio", "en"), ("fr:subtitle",))
 
     @pytest.mark.parametrize("details", ["<Quality>Ultra</Quality>", "<AudioLanguage>Deutsch (AT)</AudioLanguage>"])
     def test_of_offers_whose_limits_nobody_understands_are_refused(self, details: str) -> None:
@@ -219,7 +249,7 @@ class TestNames:
         base = [*hostile.TestSpreadsheet.ROW]
 
         def row(alid: str, name: str, language: str) -> list[object]:
-            return [*base[:6], alid, "c1", name, language]
+            return [*base[:6], alid, "c1", name, "HD", language]
 
         sheet = hostile.workbook(
             ["Avail"],
@@ -257,7 +287,7 @@ class TestNames:
             "<SeriesTitleDisplayUnlimited language='de'>Der Steg</SeriesTitleDisplayUnlimited></SeriesMetadata>"
             "</SeasonMetadata></EpisodeMetadata></Asset><Transaction><LicenseType>SVOD</LicenseType>"
             "<Territory><country>DE</country></Territory><StartCondition>Immediate</StartCondition>"
-            "<EndCondition>Open</EndCondition></Transaction></Avail></AvailList>"
+            "<EndCondition>Open</EndCondition><FormatProfile>HD</FormatProfile></Transaction></Avail></AvailList>"
         ).encode()
         found = {record.external_id: record for record, _ in read("avails-xml", content) if record}
         assert {own: [(text.language, text.name) for text in record.texts] for own, record in found.items()} == {

@@ -210,8 +210,9 @@ class TestSpreadsheet:
         "ALID",
         "ContentID",
         "TitleInternalAlias",
+        "FormatProfile",
     )
-    ROW = ("DE", "Movie", "Full Extract", "SVOD", "2026-01-01", "Open", "a1", "c1", "The Pier")
+    ROW = ("DE", "Movie", "Full Extract", "SVOD", "2026-01-01", "Open", "a1", "c1", "The Pier", "HD")
 
     def test_is_read(self) -> None:
         run = ingest(workbook(["Avail"], [*self.HEADER], [*self.ROW]), ProviderFactory.create(), format="avails-xlsx")

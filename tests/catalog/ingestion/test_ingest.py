@@ -67,7 +67,7 @@ class TestFirstDelivery:
             "availability": [
                 {
                     "id": "grant", "territories_excluded": ["US"], "announce": "2024-02-01", "start": "2024-03-07",
-                    "end": "2030-01-01T00:00:00+02:00", "license_type": "SVOD", "languages": ["de"],
+                    "end": "2030-01-01T00:00:00+02:00", "license_type": "SVOD", "languages": ["de", "en:audio"],
                     "holdback_languages": ["fr"], "formats": ["HD"], "contract_id": "c", "reporting_id": "r",
                 }
             ],
@@ -98,7 +98,11 @@ class TestFirstDelivery:
         assert (window.territories, window.excluded) == (["US"], True)
         assert (window.announce_on, window.starts_on, window.starts_at) == (date(2024, 2, 1), date(2024, 3, 7), None)
         assert (window.ends_on, window.ends_at) == (None, datetime(2029, 12, 31, 22, tzinfo=UTC))
-        assert (window.license_type, window.languages, window.holdback_languages) == ("SVOD", ["de"], ["fr"])
+        assert (window.license_type, window.languages, window.holdback_languages) == (
+            "SVOD",
+            ["de", "en:audio"],
+            ["fr"],
+        )
         assert (window.formats, window.grant_id, window.contract_id, window.reporting_id) == (["HD"], "grant", "c", "r")
         image = title.artwork.get()
         assert (image.kind, image.language, image.source, image.file.name) == ("poster", "de", "a/b.webp", "")
