@@ -42,6 +42,12 @@ class MergeUnknown(DomainError):
     status = 404
 
 
+class MergedSince(DomainError):
+    code = "merged_since"
+    title = "What it was merged into was merged itself since: undo that merge first."
+    status = 409
+
+
 class SourceUnknown(DomainError):
     code = "source_unknown"
     title = "There is no such record, or it is the title's only one."
@@ -87,7 +93,10 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMer
 
 
 def unmerge(*, merge_id: int, by: str, now: datetime) -> Title:
-    """Undo a merge: what went over comes back, as far as it is still there. Raises MergeUnknown."""
+    """Undo a merge: what went over comes back, as far as it is still there.
+
+    Raises MergeUnknown, MergedSince: of several merges the last is undone first, or what went over would stay behind.
+    """
     with transaction.atomic():
         identities.change()
         done = TitleMerge.objects.select_for_update().filter(pk=merge_id, undone_at__isnull=True).first()
@@ -100,6 +109,8 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Title:
         kept, merged = (titles.locked(pk) for pk in sorted([done.kept_id, done.merged_id]))
         if kept.pk != done.kept_id:
             kept, merged = merged, kept
+        if kept.merged_into_id:
+            raise MergedSince
         for name, (model, column) in _TIES.items():
             model.objects.filter(**{"pk__in": moved.get(name, []), column: kept}).update(**{column: merged})
         state, published_at, withdrawn_at = moved["state"]

@@ -35,6 +35,12 @@ class PersonMergeUnknown(DomainError):
     status = 404
 
 
+class PersonMergedSince(DomainError):
+    code = "person_merged_since"
+    title = "Who they were merged into was merged since: undo that merge first."
+    status = 409
+
+
 class NameMissing(DomainError):
     code = "person_name_missing"
     title = "A person has a name."
@@ -108,7 +114,10 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMe
 
 
 def unmerge(*, merge_id: int, by: str, now: datetime) -> Person:
-    """Undo a merge: what went over comes back, as far as it is still there. Raises PersonMergeUnknown."""
+    """Undo a merge: what went over comes back, as far as it is still there.
+
+    Raises PersonMergeUnknown, PersonMergedSince: of several merges the last is undone first.
+    """
     with transaction.atomic():
         identities.change()
         done = PersonMerge.objects.select_for_update().filter(pk=merge_id, undone_at__isnull=True).first()
@@ -117,6 +126,8 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Person:
         moved: dict[str, Any] = done.moved
         _lock_titles(Credit.objects.filter(pk__in=moved["credits"]), {row["title_id"] for row in moved["given_up"]})
         kept, merged = _locked(done.kept_id, done.merged_id, again=True)
+        if kept.merged_into_id:
+            raise PersonMergedSince
         back = Credit.objects.filter(pk__in=moved["credits"], person=kept)
         titles = set(back.values_list("title_id", flat=True))
         back.update(person=merged)

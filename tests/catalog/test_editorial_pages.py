@@ -15,7 +15,7 @@ from catalog.models import EditLock, Review, ScheduledAct, Title
 from catalog.services import editing, locks, reviews
 from tests.catalog.test_admin import form_of
 from tests.factories.accounts import AccountFactory, sign_in
-from tests.factories.catalog import NOW, TitleFactory, WindowFactory
+from tests.factories.catalog import NOW, TitleFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -330,7 +330,6 @@ class TestLanguages:
 
     def test_of_a_licence_may_mean_its_sound_or_its_subtitles_alone(self, publisher: tuple[Client, str]) -> None:
         title = TitleFactory.create()
-        WindowFactory.create(title=title)
         data = form_of(publisher[0].get(change_of(title)))
         wrong = publisher[0].post(change_of(title), data | {"windows-0-languages": "de:dub"})
         assert "is no language tag of BCP 47" in wrong.content.decode()
