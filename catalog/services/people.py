@@ -93,7 +93,8 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMe
             "credits": [credit.pk for credit in moving],
             "given_up": [
                 {name: str(getattr(credit, name)) for name in _CREDIT}
-                | {"billing": credit.billing, "guest": credit.guest}
+                # An earlier merge that is undone afterwards knows it by its id.
+                | {"id": credit.pk, "billing": credit.billing, "guest": credit.guest}
                 for credit in both
             ],
             "sources": list(PersonSource.objects.filter(person=merged).order_by("pk").values_list("pk", flat=True)),
