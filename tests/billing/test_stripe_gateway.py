@@ -178,6 +178,17 @@ class TestCharge:
         assert (outcome.kind, outcome.code) == (OutcomeKind.UNKNOWN, code)
         assert len(standin.control.charges()) == charged
 
+    @pytest.mark.rule("4.16")
+    @pytest.mark.parametrize(("fault", "code", "kept"), [("error_after", "http_500", True), ("lost_reply", "", False)])
+    def test_says_when_an_error_is_one_that_is_kept_under_its_key(
+        self, gateway: Gateway, standin: Standin, customer: str, fault: str, code: str, *, kept: bool
+    ) -> None:
+        params = charge_params(customer, save_card(gateway, standin, customer))
+        standin.control.fault(fault)
+        first, again = (gateway.charge(params=params, idempotency_key="att_1") for _ in range(2))
+        assert (first.kind, first.is_kept) == (OutcomeKind.UNKNOWN, False)
+        assert (again.code, again.is_kept) == (code, kept)
+
     def test_is_unknown_when_it_takes_too_long(
         self, standin: Standin, customer: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
     ) -> None:
