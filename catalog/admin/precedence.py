@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils.functional import lazy
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
@@ -20,7 +21,7 @@ _FOLLOWING = {"release_date": "release_precision", "end_date": "end_precision"}
 
 def called(name: str) -> str:
     """Answer what staff call a field or a part of titles, images among them."""
-    return gettext("artwork") if name == "artwork" else revisions.label(name).lower()
+    return gettext("artwork") if name == "artwork" else revisions.term(name)
 
 
 class PrecedenceForm(forms.Form):
@@ -44,7 +45,7 @@ class PrecedenceForm(forms.Form):
 
 
 def _field(name: str) -> forms.Field:
-    label: Any = lazy(lambda: called(name).capitalize(), str)()
+    label: Any = lazy(lambda: capfirst(called(name)), str)()
     return forms.IntegerField(
         required=False,
         min_value=0,

@@ -159,14 +159,14 @@ def _rows_changed(part: str, before: list[Any], after: list[Any], names: Mapping
         if not gone or not come:
             # What the row is called by need not be said again, unless that is all there is.
             rest = [name for name in (gone or come) if name not in _KEYS[part] and _shown((gone or come)[name], names)]
-            text = "; ".join(f"{label(name).lower()} {_shown((gone or come)[name], names)}" for name in rest)
+            text = "; ".join(f"{term(name)} {_shown((gone or come)[name], names)}" for name in rest)
             shown = f"{called} ({text})" if text else called
             yield Change(label(part), (Word("taken" if gone else "added", shown),))
             continue
         for name in come:
             if gone.get(name) != come[name]:
                 words = _words(_shown(gone.get(name), names), _shown(come[name], names))
-                yield Change(f"{label(part)}: {called}, {label(name).lower()}", words)
+                yield Change(f"{label(part)}: {called}, {term(name)}", words)
 
 
 def _by_key(part: str, rows: Iterable[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
@@ -190,9 +190,15 @@ def _sorted(rows: list[Any]) -> list[Any]:
 
 
 def label(name: str) -> str:
-    """Answer what staff call a field, or a part of titles, in the language at hand."""
-    called = PARTS[name]._meta.verbose_name_plural if name in PARTS else FIELD_NAMES.get(name, name.replace("_", " "))
-    return capfirst(str(called))
+    """Answer what staff call a field, or a part of titles, in the language at hand, as it begins a line."""
+    return capfirst(term(name))
+
+
+def term(name: str) -> str:
+    """Answer the same within a line: in German, nouns are written large there too."""
+    return str(
+        PARTS[name]._meta.verbose_name_plural if name in PARTS else FIELD_NAMES.get(name, name.replace("_", " "))
+    )
 
 
 def _shown(value: Any, names: Mapping[str, str]) -> str:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
-from catalog.models import Title
+from catalog.models import Genre, Title, TitleGenre
 from catalog.services import editing, locks, reviews, scheduling
 from core import clock
 from tests.factories.accounts import AccountFactory, sign_in
@@ -126,3 +126,28 @@ class TestPages:
         image = title.artwork.get()
         assert (image.focal_x, image.focal_y) == (0.75, 0.25)
         assert errors == []
+
+    def test_of_a_collection_shows_what_its_rule_finds_before_it_is_saved(
+        self, page: Page, live_server: LiveServer, title: Title, errors: ErrorsOnPage
+    ) -> None:
+        genre = Genre.objects.create(slug="drama", name="Drama")
+        TitleGenre.objects.create(title=title, genre=genre, position=0)
+        TitleFactory.create(name="Another")
+        page.goto(f"{live_server.url}/admin/catalog/collection/add/")
+        page.locator("[name=kind]").select_option("rule")
+        page.locator("[name=rule_genres] + .select2").click()
+        page.keyboard.type("dra")
+        page.locator(".select2-results__option", has_text="Drama").click()
+        expect(page.get_by_text("1 title would be shown in US.")).to_be_visible()
+        expect(page.locator("#preview").get_by_role("link", name="Tideline")).to_be_visible()
+        asked: list[str] = []
+
+        def leave(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.accept()
+
+        page.on("dialog", leave)
+        page.goto(f"{live_server.url}/admin/")
+        assert asked == ["beforeunload"]
+        # Who types on breaks off what was searched for before.
+        assert [error for error in errors if "ERR_ABORTED" not in error] == []

@@ -123,6 +123,9 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         (_("Who sees it"), {"fields": ("shown",)}),
     )
 
+    class Media:
+        js = ("catalog/admin/changes.js",)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Keep what a title is and belongs to, once it exists."""
         return (*self.readonly_fields, "kind", "parent") if obj else self.readonly_fields
