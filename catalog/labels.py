@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.apps import apps
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -186,12 +185,3 @@ FIELDS: Mapping[str, Promise] = {
     "withdrawn_at": _("withdrawn at"),
 }
 """A field has one meaning, and so one name, in all of the models above."""
-
-
-def name_fields() -> None:
-    """Let the admin speak of models and fields by these names."""
-    for model_name, (one, several) in MODELS.items():
-        model = apps.get_model("catalog", model_name)
-        model._meta.verbose_name, model._meta.verbose_name_plural = one, several
-        for field in model._meta.concrete_fields:
-            field.verbose_name = FIELDS.get(field.name, field.verbose_name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
@@ -28,6 +29,7 @@ from billing.selectors.documents import Document
 from core.admin import BoundedPaginator
 from core.errors import DomainError
 from core.money import Money
+from core.words import gettext_lazy as _
 
 GOOD, WAITING, BAD, OVER = "success", "warning", "danger", "info"
 NOTHING = "-"
@@ -44,7 +46,7 @@ class Actor:
     def __init__(self, field: str, description: str = "") -> None:
         self.__name__ = f"{field}_name"
         self._field = field
-        self.short_description = description or field.replace("_", " ")
+        self.short_description = description or _(field.replace("_", " "))
         self.admin_order_field = field
 
     def __call__(self, row: Model) -> str:
@@ -59,6 +61,22 @@ class Actor:
 
 
 _NAMES = "_names_of_actors"
+
+
+class Coloured(NamedTuple):
+    """A value that a column colours, and how it is called in the language at hand; pages show the name."""
+
+    value: str
+    name: str
+
+    def __str__(self) -> str:
+        """Answer the name."""
+        return self.name
+
+
+def said(error: DomainError) -> str:
+    """Answer what a service refuses and why, in the language at hand."""
+    return gettext(str(error))
 
 
 class ReadOnly(ModelAdmin):
@@ -89,7 +107,7 @@ class ReadOnly(ModelAdmin):
             try:
                 act(row, f"staff:{request.user.pk}")
             except DomainError as error:
-                self.message_user(request, f"{row}: {error}", messages.ERROR)
+                self.message_user(request, f"{row}: {said(error)}", messages.ERROR)
             else:
                 self.log_change(request, row, done)
                 count += 1
@@ -148,7 +166,7 @@ class OfPerson(OnRecord, ReadOnly):  # type: ignore[misc]  # the stubs of unfold
 class CurrencyFilter(admin.SimpleListFilter):
     """The currencies of our prices: those of a large table would have to be collected from all its rows."""
 
-    title = "currency"
+    title = _("currency")
     parameter_name = "currency"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -193,12 +211,12 @@ class UsesInline(ReadOnlyInline):
     LABELS: ClassVar[tuple[str, ...]] = ("amount_label", "returned_label")
     SHOWN: ClassVar[tuple[str, ...]] = (*LABELS, "used_at")
 
-    @display(description="taken")
+    @display(description=_("taken"))
     def amount_label(self, use: CreditUse) -> str:
         """Show major units."""
         return amount_of(use.amount, use.grant.currency)
 
-    @display(description="returned")
+    @display(description=_("returned"))
     def returned_label(self, use: CreditUse) -> str:
         """Show major units."""
         return amount_of(use.returned, use.grant.currency)
@@ -228,11 +246,13 @@ class WithPdf(OfPerson):
         self.record_opening(request, row, "PDF")
         return pdf.response(document)
 
-    @display(description="PDF")
+    @display(description=_("PDF"))
     def pdf_link(self, row: Model) -> str:
         """Link to the PDF."""
         address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_pdf", args=[row.pk])
-        return format_html('<a href="{}" target="_blank" class="text-primary-600 underline">{}</a>', address, "Open")
+        return format_html(
+            '<a href="{}" target="_blank" class="text-primary-600 underline">{}</a>', address, gettext("Open the PDF")
+        )
 
 
 def amount_of(amount: int | None, currency: str) -> str:

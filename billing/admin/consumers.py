@@ -16,6 +16,7 @@ from billing.models import Cancellation, ConsumerLaw, LegalDocument, PriceNotice
 from billing.services import consents
 from core import clock
 from core.admin import SecureAddresses
+from core.words import gettext_lazy as _
 
 BY = Actor("by")
 
@@ -73,17 +74,17 @@ class OfSubscription(OfPerson):
     person = "subscription.account_id"
     list_select_related: ClassVar[Any] = ("subscription__account", "subscription__price__plan")
     search_fields = ("=subscription__account__email", "=subscription__id")
-    search_help_text = "A whole e-mail address or id of a subscription."
+    search_help_text = _("A whole e-mail address or id of a subscription.")
     ordering = ("-pk",)
     rest: ClassVar[tuple[Any, ...]] = ()
     """What a page says beside what the list says."""
 
-    @display(description="customer", ordering="subscription__account__email")
+    @display(description=_("customer"), ordering="subscription__account__email")
     def customer(self, row: Any) -> str:
         """Name the customer."""
         return str(row.subscription.account)
 
-    @display(description="subscription")
+    @display(description=_("subscription"))
     def plan(self, row: Any) -> str:
         """Link to the subscription by its plan."""
         return plan_link(row.subscription)
@@ -128,12 +129,12 @@ class WithdrawalAdmin(OfSubscription):
 
     list_display: Any = ("customer", "plan", "at", BY, "refunded_label", "kept_label", "pro_rata")
 
-    @display(description="refunded", ordering="refunded")
+    @display(description=_("refunded"), ordering="refunded")
     def refunded_label(self, withdrawal: Withdrawal) -> str:
         """Show major units."""
         return amount_of(withdrawal.refunded, withdrawal.currency)
 
-    @display(description="kept", ordering="kept")
+    @display(description=_("kept by us"), ordering="kept")
     def kept_label(self, withdrawal: Withdrawal) -> str:
         """Show major units."""
         return amount_of(withdrawal.kept, withdrawal.currency)
@@ -148,12 +149,12 @@ class TrialAdmin(OfPerson):
     list_display = ("account", "plan", "started_at", "ends_at")
     list_select_related = ("account", "subscription__price__plan")
     search_fields = ("=account__email",)
-    search_help_text = "A whole e-mail address."
+    search_help_text = _("A whole e-mail address.")
     ordering = ("-pk",)
     fields = ("account", "plan", "started_at", "ends_at")
     readonly_fields = ("plan",)
 
-    @display(description="subscription")
+    @display(description=_("subscription"))
     def plan(self, trial: Trial) -> str:
         """Link to the subscription by its plan."""
         return plan_link(trial.subscription)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import Form, ModelForm
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 from billing.admin.base import (
@@ -17,6 +18,7 @@ from billing.admin.base import (
     OVER,
     WAITING,
     Actor,
+    Coloured,
     CurrencyFilter,
     OfPerson,
     UsesInline,
@@ -26,6 +28,7 @@ from billing.admin.base import (
 from billing.models import AccessGrant, CreditGrant, CreditUse, Gift
 from billing.services import access, crediting, gifts
 from core import clock, money
+from core.words import gettext_lazy as _
 
 REQUESTED_BY, APPROVED_BY, GRANTED_BY, REVOKED_BY = (
     Actor(field) for field in ("requested_by", "approved_by", "granted_by", "revoked_by")
@@ -35,15 +38,15 @@ REQUESTED_BY, APPROVED_BY, GRANTED_BY, REVOKED_BY = (
 class LeftFilter(admin.SimpleListFilter):
     """What is left: credit, or debts, of which no invoice will collect those of customers who have left."""
 
-    title = "left"
+    title = _("left")
     parameter_name = "left"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Name them."""
         return [
-            ("credit", "credit"),
-            ("debts", "debts"),
-            ("uncollected", "debts that no next invoice collects"),
+            ("credit", gettext("customer credit")),
+            ("debts", gettext("debts")),
+            ("uncollected", gettext("debts that no next invoice collects")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -67,7 +70,7 @@ class UseInline(UsesInline):
     ordering = ("-pk",)
     reads = ("invoice", "grant")
 
-    @display(description="invoice")
+    @display(description=_("invoice"))
     def invoice_link(self, use: CreditUse) -> str:
         """Link to the invoice."""
         return link(use.invoice)
@@ -80,7 +83,7 @@ class GoodwillForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at
         """Refuse what is no amount of money."""
         wanted = super().clean() or self.cleaned_data
         if (wanted.get("amount") or 0) <= 0:
-            raise ValidationError({"amount": "Credit is a positive amount in minor units."})
+            raise ValidationError({"amount": gettext("Credit is a positive amount in minor units.")})
         try:
             money.exponent(wanted.get("currency") or "USD")
         except money.UnknownCurrency as error:
@@ -119,7 +122,7 @@ class CreditGrantAdmin(OfPerson):
     list_filter = ("kind", "state", LeftFilter, CurrencyFilter)
     list_select_related = ("account",)
     search_fields = ("=account__email",)
-    search_help_text = "A whole e-mail address."
+    search_help_text = _("A whole e-mail address.")
     ordering = ("-pk",)
     inlines = (UseInline,)
     form = GoodwillForm
@@ -151,42 +154,42 @@ class CreditGrantAdmin(OfPerson):
         )
         wanted.pk = made.pk
 
-    @admin.action(description="Approve", permissions=["approve"])
+    @admin.action(description=_("Approve"), permissions=["approve"])
     def approve(self, request: HttpRequest, queryset: QuerySet[CreditGrant]) -> None:
         """Let credit count."""
 
         def approve(row: CreditGrant, by: str) -> object:
             return crediting.approve(grant_id=row.pk, by=by, now=clock.now())
 
-        self.carry_out(request, queryset, approve, "approved")
+        self.carry_out(request, queryset, approve, gettext("approved"))
 
-    @admin.action(description="Refuse", permissions=["approve"])
+    @admin.action(description=_("Refuse"), permissions=["approve"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[CreditGrant]) -> None:
         """Let asked-for credit be forgotten."""
-        self.carry_out(request, queryset, lambda row, _: crediting.refuse(grant_id=row.pk), "refused")
+        self.carry_out(request, queryset, lambda row, _: crediting.refuse(grant_id=row.pk), gettext("refused"))
 
-    @display(description="amount", ordering="amount")
+    @display(description=_("amount"), ordering="amount")
     def amount_label(self, grant: CreditGrant) -> str:
         """Show major units."""
         return amount_of(grant.amount, grant.currency)
 
-    @display(description="left", ordering="remaining")
+    @display(description=_("left"), ordering="remaining")
     def remaining_label(self, grant: CreditGrant) -> str:
         """Show major units."""
         return amount_of(grant.remaining, grant.currency)
 
     @display(
-        description="state",
+        description=_("state"),
         ordering="state",
         label={
-            CreditGrant.State.REQUESTED.label: WAITING,
-            CreditGrant.State.GRANTED.label: GOOD,
-            CreditGrant.State.REFUSED.label: OVER,
+            CreditGrant.State.REQUESTED: WAITING,
+            CreditGrant.State.GRANTED: GOOD,
+            CreditGrant.State.REFUSED: OVER,
         },
     )
-    def state_label(self, grant: CreditGrant) -> str:
+    def state_label(self, grant: CreditGrant) -> Coloured:
         """Colour the state."""
-        return grant.get_state_display()
+        return Coloured(grant.state, grant.get_state_display())
 
 
 @admin.register(Gift)
@@ -208,7 +211,7 @@ class GiftAdmin(OfPerson):
     list_filter = ("state", CurrencyFilter)
     list_select_related = ("buyer",)
     search_fields = ("=buyer__email", "=recipient_email", "=invoice__number")
-    search_help_text = "A whole e-mail address or invoice number."
+    search_help_text = _("A whole e-mail address or invoice number.")
     ordering = ("-pk",)
     fields = (
         "buyer",
@@ -235,35 +238,35 @@ class GiftAdmin(OfPerson):
         """Ask for the right to give gifts back."""
         return request.user.has_perm("billing.refund_gift")
 
-    @admin.action(description="Refund to the buyer", permissions=["refund"])
+    @admin.action(description=_("Refund to the buyer"), permissions=["refund"])
     def give_back(self, request: HttpRequest, queryset: QuerySet[Gift]) -> None:
         """Give back what nobody has redeemed."""
 
         def give_back(row: Gift, by: str) -> object:
             return gifts.give_back(gift_id=row.pk, by=by, now=clock.now())
 
-        self.carry_out(request, queryset, give_back, "refund requested")
+        self.carry_out(request, queryset, give_back, gettext("refund requested"))
 
-    @display(description="amount", ordering="amount")
+    @display(description=_("amount"), ordering="amount")
     def amount_label(self, gift: Gift) -> str:
         """Show major units."""
         return amount_of(gift.amount, gift.currency)
 
     @display(
-        description="state",
+        description=_("state"),
         ordering="state",
         label={
-            Gift.State.UNPAID.label: WAITING,
-            Gift.State.PAID.label: GOOD,
-            Gift.State.REDEEMED.label: OVER,
-            Gift.State.EXPIRED.label: OVER,
-            Gift.State.REFUNDED.label: OVER,
-            Gift.State.VOID.label: BAD,
+            Gift.State.UNPAID: WAITING,
+            Gift.State.PAID: GOOD,
+            Gift.State.REDEEMED: OVER,
+            Gift.State.EXPIRED: OVER,
+            Gift.State.REFUNDED: OVER,
+            Gift.State.VOID: BAD,
         },
     )
-    def state_label(self, gift: Gift) -> str:
+    def state_label(self, gift: Gift) -> Coloured:
         """Colour the state."""
-        return gift.get_state_display()
+        return Coloured(gift.state, gift.get_state_display())
 
 
 class AccessForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
@@ -274,7 +277,7 @@ class AccessForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
         wanted = super().clean() or self.cleaned_data
         starts, ends = wanted.get("starts_at"), wanted.get("ends_at")
         if starts and ends and ends <= max(starts, clock.now()):
-            raise ValidationError({"ends_at": "Access begins before it ends, and ends in the future."})
+            raise ValidationError({"ends_at": gettext("Access begins before it ends, and ends in the future.")})
         return wanted
 
 
@@ -288,7 +291,7 @@ class AccessGrantAdmin(OfPerson):
     list_filter = ("kind", "plan", ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("account", "plan")
     search_fields = ("=account__email",)
-    search_help_text = "A whole e-mail address."
+    search_help_text = _("A whole e-mail address.")
     ordering = ("-pk",)
     form = AccessForm
     autocomplete_fields = ("account",)
@@ -322,11 +325,11 @@ class AccessGrantAdmin(OfPerson):
         )
         wanted.pk = made.pk
 
-    @admin.action(description="End now", permissions=["revoke"])
+    @admin.action(description=_("End now"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[AccessGrant]) -> None:
         """End access at once."""
 
         def revoke(row: AccessGrant, by: str) -> object:
             return access.revoke(grant_id=row.pk, by=by, now=clock.now())
 
-        self.carry_out(request, queryset, revoke, "ended")
+        self.carry_out(request, queryset, revoke, gettext("ended"))

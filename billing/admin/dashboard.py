@@ -14,9 +14,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext
 
 from billing.admin.base import ReadOnly
+from billing.admin.words import in_words
 from billing.models import RecurringRevenueDay, Setback
 from billing.selectors import exports, figures
 from billing.selectors.figures import Figures, RecurringDay, Slice
@@ -67,7 +69,7 @@ class DashboardAdmin(ReadOnly):
                 (report, money.format(Money(report.difference, report.currency), language), report.details)
                 for report in found.tie_outs
             ],
-            "parked": [(part.name, part.count) for part in found.parked],
+            "parked": [(part.name, in_words(part.name), part.count) for part in found.parked],
             "setbacks": [(part.name, Setback.Sweep(part.name).label, part.count) for part in found.setbacks],
             "exports": exports.EXPORTS if request.user.has_perm("billing.export_books") else {},
             "today": clock.now().date(),
@@ -103,7 +105,7 @@ def _figures() -> Figures:
 
 def _currency(code: str, days: list[RecurringDay]) -> dict[str, Any]:
     newest, shown = days[-1], days[-DAYS_SHOWN:]
-    labels = [f"{day.day:%d %b}" for day in shown]
+    labels = [date_format(day.day, "MONTH_DAY_FORMAT") for day in shown]
 
     def major(amount: int) -> float:
         return float(Money(amount, code).major)
@@ -135,7 +137,7 @@ def _currency(code: str, days: list[RecurringDay]) -> dict[str, Any]:
 
 def _amounts(parts: Iterable[Slice], code: str) -> list[tuple[str, int, str]]:
     language = get_language() or "en"
-    return [(part.name, part.count, money.format(Money(part.amount, code), language)) for part in parts]
+    return [(in_words(part.name), part.count, money.format(Money(part.amount, code), language)) for part in parts]
 
 
 def _named(movement: str) -> str:
@@ -153,4 +155,4 @@ def _named(movement: str) -> str:
 def _bars(parts: Iterable[Slice], colour: str) -> str:
     parts = list(parts)
     data = {"data": [part.count for part in parts], "backgroundColor": colour, "displayYAxis": True}
-    return json.dumps({"labels": [part.name.replace("_", " ") for part in parts], "datasets": [data]})
+    return json.dumps({"labels": [in_words(part.name) for part in parts], "datasets": [data]})

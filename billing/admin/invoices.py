@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 from billing.admin.base import (
@@ -16,6 +17,7 @@ from billing.admin.base import (
     GOOD,
     OVER,
     WAITING,
+    Coloured,
     CurrencyFilter,
     ReadOnlyInline,
     UsesInline,
@@ -25,6 +27,7 @@ from billing.admin.base import (
     link,
     links,
     plan_link,
+    said,
 )
 from billing.models import CreditNote, CreditUse, Dispute, FraudWarning, Invoice, InvoiceLine, PaymentAttempt, Refund
 from billing.selectors import documents, explanations
@@ -32,6 +35,7 @@ from billing.selectors.documents import Document
 from billing.services import refunds
 from core import clock
 from core.errors import DomainError
+from core.words import gettext_lazy as _
 
 
 class LineInline(ReadOnlyInline):
@@ -43,42 +47,42 @@ class LineInline(ReadOnlyInline):
     ordering = ("position",)
     reads = ("invoice",)
 
-    @display(description="amount")
+    @display(description=_("amount"))
     def amount_label(self, line: InvoiceLine) -> str:
         """Show major units."""
         return amount_of(line.amount, line.invoice.currency)
 
-    @display(description="coupon")
+    @display(description=_("coupon"))
     def discount_label(self, line: InvoiceLine) -> str:
         """Show what a coupon took off, in major units."""
         return amount_of(-line.discount or None, line.invoice.currency)
 
-    @display(description="tax in it")
+    @display(description=_("tax in it"))
     def tax_label(self, line: InvoiceLine) -> str:
         """Show major units, and the rate."""
         rate = f" ({line.tax_rate.normalize() * 100:f} %)" if line.tax_rate is not None else ""
         return amount_of(line.tax, line.invoice.currency) + rate
 
-    @display(description="derivation")
+    @display(description=_("derivation"))
     def how(self, line: InvoiceLine) -> str:
         """Show what the amount was computed from, to whoever opens it."""
-        return format_html("<details><summary>as stored</summary>{}</details>", as_json(line.derivation))
+        return format_html("<details><summary>{}</summary>{}</details>", gettext("as stored"), as_json(line.derivation))
 
 
 class AttemptInline(ReadOnlyInline):
     """The tries to collect it."""
 
     model = PaymentAttempt
-    verbose_name_plural = "payments"
+    verbose_name_plural = _("payments")
     fields = ("page", "state", "payment_method", "gateway_id", "decline_code", "sent_at", "settled_at")
     readonly_fields = ("page",)
     ordering = ("n",)
     reads = ("payment_method",)
 
-    @display(description="try")
+    @display(description=_("try"))
     def page(self, attempt: PaymentAttempt) -> str:
         """Link to the attempt."""
-        return link(attempt, f"no. {attempt.n}")
+        return link(attempt, gettext("no. %(n)d") % {"n": attempt.n})
 
 
 class RefundInline(ReadOnlyInline):
@@ -90,12 +94,12 @@ class RefundInline(ReadOnlyInline):
     ordering = ("pk",)
     reads = ("credit_note",)
 
-    @display(description="amount")
+    @display(description=_("amount"))
     def page(self, refund: Refund) -> str:
         """Link to the refund."""
         return link(refund, amount_of(refund.amount, refund.currency))
 
-    @display(description="credit note")
+    @display(description=_("credit note"))
     def credit_note(self, refund: Refund) -> str:
         """Link to its document."""
         return link(getattr(refund, "credit_note", None))
@@ -104,13 +108,13 @@ class RefundInline(ReadOnlyInline):
 class CreditUseInline(UsesInline):
     """The credit and gifts that paid for it."""
 
-    verbose_name_plural = "paid from credit"
+    verbose_name_plural = _("paid from credit")
     fields = ("page", *UsesInline.SHOWN)
     readonly_fields = ("page", *UsesInline.LABELS)
     ordering = ("pk",)
     reads = ("grant",)
 
-    @display(description="credit")
+    @display(description=_("customer credit"))
     def page(self, use: CreditUse) -> str:
         """Link to the credit."""
         return link(use.grant)
@@ -126,7 +130,7 @@ class InvoiceAdmin(WithPdf):
     list_filter = ("status", "kind", CurrencyFilter)
     list_select_related = ("account",)
     search_fields = ("=number", "=account__email")
-    search_help_text = "A whole number or e-mail address."
+    search_help_text = _("A whole number or e-mail address.")
     ordering = ("-pk",)
     inlines: ClassVar[Any] = (LineInline, AttemptInline, CreditUseInline, RefundInline)
     actions = ("refund_in_full",)
@@ -166,7 +170,7 @@ class InvoiceAdmin(WithPdf):
         """Ask for the right to give money back."""
         return request.user.has_perm("billing.request_refund")
 
-    @admin.action(description="Refund in full", permissions=["refund"])
+    @admin.action(description=_("Refund in full"), permissions=["refund"])
     def refund_in_full(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
         """Ask for a refund of all that was charged; a large one waits for a second person."""
         for invoice in queryset:
@@ -179,45 +183,45 @@ class InvoiceAdmin(WithPdf):
                     now=clock.now(),
                 )
             except DomainError as error:
-                self.message_user(request, f"{invoice}: {error}", messages.ERROR)
+                self.message_user(request, f"{invoice}: {said(error)}", messages.ERROR)
             else:
-                self.log_change(request, invoice, "refund requested")
+                self.log_change(request, invoice, gettext("refund requested"))
                 self.message_user(request, f"{invoice}: {refund.get_state_display()}.", messages.SUCCESS)
 
-    @display(description="total", ordering="total")
+    @display(description=_("total"), ordering="total")
     def total_label(self, invoice: Invoice) -> str:
         """Show major units."""
         return amount_of(invoice.total, invoice.currency)
 
-    @display(description="how it is paid")
+    @display(description=_("how it is paid"))
     def tender_label(self, invoice: Invoice) -> str:
         """Say what credit, debts and cards come to, as its customer reads it."""
         told = _as_shown(invoice.pk)
         rows = ((fact.label, fact.value) for fact in told.tender) if told else ()
         return format_html("<ul>{}</ul>", format_html_join("", "<li>{}: {}</li>", rows))
 
-    @display(description="charged")
+    @display(description=_("charged"))
     def due_label(self, invoice: Invoice) -> str:
         """Show major units."""
         return amount_of(invoice.due, invoice.currency)
 
-    @display(description="subscription")
+    @display(description=_("subscription"))
     def subscription_link(self, invoice: Invoice) -> str:
         """Link to the subscription by its plan."""
         return plan_link(invoice.subscription)
 
-    @display(description="disputes and warnings")
+    @display(description=_("disputes and warnings"))
     def disputes(self, invoice: Invoice) -> str:
         """Link to what its payments met with."""
         disputed = Dispute.objects.filter(attempt__invoice=invoice).order_by("pk")
         return links([*disputed, *FraudWarning.objects.filter(attempt__invoice=invoice).order_by("pk")])
 
-    @display(description="explained")
+    @display(description=_("explained"))
     def explained(self, invoice: Invoice) -> str:
         """Say why it is what it is, as its customer reads it."""
         whole = documents.with_contents(Invoice.objects.exclude(number=None)).filter(pk=invoice.pk).first()
         if whole is None:
-            return "A draft is explained once it is final."
+            return gettext("A draft is explained once it is final.")
         found = explanations.explain(whole)
         reasons = [reason for line in found.lines for reason in line.reasons] + found.history
         return format_html(
@@ -226,7 +230,7 @@ class InvoiceAdmin(WithPdf):
         )
 
     @display(
-        description="status",
+        description=_("status"),
         ordering="status",
         label={
             Invoice.Status.DRAFT: OVER,
@@ -236,9 +240,9 @@ class InvoiceAdmin(WithPdf):
             Invoice.Status.UNCOLLECTIBLE: BAD,
         },
     )
-    def status_label(self, invoice: Invoice) -> str:
+    def status_label(self, invoice: Invoice) -> Coloured:
         """Colour the status."""
-        return invoice.status
+        return Coloured(invoice.status, invoice.get_status_display())
 
 
 def _as_shown(pk: UUID) -> Document | None:
@@ -254,7 +258,7 @@ class CreditNoteAdmin(WithPdf):
     list_display = ("number", "invoice", "customer", "total_label", "issued_at", "pdf_link")
     list_select_related = ("invoice__account", "refund")
     search_fields = ("=number", "=invoice__number", "=invoice__account__email")
-    search_help_text = "A whole number or e-mail address."
+    search_help_text = _("A whole number or e-mail address.")
     ordering = ("-pk",)
     fields = (
         "number",
@@ -274,22 +278,22 @@ class CreditNoteAdmin(WithPdf):
         note = documents.credit_notes().filter(pk=pk).first()
         return documents.of_credit_note(note) if note else None
 
-    @display(description="customer")
+    @display(description=_("customer"))
     def customer(self, note: CreditNote) -> str:
         """Link to the account."""
         return link(note.invoice.account)
 
-    @display(description="total")
+    @display(description=_("total"))
     def total_label(self, note: CreditNote) -> str:
         """Show major units."""
         return amount_of(note.net + note.tax, note.refund.currency)
 
-    @display(description="net")
+    @display(description=_("net"))
     def net_label(self, note: CreditNote) -> str:
         """Show major units."""
         return amount_of(note.net, note.refund.currency)
 
-    @display(description="tax")
+    @display(description=_("tax"))
     def tax_label(self, note: CreditNote) -> str:
         """Show major units."""
         return amount_of(note.tax, note.refund.currency)

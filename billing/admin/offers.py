@@ -9,15 +9,18 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import Form, ModelForm
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from billing import entitlements, rules
+from billing.admin.base import said
 from billing.models import Coupon, Plan, PlanFamily, Price
 from billing.services import plans
 from core import clock, money
 from core.errors import DomainError
 from core.money import Money
+from core.words import gettext_lazy as _
 
 
 @admin.register(PlanFamily)
@@ -52,12 +55,12 @@ class PlanAdmin(ModelAdmin):
 class CurrentFilter(admin.SimpleListFilter):
     """Prices on offer unless the superseded ones are asked for."""
 
-    title = "version"
+    title = _("version")
     parameter_name = "version"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Offer the old ones."""
-        return [("all", "all versions")]
+        return [("all", gettext("all versions"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Price]) -> QuerySet[Price]:
         """Keep the current ones."""
@@ -82,7 +85,7 @@ class PriceForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at ru
         try:
             plans.check_amount(amount=wanted.get("amount") or 0, currency=wanted.get("currency") or "USD")
         except DomainError as error:
-            raise ValidationError({"amount": str(error)}) from error
+            raise ValidationError({"amount": said(error)}) from error
         return wanted
 
 
@@ -133,15 +136,15 @@ class PriceAdmin(ModelAdmin):
         )
         wanted.pk = made.pk
 
-    @display(description="amount", ordering="amount")
+    @display(description=_("amount"), ordering="amount")
     def amount_label(self, price: Price) -> str:
         """Show major units."""
         return str(Money(price.amount, price.currency))
 
-    @display(description="country", ordering="country")
+    @display(description=_("country"), ordering="country")
     def place(self, price: Price) -> str:
         """Name the country."""
-        return price.country or "everywhere"
+        return price.country or gettext("everywhere")
 
 
 @admin.register(Coupon)
@@ -152,7 +155,7 @@ class CouponAdmin(ModelAdmin):
     search_fields = ("code",)
     readonly_fields = ("redemptions",)
 
-    @display(description="takes off")
+    @display(description=_("takes off"))
     def takes_off(self, coupon: Coupon) -> str:
         """Write the share or the amount."""
         return (

@@ -8,13 +8,15 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, OVER, WAITING, OfPerson, amount_of, as_json, link, links
+from billing.admin.base import BAD, GOOD, OVER, WAITING, Coloured, OfPerson, amount_of, as_json, link, links
 from billing.models import PaymentAttempt, PaymentMethod, Refund, WebhookEvent
 from billing.selectors import webhooks
 from billing.services import webhooks as services
 from core import clock
+from core.words import gettext_lazy as _
 
 
 @admin.register(PaymentAttempt)
@@ -36,7 +38,7 @@ class PaymentAttemptAdmin(OfPerson):
     list_filter = ("state", "decline_class")
     list_select_related = ("invoice__account", "payment_method")
     search_fields = ("=gateway_id", "=invoice__number", "=invoice__account__email")
-    search_help_text = "A whole PaymentIntent id, invoice number or e-mail address."
+    search_help_text = _("A whole PaymentIntent id, invoice number or e-mail address.")
     ordering = ("-pk",)
     fieldsets = (
         (
@@ -58,21 +60,21 @@ class PaymentAttemptAdmin(OfPerson):
                 )
             },
         ),
-        ("At Stripe", {"fields": ("gateway_id", "idempotency_key", "sent", "claimed_until")}),
+        (_("At Stripe"), {"fields": ("gateway_id", "idempotency_key", "sent", "claimed_until")}),
     )
     readonly_fields = ("customer", "amount_label", "state_label", "went_back", "sent")
 
-    @display(description="customer")
+    @display(description=_("customer"))
     def customer(self, attempt: PaymentAttempt) -> str:
         """Link to the account."""
         return link(attempt.invoice.account)
 
-    @display(description="amount")
+    @display(description=_("amount"))
     def amount_label(self, attempt: PaymentAttempt) -> str:
         """Show major units."""
         return amount_of(attempt.invoice.due, attempt.invoice.currency)
 
-    @display(description="refunds, disputes and warnings")
+    @display(description=_("refunds, disputes and warnings"))
     def went_back(self, attempt: PaymentAttempt) -> str:
         """Link to what became of the money."""
         return links(
@@ -83,13 +85,13 @@ class PaymentAttemptAdmin(OfPerson):
             ]
         )
 
-    @display(description="what is sent")
+    @display(description=_("what is sent"))
     def sent(self, attempt: PaymentAttempt) -> str:
         """Show the parameters of each call."""
         return as_json(attempt.params)
 
     @display(
-        description="state",
+        description=_("state"),
         ordering="state",
         label={
             PaymentAttempt.State.CREATED: WAITING,
@@ -100,9 +102,9 @@ class PaymentAttemptAdmin(OfPerson):
             PaymentAttempt.State.CANCELED: OVER,
         },
     )
-    def state_label(self, attempt: PaymentAttempt) -> str:
+    def state_label(self, attempt: PaymentAttempt) -> Coloured:
         """Colour the state."""
-        return attempt.state
+        return Coloured(attempt.state, attempt.get_state_display())
 
 
 @admin.register(PaymentMethod)
@@ -122,29 +124,29 @@ class PaymentMethodAdmin(OfPerson):
     )
     list_select_related = ("account",)
     search_fields = ("=account__email", "=gateway_id")
-    search_help_text = "A whole e-mail address or payment method id."
+    search_help_text = _("A whole e-mail address or payment method id.")
     ordering = ("-pk",)
     exclude = ("fingerprint", "expiry_warned")
 
-    @display(description="expires")
+    @display(description=_("expires"))
     def expires(self, card: PaymentMethod) -> str:
         """Write the end as it stands on the card."""
         return f"{card.exp_month:02}/{card.exp_year}"
 
 
 TYPES = {
-    "payment_intent.": "payments",
-    "refund.": "refunds",
-    "charge.dispute.": "disputes",
-    "radar.early_fraud_warning.": "warnings of fraud",
-    "payment_method.": "cards",
+    "payment_intent.": _("payments"),
+    "refund.": _("refunds"),
+    "charge.dispute.": _("disputes"),
+    "radar.early_fraud_warning.": _("warnings of fraud"),
+    "payment_method.": _("saved cards"),
 }
 
 
 class TypeFilter(admin.SimpleListFilter):
     """What events are about, without asking the table for the types that there are."""
 
-    title = "type"
+    title = _("type")
     parameter_name = "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -166,7 +168,7 @@ class WebhookEventAdmin(OfPerson):
     list_display = ("event_id", "type", "status_label", "tries", "note", "received_at", "processed_at")
     list_filter = ("status", TypeFilter)
     search_fields = ("=event_id",)
-    search_help_text = "A whole event id."
+    search_help_text = _("A whole event id.")
     ordering = ("-pk",)
     exclude = ("payload",)
     readonly_fields = ("body",)
@@ -176,16 +178,16 @@ class WebhookEventAdmin(OfPerson):
         """Ask for the right to have what failed tried again."""
         return request.user.has_perm("billing.retry_setback")
 
-    @admin.action(description="Try again now", permissions=["retry"])
+    @admin.action(description=_("Try again now"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
         """Have the next run apply what was given up."""
 
         def again(event: WebhookEvent, by: str) -> object:
             return services.try_again(event_id=event.event_id, by=by, now=clock.now())
 
-        self.carry_out(request, queryset, again, "to be tried again")
+        self.carry_out(request, queryset, again, gettext("to be tried again"))
 
-    @display(description="payload")
+    @display(description=_("payload"))
     def body(self, event: WebhookEvent) -> str:
         """Show the event as it arrived, without secrets, which older ones hold."""
         return as_json(webhooks.without_secrets(event.payload))
@@ -195,7 +197,7 @@ class WebhookEventAdmin(OfPerson):
         return webhooks.accounts_of(cast("WebhookEvent", row))
 
     @display(
-        description="status",
+        description=_("status"),
         ordering="status",
         label={
             WebhookEvent.Status.RECEIVED: WAITING,
@@ -205,6 +207,6 @@ class WebhookEventAdmin(OfPerson):
             WebhookEvent.Status.FAILED: BAD,
         },
     )
-    def status_label(self, event: WebhookEvent) -> str:
+    def status_label(self, event: WebhookEvent) -> Coloured:
         """Colour the status."""
-        return event.status
+        return Coloured(event.status, event.get_status_display())

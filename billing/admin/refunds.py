@@ -12,16 +12,19 @@ from django.forms import Form, ModelForm, TypedChoiceField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from billing import stripe_gateway
-from billing.admin.base import BAD, GOOD, OVER, WAITING, Actor, OfPerson, amount_of, link, plan_link
+from billing.admin.base import BAD, GOOD, OVER, WAITING, Actor, Coloured, OfPerson, amount_of, link, plan_link, said
+from billing.admin.words import in_words
 from billing.models import Dispute, FraudWarning, Refund
 from billing.selectors import evidence as packs
 from billing.services import evidence, fraud, refunds
 from core import clock
 from core.errors import DomainError
+from core.words import gettext_lazy as _
 
 REQUESTED_BY, APPROVED_BY, SUBMITTED_BY = Actor("requested_by"), Actor("approved_by"), Actor("submitted_by")
 ANSWERED_BY = Actor("answered_by")
@@ -31,10 +34,10 @@ class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
     """What is given back, and whether it is owed again: a choice that nobody makes by leaving it out."""
 
     owed_again = TypedChoiceField(
-        label="And the invoice",
+        label=_("And the invoice"),
         choices=[
-            ("no", "is corrected by a credit note: nothing more is owed for it"),
-            ("yes", "stays as it is: the customer owes the amount again, and the next invoice charges it"),
+            ("no", _("is corrected by a credit note: nothing more is owed for it")),
+            ("yes", _("stays as it is: the customer owes the amount again, and the next invoice charges it")),
         ],
         coerce=lambda choice: choice == "yes",
         widget=UnfoldAdminRadioSelectWidget,
@@ -44,7 +47,7 @@ class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
         """Refuse what is no amount of money."""
         amount: int = self.cleaned_data["amount"]
         if amount <= 0:
-            raise ValidationError("A refund is a positive amount in minor units.")
+            raise ValidationError(gettext("A refund is a positive amount in minor units."))
         return amount
 
 
@@ -53,9 +56,9 @@ class AnswerForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
 
     answer = TypedChoiceField(
         choices=[
-            (Refund.Answer.RETRIED, "try again: the card is asked once more, with a second person above the limit"),
-            (Refund.Answer.PAID_OTHERWISE, "paid in another way: the customer has the money"),
-            (Refund.Answer.DISMISSED, "not owed to the customer"),
+            (Refund.Answer.RETRIED, _("try again: the card is asked once more, with a second person above the limit")),
+            (Refund.Answer.PAID_OTHERWISE, _("paid in another way: the customer has the money")),
+            (Refund.Answer.DISMISSED, _("not owed to the customer")),
         ],
         coerce=Refund.Answer,
         widget=UnfoldAdminRadioSelectWidget,
@@ -72,12 +75,12 @@ class AnswerForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
 class UnansweredFilter(admin.SimpleListFilter):
     """Those whose money is still with us."""
 
-    title = "answer"
+    title = _("answer")
     parameter_name = "answer"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Offer those that wait for one."""
-        return [("missing", "failed, not answered yet")]
+        return [("missing", gettext("failed, not answered yet"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Refund]) -> QuerySet[Refund]:
         """Keep those that failed and that nobody has answered."""
@@ -107,7 +110,7 @@ class RefundAdmin(OfPerson):
     list_filter = ("state", UnansweredFilter, "owed_again")
     list_select_related = ("invoice__account",)
     search_fields = ("=gateway_id", "=invoice__number", "=invoice__account__email")
-    search_help_text = "A whole refund id, invoice number or e-mail address."
+    search_help_text = _("A whole refund id, invoice number or e-mail address.")
     ordering = ("-pk",)
     actions = ("approve", "refuse")
     form = RefundForm
@@ -173,7 +176,7 @@ class RefundAdmin(OfPerson):
         try:
             return super().change_view(request, object_id, form_url, extra_context)
         except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, said(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -181,7 +184,7 @@ class RefundAdmin(OfPerson):
         try:
             return super().add_view(request, form_url, extra_context)
         except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, said(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
@@ -212,19 +215,21 @@ class RefundAdmin(OfPerson):
         """Ask for the right to approve."""
         return request.user.has_perm("billing.approve_refund")
 
-    @admin.action(description="Approve", permissions=["approve"])
+    @admin.action(description=_("Approve"), permissions=["approve"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
         """Let refunds be sent; a worker sends them within minutes."""
-        self._each(request, queryset, lambda refund, by: refunds.approve(refund_id=refund.pk, by=by), "approved")
+        self._each(
+            request, queryset, lambda refund, by: refunds.approve(refund_id=refund.pk, by=by), gettext("approved")
+        )
 
-    @admin.action(description="Refuse", permissions=["approve"])
+    @admin.action(description=_("Refuse"), permissions=["approve"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:
         """Let refunds be forgotten."""
 
         def refuse(refund: Refund, by: str) -> object:
             return refunds.refuse(refund_id=refund.pk, by=by, now=clock.now())
 
-        self._each(request, queryset, refuse, "refused")
+        self._each(request, queryset, refuse, gettext("refused"))
 
     def _each(
         self, request: HttpRequest, queryset: QuerySet[Refund], act: Callable[[Refund, str], object], done: str
@@ -233,46 +238,46 @@ class RefundAdmin(OfPerson):
             try:
                 act(refund, f"staff:{request.user.pk}")
             except DomainError as error:
-                self.message_user(request, f"{refund}: {error}", messages.ERROR)
+                self.message_user(request, f"{refund}: {said(error)}", messages.ERROR)
             else:
                 self.log_change(request, refund, done)
                 self.message_user(request, f"{refund}: {done}.", messages.SUCCESS)
 
-    @display(description="customer")
+    @display(description=_("customer"))
     def customer(self, refund: Refund) -> str:
         """Link to the account."""
         return link(refund.invoice.account)
 
-    @display(description="amount", ordering="amount")
+    @display(description=_("amount"), ordering="amount")
     def amount_label(self, refund: Refund) -> str:
         """Show major units."""
         return amount_of(refund.amount, refund.currency)
 
-    @display(description="net and tax")
+    @display(description=_("net and tax"))
     def parts(self, refund: Refund) -> str:
         """Show major units."""
         return f"{amount_of(refund.net, refund.currency)} + {amount_of(refund.tax, refund.currency)}"
 
-    @display(description="credit note")
+    @display(description=_("credit note"))
     def credit_note_link(self, refund: Refund) -> str:
         """Link to its document."""
         return link(getattr(refund, "credit_note", None))
 
     @display(
-        description="state",
+        description=_("state"),
         ordering="state",
         label={
-            "waits for a second person": WAITING,
-            "to be sent": WAITING,
-            "under way": WAITING,
-            "succeeded": GOOD,
-            "failed": BAD,
-            "refused": OVER,
+            Refund.State.REQUESTED: WAITING,
+            Refund.State.APPROVED: WAITING,
+            Refund.State.PENDING: WAITING,
+            Refund.State.SUCCEEDED: GOOD,
+            Refund.State.FAILED: BAD,
+            Refund.State.REFUSED: OVER,
         },
     )
-    def state_label(self, refund: Refund) -> str:
+    def state_label(self, refund: Refund) -> Coloured:
         """Colour the state."""
-        return refund.get_state_display()
+        return Coloured(refund.state, refund.get_state_display())
 
 
 class OfPayment(OfPerson):
@@ -280,22 +285,22 @@ class OfPayment(OfPerson):
 
     person = "attempt.invoice.account_id"
 
-    @display(description="customer")
+    @display(description=_("customer"))
     def customer(self, row: Dispute | FraudWarning) -> str:
         """Link to the account."""
         return link(row.attempt.invoice.account)
 
-    @display(description="subscription")
+    @display(description=_("subscription"))
     def subscription(self, row: Dispute | FraudWarning) -> str:
         """Link to what the payment was for, by its plan."""
         return plan_link(row.attempt.invoice.subscription)
 
-    @display(description="invoice")
+    @display(description=_("invoice"))
     def invoice(self, row: Dispute | FraudWarning) -> str:
         """Link to what was paid."""
         return link(row.attempt.invoice)
 
-    @display(description="payment")
+    @display(description=_("payment"))
     def payment(self, row: Dispute | FraudWarning) -> str:
         """Link to what the bank speaks of."""
         return link(row.attempt, f"{row.attempt.payment_method}, {row.attempt.gateway_id}")
@@ -324,7 +329,7 @@ class DisputeAdmin(OfPayment):
         "=attempt__invoice__number",
         "=attempt__invoice__account__email",
     )
-    search_help_text = "A whole dispute or PaymentIntent id, invoice number or e-mail address."
+    search_help_text = _("A whole dispute or PaymentIntent id, invoice number or e-mail address.")
     ordering = ("-pk",)
     fields: ClassVar[Any] = (
         "gateway_id",
@@ -359,7 +364,7 @@ class DisputeAdmin(OfPayment):
         """Ask for the right to speak for us."""
         return request.user.has_perm("billing.submit_evidence")
 
-    @admin.action(description="Submit the evidence that we hold", permissions=["submit"])
+    @admin.action(description=_("Submit the evidence that we hold"), permissions=["submit"])
     def submit_evidence(self, request: HttpRequest, queryset: QuerySet[Dispute]) -> None:
         """Send the evidence to the bank, through Stripe."""
         for dispute in queryset:
@@ -371,10 +376,10 @@ class DisputeAdmin(OfPayment):
                     by=f"staff:{request.user.pk}",
                 )
             except DomainError as error:
-                self.message_user(request, f"{dispute}: {error}", messages.ERROR)
+                self.message_user(request, f"{dispute}: {said(error)}", messages.ERROR)
             else:
-                self.log_change(request, dispute, "evidence submitted")
-                self.message_user(request, f"{dispute.gateway_id}: evidence submitted.", messages.SUCCESS)
+                self.log_change(request, dispute, gettext("evidence submitted"))
+                self.message_user(request, f"{dispute.gateway_id}: {gettext('evidence submitted')}.", messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the evidence of each dispute."""
@@ -389,31 +394,33 @@ class DisputeAdmin(OfPayment):
         if dispute is None:
             raise Http404
         found = packs.archive(packs.pack(dispute))
-        self.log_change(request, dispute, "evidence downloaded")
+        self.log_change(request, dispute, gettext("evidence downloaded"))
         self.record_opening(request, dispute, "evidence")
         answer = HttpResponse(found, content_type="application/zip")
         answer["Content-Disposition"] = f'attachment; filename="{dispute.gateway_id}.zip"'
         answer["Cache-Control"] = "private, no-store"
         return answer
 
-    @display(description="evidence")
+    @display(description=_("evidence"))
     def pack_link(self, dispute: Dispute) -> str:
         """Link to all that we hold."""
         address = reverse("admin:billing_dispute_evidence", args=[dispute.pk])
-        return format_html('<a href="{}" class="text-primary-600 underline">{}</a>', address, "Download as ZIP")
+        return format_html(
+            '<a href="{}" class="text-primary-600 underline">{}</a>', address, gettext("Download as ZIP")
+        )
 
-    @display(description="amount", ordering="amount")
+    @display(description=_("amount"), ordering="amount")
     def amount_label(self, dispute: Dispute) -> str:
         """Show major units."""
         return amount_of(dispute.amount, dispute.currency)
 
-    @display(description="reason", ordering="reason")
+    @display(description=_("reason"), ordering="reason")
     def reason_label(self, dispute: Dispute) -> str:
         """Write the bank's word for people."""
-        return dispute.reason.replace("_", " ")
+        return in_words(dispute.reason)
 
     @display(
-        description="status",
+        description=_("status"),
         ordering="status",
         label={
             "needs response": BAD,
@@ -425,9 +432,9 @@ class DisputeAdmin(OfPayment):
             "warning closed": OVER,
         },
     )
-    def status_label(self, dispute: Dispute) -> str:
+    def status_label(self, dispute: Dispute) -> Coloured:
         """Colour the status."""
-        return dispute.status.replace("_", " ")
+        return Coloured(dispute.status.replace("_", " "), in_words(dispute.status))
 
 
 @admin.register(FraudWarning)
@@ -452,7 +459,7 @@ class FraudWarningAdmin(OfPayment):
         "=attempt__invoice__number",
         "=attempt__invoice__account__email",
     )
-    search_help_text = "A whole warning or PaymentIntent id, invoice number or e-mail address."
+    search_help_text = _("A whole warning or PaymentIntent id, invoice number or e-mail address.")
     ordering = ("-pk",)
     actions = ("dismiss",)
     fields = (
@@ -469,37 +476,41 @@ class FraudWarningAdmin(OfPayment):
     )
     readonly_fields = ("type_label", "action_label", "amount_label", "customer", "subscription", "invoice", "payment")
 
-    @display(description="amount")
+    @display(description=_("amount"))
     def amount_label(self, warning: FraudWarning) -> str:
         """Show major units."""
         return amount_of(warning.attempt.invoice.due, warning.attempt.invoice.currency)
 
-    @display(description="type", ordering="fraud_type")
+    @display(description=_("type"), ordering="fraud_type")
     def type_label(self, warning: FraudWarning) -> str:
         """Write the bank's word for people."""
-        return warning.fraud_type.replace("_", " ")
+        return in_words(warning.fraud_type)
 
     @display(
-        description="what was done",
+        description=_("what was done"),
         ordering="action",
-        label={"refunded and ended": GOOD, "waits for staff": BAD, "nothing to do any more": OVER},
+        label={
+            FraudWarning.Action.REFUNDED: GOOD,
+            FraudWarning.Action.PARKED: BAD,
+            FraudWarning.Action.NONE: OVER,
+        },
     )
-    def action_label(self, warning: FraudWarning) -> str:
+    def action_label(self, warning: FraudWarning) -> Coloured:
         """Colour the action."""
-        return warning.get_action_display()
+        return Coloured(warning.action, warning.get_action_display())
 
     def has_dismiss_permission(self, request: HttpRequest) -> bool:
         """Ask for the right to put back what was parked."""
         return request.user.has_perm("billing.unpark_subscription")
 
-    @admin.action(description="Dismiss: it was the customer", permissions=["dismiss"])
+    @admin.action(description=_("Dismiss: it was the customer"), permissions=["dismiss"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[FraudWarning]) -> None:
         """Let the payment stand; a gift can be redeemed again."""
         for warning in queryset:
             try:
                 fraud.dismiss(warning_id=warning.pk)
             except DomainError as error:
-                self.message_user(request, f"{warning}: {error}", messages.ERROR)
+                self.message_user(request, f"{warning}: {said(error)}", messages.ERROR)
             else:
-                self.log_change(request, warning, "dismissed")
-                self.message_user(request, f"{warning.gateway_id}: dismissed.", messages.SUCCESS)
+                self.log_change(request, warning, gettext("dismissed"))
+                self.message_user(request, f"{warning.gateway_id}: {gettext('dismissed')}.", messages.SUCCESS)

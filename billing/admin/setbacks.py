@@ -7,13 +7,14 @@ from typing import ClassVar
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 from billing.admin.base import ReadOnly, list_link
 from billing.models import Gift, Invoice, PaymentAttempt, PaymentMethod, Refund, Setback, Subscription
 from billing.services import setbacks
 from core import clock
+from core.words import gettext_lazy as _
 
 Sweep = Setback.Sweep
 
@@ -51,10 +52,13 @@ class SetbackAdmin(ReadOnly):
     def try_again(self, request: HttpRequest, queryset: QuerySet[Setback]) -> None:
         """Have the next run of each sweep try it."""
         self.carry_out(
-            request, queryset, lambda row, by: setbacks.retry(setback_id=row.pk, now=clock.now()), "to be tried again"
+            request,
+            queryset,
+            lambda row, by: setbacks.retry(setback_id=row.pk, now=clock.now()),
+            gettext("to be tried again"),
         )
 
-    @display(description=_("about"))  # type: ignore[arg-type]  # what is shown may be lazy
+    @display(description=_("about"))
     def about(self, setback: Setback) -> str:
         """Link to the row."""
         return list_link(self.ROWS[setback.sweep], str(setback.row), pk=str(setback.row))

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 from accounts import selectors as accounts
@@ -18,6 +19,7 @@ from billing.admin.base import (
     NOTHING,
     OVER,
     WAITING,
+    Coloured,
     OfPerson,
     ReadOnlyInline,
     amount_of,
@@ -25,6 +27,7 @@ from billing.admin.base import (
     links,
     list_link,
 )
+from billing.admin.words import in_words
 from billing.models import (
     AccessGrant,
     CreditGrant,
@@ -32,6 +35,7 @@ from billing.models import (
     Invoice,
     ParkedSubscription,
     PaymentMethod,
+    Price,
     Subscription,
     SubscriptionTransition,
     TaxPlace,
@@ -39,6 +43,7 @@ from billing.models import (
 from billing.services import parking, subscriptions
 from core import clock
 from core.money import Money
+from core.words import gettext_lazy as _
 
 
 class TransitionInline(ReadOnlyInline):
@@ -55,7 +60,7 @@ class TransitionInline(ReadOnlyInline):
         self._names = accounts.names_of(acts.values_list("by", flat=True))
         return super().get_formset(request, obj, **kwargs)
 
-    @display(description="by")
+    @display(description=_("by"))
     def by_name(self, transition: SubscriptionTransition) -> str:
         """Name who it was."""
         return self._names.get(transition.by, transition.by)
@@ -69,12 +74,12 @@ class InvoiceInline(ReadOnlyInline):
     readonly_fields = ("number_link", "total_label")
     ordering = ("-pk",)
 
-    @display(description="number")
+    @display(description=_("number"))
     def number_link(self, invoice: Invoice) -> str:
         """Link to the invoice."""
         return link(invoice)
 
-    @display(description="total")
+    @display(description=_("total"))
     def total_label(self, invoice: Invoice) -> str:
         """Show major units."""
         return amount_of(invoice.total, invoice.currency)
@@ -84,7 +89,7 @@ class TaxPlaceInline(ReadOnlyInline):
     """Where it is priced and taxed, and by what evidence."""
 
     model = TaxPlace
-    verbose_name_plural = "tax country, by evidence"
+    verbose_name_plural = _("tax country, by evidence")
     fields = (
         "decided_at",
         "cause",
@@ -119,22 +124,22 @@ class SubscriptionAdmin(OfPerson):
     list_filter: ClassVar[Any] = ("status", ("parked_at", admin.EmptyFieldListFilter))
     list_select_related = ("account", "price__plan")
     search_fields = ("=account__email", "=id")
-    search_help_text = "A whole e-mail address or id."
+    search_help_text = _("A whole e-mail address or id.")
     ordering: ClassVar[Any] = ("-pk",)
     inlines = (InvoiceInline, TaxPlaceInline, TransitionInline)
     actions = ("cancel_at_period_end", "unpark")
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("account", "plan", "next_plan", "status_label", "customers", "disputes")}),
         (
-            "What comes next",
+            _("What comes next"),
             {"fields": ("paid_through", "next_step", "next_bill_at", "cancel_at", "pause_at", "resume_at", "moves_at")},
         ),
         (
-            "What went wrong",
+            _("What went wrong"),
             {"fields": ("first_failed_at", "parked_at", "why", "way_out", "claimed_until")},
         ),
         (
-            "Calendar",
+            _("Calendar"),
             {
                 "fields": (
                     "country",
@@ -162,7 +167,7 @@ class SubscriptionAdmin(OfPerson):
         """Ask for the right to put back what was parked."""
         return request.user.has_perm("billing.unpark_subscription")
 
-    @admin.action(description="Cancel at the end of what is paid for", permissions=["cancel"])
+    @admin.action(description=_("Cancel at the end of what is paid for"), permissions=["cancel"])
     def cancel_at_period_end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
         """Cancel for the customer."""
 
@@ -175,18 +180,18 @@ class SubscriptionAdmin(OfPerson):
                 by=by,
             )
 
-        self.carry_out(request, queryset, cancel, "cancelled")
+        self.carry_out(request, queryset, cancel, gettext("cancelled"))
 
-    @admin.action(description="Put back into the schedule", permissions=["unpark"])
+    @admin.action(description=_("Put back into the schedule"), permissions=["unpark"])
     def unpark(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
         """Bill again what was parked."""
 
         def unpark(subscription: Subscription, by: str) -> object:
             return parking.put_back(subscription_id=subscription.pk, now=clock.now(), by=by)
 
-        self.carry_out(request, queryset, unpark, "put back")
+        self.carry_out(request, queryset, unpark, gettext("put back"))
 
-    @display(description="of the customer")
+    @display(description=_("of the customer"))
     def customers(self, subscription: Subscription) -> str:
         """Link to what else the customer has."""
         account = str(subscription.account_id)
@@ -196,44 +201,43 @@ class SubscriptionAdmin(OfPerson):
             (
                 (list_link(model, text, **{f"{name}__id__exact": account}),)
                 for model, name, text in (
-                    (Invoice, "account", "all invoices"),
-                    (PaymentMethod, "account", "cards"),
-                    (CreditGrant, "account", "credit"),
-                    (AccessGrant, "account", "access given"),
+                    (Invoice, "account", gettext("all invoices")),
+                    (PaymentMethod, "account", gettext("saved cards")),
+                    (CreditGrant, "account", gettext("customer credit")),
+                    (AccessGrant, "account", gettext("access given")),
                 )
             ),
         )
 
-    @display(description="disputes")
+    @display(description=_("disputes"))
     def disputes(self, subscription: Subscription) -> str:
         """Link to the payments that a bank took back."""
         return links(Dispute.objects.filter(attempt__invoice__subscription=subscription).order_by("-pk"))
 
-    @display(description="next plan")
+    @display(description=_("next plan"))
     def next_plan(self, subscription: Subscription) -> str:
         """Name what the next period is billed by, if it is another."""
         price = subscription.pending_price
-        return f"{price.plan.name}, {Money(price.amount, price.currency)} a {price.interval}" if price else NOTHING
+        return _priced(price) if price else NOTHING
 
-    @display(description="why parked", ordering="parked_reason")
+    @display(description=_("why parked"), ordering="parked_reason")
     def why(self, subscription: Subscription) -> str:
         """Say the reason in words."""
         reason = subscription.parked_reason
         return f"{parking.way(reason).why} ({reason})" if reason else NOTHING
 
-    @display(description="way out")
+    @display(description=_("way out"))
     def way_out(self, subscription: Subscription) -> str:
         """Say what leads out of it."""
         return parking.way(subscription.parked_reason).out if subscription.parked_reason else NOTHING
 
-    @display(description="plan")
+    @display(description=_("plan"))
     def plan(self, subscription: Subscription) -> str:
         """Name the plan and its price."""
-        price = subscription.price
-        return f"{price.plan.name}, {Money(price.amount, price.currency)} a {price.interval}"
+        return _priced(subscription.price)
 
     @display(
-        description="status",
+        description=_("status"),
         ordering="status",
         label={
             rules.Status.ACTIVE: GOOD,
@@ -246,21 +250,28 @@ class SubscriptionAdmin(OfPerson):
             rules.Status.ENDED: OVER,
         },
     )
-    def status_label(self, subscription: Subscription) -> str:
+    def status_label(self, subscription: Subscription) -> Coloured:
         """Colour the status."""
-        return subscription.status
+        return Coloured(subscription.status, subscription.get_status_display())
+
+
+def _priced(price: Price) -> str:
+    """Answer a plan with what it costs in which time."""
+    values = {"plan": price.plan.name, "amount": Money(price.amount, price.currency)}
+    month, year = gettext("%(plan)s, %(amount)s a month"), gettext("%(plan)s, %(amount)s a year")
+    return (month if price.interval == rules.Interval.MONTH else year) % values
 
 
 class ParkedReasonFilter(admin.SimpleListFilter):
     """The reasons that there are: few are parked, and they are found without the others."""
 
-    title = "reason"
+    title = _("reason")
     parameter_name = "parked_reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Offer the reasons of what is parked."""
         reasons = ParkedSubscription.objects.order_by("parked_reason").values_list("parked_reason", flat=True)
-        return [(reason, reason.replace("_", " ")) for reason in reasons.distinct()]
+        return [(reason, in_words(reason)) for reason in reasons.distinct()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> QuerySet[Subscription]:
         """Keep the reason asked for."""

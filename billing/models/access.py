@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.plans import Plan
 from core.ids import new_id
@@ -27,9 +28,9 @@ class AccessGrant(models.Model):
     """A plan for an account from `starts_at` up to, and without, `ends_at`. Never edited: revoked and given anew."""
 
     class Kind(models.TextChoices):
-        COMPLIMENTARY = "complimentary", "complimentary"
-        PARTNER = "partner", "partner"
-        PRESS = "press", "press"
+        COMPLIMENTARY = "complimentary", _("complimentary")
+        PARTNER = "partner", _("partner")
+        PRESS = "press", _("press")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="access_grants")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.subscriptions import Subscription
 from core.ids import new_id
@@ -16,24 +18,24 @@ class ConsumerLaw(models.Model):
     The row without a country holds for all that have none of their own.
     """
 
-    country = models.CharField(max_length=2, blank=True, unique=True, help_text="ISO 3166-1; empty means elsewhere.")
+    country = models.CharField(max_length=2, blank=True, unique=True, help_text=_("ISO 3166-1; empty means elsewhere."))
     withdrawal_days = models.PositiveSmallIntegerField(
-        default=0, help_text="Days after the day of buying on which the contract can be withdrawn from; 0 for none."
+        default=0, help_text=_("Days after the day of buying on which the contract can be withdrawn from; 0 for none.")
     )
     withdrawal_pro_rata = models.BooleanField(
         default=True,
-        help_text="Whoever asked for the service to begin at once pays for the days until the withdrawal.",
+        help_text=_("Whoever asked for the service to begin at once pays for the days until the withdrawal."),
     )
     yearly_reminder_days = models.PositiveSmallIntegerField(
-        default=30, help_text="Days before a yearly renewal on which it is announced."
+        default=30, help_text=_("Days before a yearly renewal on which it is announced.")
     )
     trial_reminder_days = models.PositiveSmallIntegerField(
-        default=7, help_text="Days before the end of a trial or an introductory price on which it is announced."
+        default=7, help_text=_("Days before the end of a trial or an introductory price on which it is announced.")
     )
     price_notice_days = models.PositiveSmallIntegerField(
-        default=30, help_text="The shortest notice of a new price, whatever the price itself says."
+        default=30, help_text=_("The shortest notice of a new price, whatever the price itself says.")
     )
-    source = models.CharField(max_length=200, blank=True, help_text="Where this is written.")
+    source = models.CharField(max_length=200, blank=True, help_text=_("Where this is written."))
 
     class Meta:
         verbose_name_plural = "consumer law"
@@ -47,7 +49,7 @@ class ConsumerLaw(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.country or "elsewhere"
+        return self.country or gettext("elsewhere")
 
 
 class LegalDocumentQuerySet(models.QuerySet["LegalDocument"]):
@@ -65,15 +67,15 @@ class LegalDocument(models.Model):
     """One version of what a buyer agrees to. Never edited: consents point at the version that was shown."""
 
     class Kind(models.TextChoices):
-        TERMS = "terms", "terms of the subscription"
-        IMMEDIATE_PERFORMANCE = "immediate_performance", "request to begin before the time for withdrawal is over"
+        TERMS = "terms", _("terms of the subscription")
+        IMMEDIATE_PERFORMANCE = "immediate_performance", _("request to begin before the time for withdrawal is over")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=21, choices=Kind.choices)
-    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1; empty means everywhere else.")
+    country = models.CharField(max_length=2, blank=True, help_text=_("ISO 3166-1; empty means everywhere else."))
     version = models.PositiveIntegerField()
-    text = models.TextField(help_text="The sentence beside the box to tick.")
-    url = models.URLField(blank=True, help_text="Where the whole document can be read.")
+    text = models.TextField(help_text=_("The sentence beside the box to tick."))
+    url = models.URLField(blank=True, help_text=_("Where the whole document can be read."))
     published_at = models.DateTimeField()
 
     objects = LegalDocumentQuerySet.as_manager()
@@ -94,8 +96,8 @@ class Consent(models.Model):
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="consents")
     document = models.ForeignKey(LegalDocument, on_delete=models.PROTECT, related_name="consents")
     given_at = models.DateTimeField()
-    address = models.GenericIPAddressField(null=True, blank=True, help_text="Where the request came from.")
-    country = models.CharField(max_length=2, blank=True, help_text="The country of that address.")
+    address = models.GenericIPAddressField(null=True, blank=True, help_text=_("Where the request came from."))
+    country = models.CharField(max_length=2, blank=True, help_text=_("The country of that address."))
 
     class Meta:
         constraints = [
@@ -111,14 +113,16 @@ class Withdrawal(models.Model):
 
     subscription = models.OneToOneField(Subscription, on_delete=models.PROTECT, related_name="withdrawal")
     request_key = models.UUIDField(
-        null=True, editable=False, help_text="Of the customer's request: the same one is answered by this withdrawal."
+        null=True,
+        editable=False,
+        help_text=_("Of the customer's request: the same one is answered by this withdrawal."),
     )
     at = models.DateTimeField()
     by = models.CharField(max_length=100)
-    pro_rata = models.BooleanField(help_text="The days until then were kept.")
+    pro_rata = models.BooleanField(help_text=_("The days until then were kept."))
     currency = models.CharField(max_length=3)
-    refunded = models.BigIntegerField(help_text="Minor units, tax included: what was asked to be given back.")
-    kept = models.BigIntegerField(help_text="Minor units, tax included: the price of the days until then.")
+    refunded = models.BigIntegerField(help_text=_("Minor units, tax included: what was asked to be given back."))
+    kept = models.BigIntegerField(help_text=_("Minor units, tax included: the price of the days until then."))
 
     class Meta:
         constraints = [
@@ -135,18 +139,18 @@ class Cancellation(models.Model):
     """A cancellation and, where the customer chose to say so, why. Kept when it is taken back."""
 
     class Reason(models.TextChoices):
-        TOO_EXPENSIVE = "too_expensive", "too expensive"
-        NOT_USED = "not_used", "not watched enough"
-        NOTHING_TO_WATCH = "nothing_to_watch", "nothing left to watch"
-        TECHNICAL = "technical", "technical trouble"
-        ANOTHER_SERVICE = "another_service", "another service"
-        FOR_A_WHILE = "for_a_while", "only for a while"
-        OTHER = "other", "something else"
+        TOO_EXPENSIVE = "too_expensive", _("too expensive")
+        NOT_USED = "not_used", _("not watched enough")
+        NOTHING_TO_WATCH = "nothing_to_watch", _("nothing left to watch")
+        TECHNICAL = "technical", _("technical trouble")
+        ANOTHER_SERVICE = "another_service", _("another service")
+        FOR_A_WHILE = "for_a_while", _("only for a while")
+        OTHER = "other", _("something else")
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="cancellations")
     at = models.DateTimeField()
     by = models.CharField(max_length=100)
-    effective_at = models.DateTimeField(help_text="When access ends.")
+    effective_at = models.DateTimeField(help_text=_("When access ends."))
     reason = models.CharField(max_length=16, choices=Reason.choices, blank=True)
     comment = models.CharField(max_length=500, blank=True)
     undone_at = models.DateTimeField(null=True, blank=True)
@@ -164,4 +168,4 @@ class Cancellation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.get_reason_display() or "no reason given"
+        return self.get_reason_display() or gettext("no reason given")

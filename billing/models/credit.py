@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
 from billing.models.subscriptions import BILLABLE, Subscription
@@ -50,17 +51,17 @@ class CreditGrant(models.Model):
     """An amount that pays invoices, oldest first. `carried` and `owed` ones are negative: what is still owed of an invoice."""
 
     class Kind(models.TextChoices):
-        GIFT = "gift", "gift redeemed"
-        CHANGE = "change", "change of plan"
-        GOODWILL = "goodwill", "goodwill"
-        OVERPAID = "overpaid", "charged for an invoice that was not owed any more"
-        CARRIED = "carried", "too little to charge, carried to the next invoice"
-        OWED = "owed", "given back to a card, owed again"
+        GIFT = "gift", _("gift redeemed")
+        CHANGE = "change", _("change of plan")
+        GOODWILL = "goodwill", _("goodwill")
+        OVERPAID = "overpaid", _("charged for an invoice that was not owed any more")
+        CARRIED = "carried", _("too little to charge, carried to the next invoice")
+        OWED = "owed", _("given back to a card, owed again")
 
     class State(models.TextChoices):
-        REQUESTED = "requested", "waits for a second person"
-        GRANTED = "granted", "granted"
-        REFUSED = "refused", "refused"
+        REQUESTED = "requested", _("waits for a second person")
+        GRANTED = "granted", _("granted")
+        REFUSED = "refused", _("refused")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(
@@ -69,9 +70,9 @@ class CreditGrant(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     state = models.CharField(max_length=9, choices=State.choices, default=State.GRANTED)
     currency = models.CharField(max_length=3)
-    amount = models.BigIntegerField(help_text="Minor units.")
-    remaining = models.BigIntegerField(help_text="What no invoice has taken yet.")
-    source_key = models.CharField(max_length=120, help_text="What it was given for; each cause gives once.")
+    amount = models.BigIntegerField(help_text=_("Minor units."))
+    remaining = models.BigIntegerField(help_text=_("What no invoice has taken yet."))
+    source_key = models.CharField(max_length=120, help_text=_("What it was given for; each cause gives once."))
     reason = models.CharField(max_length=200, blank=True)
     requested_by = models.CharField(max_length=100)
     approved_by = models.CharField(max_length=100, blank=True)
@@ -121,7 +122,7 @@ class CreditUse(models.Model):
 
     grant = models.ForeignKey(CreditGrant, on_delete=models.PROTECT, related_name="uses")
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_uses", db_index=False)
-    amount = models.BigIntegerField(help_text="Minor units; negative where the invoice took over a debt.")
+    amount = models.BigIntegerField(help_text=_("Minor units; negative where the invoice took over a debt."))
     returned = models.BigIntegerField(default=0)
     used_at = models.DateTimeField()
 

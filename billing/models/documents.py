@@ -11,6 +11,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from core.ids import new_id
 
@@ -31,12 +32,12 @@ class BillingDetails(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="billing_details", db_index=False
     )
     name = models.CharField(max_length=200)
-    address = models.TextField(max_length=500, blank=True, help_text="As it is written on a letter, in lines.")
+    address = models.TextField(max_length=500, blank=True, help_text=_("As it is written on a letter, in lines."))
     postal_code = models.CharField(max_length=12, blank=True, default="", db_default="")
     country = models.CharField(
-        max_length=2, blank=True, default="", db_default="", help_text="ISO 3166-1; empty is the account's."
+        max_length=2, blank=True, default="", db_default="", help_text=_("ISO 3166-1; empty is the account's.")
     )
-    tax_id = models.CharField(max_length=30, blank=True, help_text="VAT number and the like, shown as given.")
+    tax_id = models.CharField(max_length=30, blank=True, help_text=_("VAT number and the like, shown as given."))
     created_at = models.DateTimeField()
 
     objects = BillingDetailsQuerySet.as_manager()
@@ -69,7 +70,7 @@ class Seller(models.Model):
     name = models.CharField(max_length=200)
     address = models.TextField(blank=True)
     tax_id = models.CharField(max_length=30, blank=True)
-    register = models.CharField(max_length=200, blank=True, help_text="Company register and number.")
+    register = models.CharField(max_length=200, blank=True, help_text=_("Company register and number."))
     email = models.CharField(max_length=254, blank=True)
     since = models.DateTimeField()
 

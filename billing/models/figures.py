@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.subscriptions import Subscription
 
@@ -44,7 +45,7 @@ class RecurringRevenueDay(models.Model):
     churn = models.BigIntegerField()
     reactivation = models.BigIntegerField()
     closing = models.BigIntegerField()
-    subscribers = models.PositiveIntegerField(help_text="Subscriptions that count at the end of the day.")
+    subscribers = models.PositiveIntegerField(help_text=_("Subscriptions that count at the end of the day."))
     made_at = models.DateTimeField()
 
     class Meta:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
 from core.ids import new_id
@@ -34,30 +35,32 @@ class Gift(models.Model):
     """An amount for somebody. It becomes the receiver's credit when its code is redeemed."""
 
     class State(models.TextChoices):
-        UNPAID = "unpaid", "waits for its payment"
-        PAID = "paid", "to be redeemed"
-        REDEEMED = "redeemed", "redeemed"
-        EXPIRED = "expired", "expired"
-        REFUNDED = "refunded", "given back"
-        VOID = "void", "never paid"
+        UNPAID = "unpaid", _("waits for its payment")
+        PAID = "paid", _("to be redeemed")
+        REDEEMED = "redeemed", _("redeemed")
+        EXPIRED = "expired", _("expired")
+        REFUNDED = "refunded", _("given back")
+        VOID = "void", _("never paid")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     buyer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="gifts", db_index=False)
     request_key = models.UUIDField(unique=True, editable=False)
     invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="gift")
     state = models.CharField(max_length=8, choices=State.choices, default=State.UNPAID)
-    amount = models.BigIntegerField(help_text="Minor units.")
+    amount = models.BigIntegerField(help_text=_("Minor units."))
     currency = models.CharField(max_length=3)
-    country = models.CharField(max_length=2, blank=True, help_text="Where it was bought: whose law says when it ends.")
+    country = models.CharField(
+        max_length=2, blank=True, help_text=_("Where it was bought: whose law says when it ends.")
+    )
     code_hash = models.CharField(max_length=64, unique=True, editable=False)
     sender_name = models.CharField(max_length=100, blank=True)
     recipient_name = models.CharField(max_length=100, blank=True)
-    recipient_email = models.EmailField(blank=True, help_text="Empty: the buyer prints it.")
+    recipient_email = models.EmailField(blank=True, help_text=_("Empty: the buyer prints it."))
     message = models.CharField(max_length=500, blank=True)
     language = models.CharField(max_length=10)
     deliver_at = models.DateTimeField()
     delivered_at = models.DateTimeField(null=True, blank=True)
-    expires_on = models.DateField(null=True, blank=True, help_text="The first day on which it cannot be redeemed.")
+    expires_on = models.DateField(null=True, blank=True, help_text=_("The first day on which it cannot be redeemed."))
     redeemed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.plans import Price
 from billing.models.subscriptions import Period, Subscription
@@ -30,8 +31,8 @@ class NumberSeries(models.Model):
     A sequence of the database would leave a gap on every rollback; MAX + 1 would give one number twice.
     """
 
-    entity = models.CharField(max_length=20, help_text="The company that issues.")
-    code = models.CharField(max_length=10, help_text="INV for invoices; credit notes have their own.")
+    entity = models.CharField(max_length=20, help_text=_("The company that issues."))
+    code = models.CharField(max_length=10, help_text=_("INV for invoices; credit notes have their own."))
     year = models.PositiveSmallIntegerField()
     last = models.PositiveBigIntegerField(default=0)
 
@@ -59,17 +60,17 @@ class Invoice(models.Model):
     """A claim on a customer. `total` is the sum of its lines, in minor units of `currency`."""
 
     class Kind(models.TextChoices):
-        PERIOD = "period", "period"
-        CHANGE = "change", "change of plan"
-        ONE_OFF = "one_off", "one-off"
-        DEBIT = "debit", "credit taken back"
+        PERIOD = "period", _("period")
+        CHANGE = "change", _("change of plan")
+        ONE_OFF = "one_off", _("one-off")
+        DEBIT = "debit", _("credit taken back")
 
     class Status(models.TextChoices):
-        DRAFT = "draft", "draft"
-        OPEN = "open", "open"
-        PAID = "paid", "paid"
-        VOID = "void", "void"
-        UNCOLLECTIBLE = "uncollectible", "uncollectible"
+        DRAFT = "draft", _("draft")
+        OPEN = "open", _("open")
+        PAID = "paid", _("paid")
+        VOID = "void", _("void")
+        UNCOLLECTIBLE = "uncollectible", _("uncollectible")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(
@@ -85,13 +86,13 @@ class Invoice(models.Model):
     status = models.CharField(max_length=13, choices=Status.choices, default=Status.DRAFT)
     currency = models.CharField(max_length=3)
     country = models.CharField(
-        max_length=2, blank=True, default="", db_default="", help_text="Whose tax it bears, ISO 3166-1."
+        max_length=2, blank=True, default="", db_default="", help_text=_("Whose tax it bears, ISO 3166-1.")
     )
     total = models.BigIntegerField()
     credit_applied = models.BigIntegerField(
         default=0,
         db_default=0,
-        help_text="Paid from gifts and credit when it was finalised; the rest is charged. Negative: more was owed.",
+        help_text=_("Paid from gifts and credit when it was finalised; the rest is charged. Negative: more was owed."),
     )
     line_count = models.PositiveSmallIntegerField()
     series = models.ForeignKey(
@@ -166,10 +167,10 @@ class InvoiceLine(models.Model):
     """One amount and how it came about. Written with its invoice; triggers refuse later changes."""
 
     class Kind(models.TextChoices):
-        PLAN = "plan", "plan"
-        UNUSED = "unused", "credit for what is unused"
-        GIFT = "gift", "gift"
-        TAKEN_BACK = "taken_back", "credit taken back"
+        PLAN = "plan", _("plan")
+        UNUSED = "unused", _("credit for what is unused")
+        GIFT = "gift", _("gift")
+        TAKEN_BACK = "taken_back", _("credit taken back")
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines", db_index=False)
     position = models.PositiveSmallIntegerField()
@@ -177,16 +178,22 @@ class InvoiceLine(models.Model):
     price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False, null=True, blank=True)
     description = models.CharField(max_length=200)
     amount = models.BigIntegerField(
-        help_text="What it adds to the total, tax included: minor units of the invoice's currency; credits are negative."
+        help_text=_(
+            "What it adds to the total, tax included: minor units of the invoice's currency; credits are negative."
+        )
     )
-    discount = models.BigIntegerField(default=0, db_default=0, help_text="What a coupon took off before tax.")
-    tax = models.BigIntegerField(default=0, db_default=0, help_text="The part of the amount that is tax.")
+    discount = models.BigIntegerField(default=0, db_default=0, help_text=_("What a coupon took off before tax."))
+    tax = models.BigIntegerField(default=0, db_default=0, help_text=_("The part of the amount that is tax."))
     tax_rate = models.DecimalField(
-        max_digits=6, decimal_places=5, null=True, blank=True, help_text="At the tax point, the start of the service."
+        max_digits=6,
+        decimal_places=5,
+        null=True,
+        blank=True,
+        help_text=_("At the tax point, the start of the service."),
     )
-    service_start = models.DateField(null=True, blank=True, help_text="First day of what it pays for, local.")
-    service_end = models.DateField(null=True, blank=True, help_text="The day after the last.")
-    derivation = models.JSONField(help_text="What the amount was computed from, enough to compute it again.")
+    service_start = models.DateField(null=True, blank=True, help_text=_("First day of what it pays for, local."))
+    service_end = models.DateField(null=True, blank=True, help_text=_("The day after the last."))
+    derivation = models.JSONField(help_text=_("What the amount was computed from, enough to compute it again."))
 
     class Meta:
         constraints = [

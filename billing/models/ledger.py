@@ -11,6 +11,7 @@ from __future__ import annotations
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import InvoiceLine
 from billing.models.plans import Plan
@@ -20,26 +21,26 @@ class JournalEntry(models.Model):
     """One event in the books."""
 
     class Kind(models.TextChoices):
-        INVOICE = "invoice", "invoice finalised"
-        CLOSED = "closed", "invoice void or uncollectible"
-        REOPENED = "reopened", "paid after it was closed"
-        PAYMENT = "payment", "payment"
-        CREDIT = "credit", "credit given or used"
-        REFUND = "refund", "refund"
-        DISPUTE = "dispute", "dispute"
-        RECOGNITION = "recognition", "revenue of a day"
-        GATEWAY = "gateway", "fees and payouts of the gateway"
+        INVOICE = "invoice", _("invoice finalised")
+        CLOSED = "closed", _("invoice void or uncollectible")
+        REOPENED = "reopened", _("paid after it was closed")
+        PAYMENT = "payment", _("payment")
+        CREDIT = "credit", _("credit given or used")
+        REFUND = "refund", _("refund")
+        DISPUTE = "dispute", _("dispute")
+        RECOGNITION = "recognition", _("revenue of a day")
+        GATEWAY = "gateway", _("fees and payouts of the gateway")
 
-    source_key = models.CharField(max_length=120, help_text="What caused it; each cause is booked once.")
+    source_key = models.CharField(max_length=120, help_text=_("What caused it; each cause is booked once."))
     kind = models.CharField(max_length=11, choices=Kind.choices)
     currency = models.CharField(max_length=3)
     booked_at = models.DateTimeField()
     reference = models.CharField(
-        max_length=255, blank=True, help_text="The gateway's object that moved money, for the daily tie-out."
+        max_length=255, blank=True, help_text=_("The gateway's object that moved money, for the daily tie-out.")
     )
     invoice_id = models.UUIDField(null=True, blank=True)
     transaction = models.BigIntegerField(
-        db_default=Func(function="txid_current"), help_text="Only its own transaction adds lines to it."
+        db_default=Func(function="txid_current"), help_text=_("Only its own transaction adds lines to it.")
     )
 
     class Meta:
@@ -67,24 +68,24 @@ class JournalLine(models.Model):
     """One side of an entry."""
 
     class Account(models.TextChoices):
-        RECEIVABLE = "receivable:user", "receivable"
-        CLEARING = "cash:stripe_clearing", "money at the gateway"
-        BANK = "cash:bank", "money paid out"
-        DEFERRED = "deferred_revenue", "deferred revenue"
-        REVENUE = "revenue", "revenue"
-        TAX = "tax_payable", "tax payable"
-        GIFTS = "gift_liability", "gifts not used yet"
-        CREDIT = "customer_credit", "customers' credit"
-        PROMO = "promo", "promotional credit given"
-        REFUNDS = "refunds", "refunds of recognised revenue"
-        DISPUTES = "dispute_hold", "withheld for disputes"
-        FEES = "fees", "the gateway's fees"
-        BAD_DEBT = "bad_debt", "bad debt"
+        RECEIVABLE = "receivable:user", _("receivable")
+        CLEARING = "cash:stripe_clearing", _("money at the gateway")
+        BANK = "cash:bank", _("money paid out")
+        DEFERRED = "deferred_revenue", _("deferred revenue")
+        REVENUE = "revenue", _("revenue")
+        TAX = "tax_payable", _("tax payable")
+        GIFTS = "gift_liability", _("gifts not used yet")
+        CREDIT = "customer_credit", _("customers' credit")
+        PROMO = "promo", _("promotional credit given")
+        REFUNDS = "refunds", _("refunds of recognised revenue")
+        DISPUTES = "dispute_hold", _("withheld for disputes")
+        FEES = "fees", _("the gateway's fees")
+        BAD_DEBT = "bad_debt", _("bad debt")
 
     entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="lines")
     account = models.CharField(max_length=20, choices=Account.choices)
-    country = models.CharField(max_length=2, blank=True, help_text="Whose tax it is.")
-    amount = models.BigIntegerField(help_text="Minor units; debits are positive, credits negative.")
+    country = models.CharField(max_length=2, blank=True, help_text=_("Whose tax it is."))
+    amount = models.BigIntegerField(help_text=_("Minor units; debits are positive, credits negative."))
 
     class Meta:
         constraints = [
@@ -106,10 +107,12 @@ class RevenueSchedule(models.Model):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+", db_index=False)
     country = models.CharField(max_length=2, blank=True)
     currency = models.CharField(max_length=3)
-    amount = models.BigIntegerField(help_text="Net, in minor units.")
+    amount = models.BigIntegerField(help_text=_("Net, in minor units."))
     start = models.DateField()
     end = models.DateField()
-    first_day = models.DateField(help_text="The first day whose recognition counts it: no day that is closed already.")
+    first_day = models.DateField(
+        help_text=_("The first day whose recognition counts it: no day that is closed already.")
+    )
 
     class Meta:
         constraints = [
@@ -140,17 +143,17 @@ class GatewayTransaction(models.Model):
     """A movement of the gateway's balance, as the gateway tells it, and whether our books have it."""
 
     class Verdict(models.TextChoices):
-        MATCHED = "matched", "in our books"
-        BOOKED = "booked", "booked from here: fees, payouts"
-        DIFFERS = "differs", "in our books with another amount"
-        UNKNOWN = "unknown", "not in our books"
+        MATCHED = "matched", _("in our books")
+        BOOKED = "booked", _("booked from here: fees, payouts")
+        DIFFERS = "differs", _("in our books with another amount")
+        UNKNOWN = "unknown", _("not in our books")
 
     gateway_id = models.CharField(max_length=255, unique=True)
     kind = models.CharField(max_length=50)
     currency = models.CharField(max_length=3)
-    amount = models.BigIntegerField(help_text="Minor units, before the fee.")
+    amount = models.BigIntegerField(help_text=_("Minor units, before the fee."))
     fee = models.BigIntegerField()
-    reference = models.CharField(max_length=255, blank=True, help_text="PaymentIntent, refund, dispute or payout.")
+    reference = models.CharField(max_length=255, blank=True, help_text=_("PaymentIntent, refund, dispute or payout."))
     made_at = models.DateTimeField()
     verdict = models.CharField(max_length=7, choices=Verdict.choices)
 
@@ -166,9 +169,11 @@ class TieOut(models.Model):
 
     day = models.DateField()
     currency = models.CharField(max_length=3)
-    gateway_net = models.BigIntegerField(help_text="All that the gateway ever moved up to this day, after fees.")
-    ledger_net = models.BigIntegerField(help_text="Our clearing account at the same time.")
-    details = models.JSONField(default=list, help_text="Each movement that one side lacks or has with another amount.")
+    gateway_net = models.BigIntegerField(help_text=_("All that the gateway ever moved up to this day, after fees."))
+    ledger_net = models.BigIntegerField(help_text=_("Our clearing account at the same time."))
+    details = models.JSONField(
+        default=list, help_text=_("Each movement that one side lacks or has with another amount.")
+    )
     made_at = models.DateTimeField()
 
     class Meta:

@@ -6,6 +6,7 @@ Rows are written in the transaction that queues the mail, so that none tells of 
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.plans import Price
 from billing.models.subscriptions import Subscription
@@ -18,7 +19,7 @@ class PriceNotice(models.Model):
     price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="notices")
     sent_at = models.DateTimeField()
     earliest_on = models.DateField(
-        help_text="Local date; the first boundary on or after it is billed by the new version."
+        help_text=_("Local date; the first boundary on or after it is billed by the new version.")
     )
 
     class Meta:
@@ -35,13 +36,13 @@ class Reminder(models.Model):
     """A subscriber was reminded of a charge to come at `boundary`."""
 
     class Kind(models.TextChoices):
-        TRIAL_ENDING = "trial_ending", "a trial ends"
-        INTRO_ENDING = "intro_ending", "an introductory price ends"
-        YEARLY_RENEWAL = "yearly_renewal", "a year is about to be renewed"
+        TRIAL_ENDING = "trial_ending", _("a trial ends")
+        INTRO_ENDING = "intro_ending", _("an introductory price ends")
+        YEARLY_RENEWAL = "yearly_renewal", _("a year is about to be renewed")
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="reminders")
     kind = models.CharField(max_length=14, choices=Kind.choices)
-    boundary = models.DateTimeField(help_text="When the charge that it tells of falls due.")
+    boundary = models.DateTimeField(help_text=_("When the charge that it tells of falls due."))
     sent_at = models.DateTimeField()
 
     class Meta:

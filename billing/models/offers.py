@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
 from billing.models.plans import Price
@@ -31,32 +32,32 @@ class Quote(models.Model):
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="quotes")
     from_price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False)
     price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False)
-    on_date = models.DateField(help_text="The local day that the proration counts from.")
+    on_date = models.DateField(help_text=_("The local day that the proration counts from."))
     currency = models.CharField(max_length=3)
-    total = models.BigIntegerField(help_text="Minor units, tax included; negative becomes credit.")
-    credit = models.BigIntegerField(default=0, db_default=0, help_text="What gifts and credit pay.")
+    total = models.BigIntegerField(help_text=_("Minor units, tax included; negative becomes credit."))
+    credit = models.BigIntegerField(default=0, db_default=0, help_text=_("What gifts and credit pay."))
     debts = models.BigIntegerField(
         default=0,
         db_default=0,
-        help_text="What is owed from before, and charged with it: rests, and refunds owed again.",
+        help_text=_("What is owed from before, and charged with it: rests, and refunds owed again."),
     )
     due = models.BigIntegerField(
         default=0,
         db_default=0,
-        help_text="What is charged; nothing where it is too little, which the next invoice takes over.",
+        help_text=_("What is charged; nothing where it is too little, which the next invoice takes over."),
     )
     lines = models.JSONField()
     restarts_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="When the present period is cut short and another begins: a change of interval.",
+        help_text=_("When the present period is cut short and another begins: a change of interval."),
     )
-    ends_at = models.DateTimeField(null=True, blank=True, help_text="When that other one ends.")
+    ends_at = models.DateTimeField(null=True, blank=True, help_text=_("When that other one ends."))
     trial_ends_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the trial ends within which it was made: nothing is charged before."
+        null=True, blank=True, help_text=_("When the trial ends within which it was made: nothing is charged before.")
     )
     begins_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the features of the plan begin, where that is not at once."
+        null=True, blank=True, help_text=_("When the features of the plan begin, where that is not at once.")
     )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -95,10 +96,10 @@ class Coupon(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     code = models.CharField(max_length=40, unique=True)
     percent = models.DecimalField(max_digits=5, decimal_places=2, null=True, blank=True)
-    amount = models.BigIntegerField(null=True, blank=True, help_text="Minor units of its currency, off each period.")
+    amount = models.BigIntegerField(null=True, blank=True, help_text=_("Minor units of its currency, off each period."))
     currency = models.CharField(max_length=3, blank=True)
     periods = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="How many periods from the first, paid or not; empty means all."
+        null=True, blank=True, help_text=_("How many periods from the first, paid or not; empty means all.")
     )
     max_redemptions = models.PositiveIntegerField(null=True, blank=True)
     redemptions = models.PositiveIntegerField(default=0, editable=False)

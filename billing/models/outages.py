@@ -10,6 +10,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from core.ids import new_id
 
@@ -26,10 +27,10 @@ class Outage(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField(null=True, blank=True, help_text="Empty while it lasts: nobody there is billed.")
-    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1; empty means everywhere.")
+    ends_at = models.DateTimeField(null=True, blank=True, help_text=_("Empty while it lasts: nobody there is billed."))
+    country = models.CharField(max_length=2, blank=True, help_text=_("ISO 3166-1; empty means everywhere."))
     reason = models.CharField(max_length=200)
-    by = models.CharField(max_length=100, editable=False, help_text="Who entered or changed it last: staff:<id>.")
+    by = models.CharField(max_length=100, editable=False, help_text=_("Who entered or changed it last: staff:<id>."))
     created_at = models.DateTimeField(editable=False)
 
     objects = OutageQuerySet.as_manager()

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing import rules
 from billing.models.invoices import Invoice
@@ -69,19 +70,19 @@ class PaymentMethod(models.Model):
     exp_month = models.PositiveSmallIntegerField()
     exp_year = models.PositiveSmallIntegerField()
     country = models.CharField(max_length=2, blank=True)
-    fingerprint = models.CharField(max_length=64, blank=True, help_text="The same for the same card number.")
+    fingerprint = models.CharField(max_length=64, blank=True, help_text=_("The same for the same card number."))
     wallet = models.CharField(
         max_length=20,
         blank=True,
         db_default="",
-        help_text="Through which it was saved: apple_pay, google_pay and so on.",
+        help_text=_("Through which it was saved: apple_pay, google_pay and so on."),
     )
     is_default = models.BooleanField(default=False)
     is_backup = models.BooleanField(
-        default=False, db_default=False, help_text="Takes turns with a default that is declined for the time being."
+        default=False, db_default=False, help_text=_("Takes turns with a default that is declined for the time being.")
     )
     expiry_warned = models.PositiveIntegerField(
-        null=True, blank=True, help_text="The end (year * 100 + month) that its owner was told of."
+        null=True, blank=True, help_text=_("The end (year * 100 + month) that its owner was told of.")
     )
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True, blank=True)
@@ -140,34 +141,34 @@ class PaymentAttempt(models.Model):
     """
 
     class State(models.TextChoices):
-        CREATED = "created", "created"
-        SENT = "sent", "sent"
-        REQUIRES_ACTION = "requires_action", "requires action"
-        SUCCEEDED = "succeeded", "succeeded"
-        FAILED = "failed", "failed"
-        CANCELED = "canceled", "canceled"
+        CREATED = "created", _("created")
+        SENT = "sent", _("sent")
+        REQUIRES_ACTION = "requires_action", _("requires action")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+        CANCELED = "canceled", _("canceled")
 
     class DeclineClass(models.TextChoices):
-        HARD = rules.DeclineClass.HARD, "hard"
-        AUTHENTICATION = rules.DeclineClass.AUTHENTICATION, "authentication"
-        SOFT = rules.DeclineClass.SOFT, "soft"
+        HARD = rules.DeclineClass.HARD, _("hard")
+        AUTHENTICATION = rules.DeclineClass.AUTHENTICATION, _("authentication")
+        SOFT = rules.DeclineClass.SOFT, _("soft")
 
     OPEN = ("created", "requires_action", "sent")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="attempts", db_index=False)
-    n = models.PositiveSmallIntegerField(help_text="Counts the invoice's attempts from 1.")
+    n = models.PositiveSmallIntegerField(help_text=_("Counts the invoice's attempts from 1."))
     payment_method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, related_name="attempts", db_index=False)
     state = models.CharField(max_length=15, choices=State.choices, default=State.CREATED)
     idempotency_key = models.CharField(max_length=255, unique=True)
     params = models.JSONField()
-    gateway_id = models.CharField(max_length=255, blank=True, help_text="The PaymentIntent, once known.")
+    gateway_id = models.CharField(max_length=255, blank=True, help_text=_("The PaymentIntent, once known."))
     decline_code = models.CharField(max_length=100, blank=True)
     decline_class = models.CharField(max_length=14, choices=DeclineClass.choices, blank=True)
     created_at = models.DateTimeField()
-    sent_at = models.DateTimeField(null=True, blank=True, help_text="First sent; Stripe's key lives 24 h from then.")
+    sent_at = models.DateTimeField(null=True, blank=True, help_text=_("First sent; Stripe's key lives 24 h from then."))
     settled_at = models.DateTimeField(null=True, blank=True)
-    claimed_until = models.DateTimeField(help_text="Until then somebody is calling; afterwards the sweeper asks.")
+    claimed_until = models.DateTimeField(help_text=_("Until then somebody is calling; afterwards the sweeper asks."))
 
     objects = PaymentAttemptQuerySet.as_manager()
 
@@ -223,11 +224,11 @@ class WebhookEvent(models.Model):
     """An event of Stripe's as it arrived, and what became of it."""
 
     class Status(models.TextChoices):
-        RECEIVED = "received", "received"
-        PARKED = "parked", "waiting for its object"
-        PROCESSED = "processed", "processed"
-        IGNORED = "ignored", "no concern of ours"
-        FAILED = "failed", "given up"
+        RECEIVED = "received", _("received")
+        PARKED = "parked", _("waiting for its object")
+        PROCESSED = "processed", _("processed")
+        IGNORED = "ignored", _("no concern of ours")
+        FAILED = "failed", _("given up")
 
     event_id = models.CharField(max_length=255)
     type = models.CharField(max_length=100)

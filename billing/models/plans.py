@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing import rules
 from core.ids import new_id
@@ -20,21 +21,23 @@ class PlanFamily(models.Model):
     """Plans a subscriber can move between."""
 
     class UpgradeChoices(models.TextChoices):
-        CHARGE_NOW = "charge_now", "charge now"
-        NEXT_BILL = "next_bill", "with the next bill"
+        CHARGE_NOW = "charge_now", _("charge now")
+        NEXT_BILL = "next_bill", _("with the next bill")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     code = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
     fallback_currency = models.CharField(
-        max_length=3, help_text="Offered where there are no prices in the local currency (ISO 4217)."
+        max_length=3, help_text=_("Offered where there are no prices in the local currency (ISO 4217).")
     )
     upgrades_by = models.CharField(
         max_length=10,
         choices=UpgradeChoices.choices,
         default=UpgradeChoices.CHARGE_NOW,
         db_default=UpgradeChoices.CHARGE_NOW,
-        help_text="Charge the rest of the period at once, or change now and bill the new price from the next period on.",
+        help_text=_(
+            "Charge the rest of the period at once, or change now and bill the new price from the next period on."
+        ),
     )
 
     class Meta:
@@ -66,34 +69,34 @@ class Plan(models.Model):
         UHD = "2160p", "2160p"
 
     class WithoutCard(models.TextChoices):
-        CANCEL = "cancel", "cancel"
-        PAUSE = "pause", "pause until a card is saved"
+        CANCEL = "cancel", _("cancel")
+        PAUSE = "pause", _("pause until a card is saved")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     family = models.ForeignKey(PlanFamily, on_delete=models.PROTECT, related_name="plans")
     code = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
-    tier = models.PositiveSmallIntegerField(help_text="Rank in the family; a higher tier is an upgrade.")
-    max_streams = models.PositiveSmallIntegerField(help_text="Screens that may play at the same time.")
+    tier = models.PositiveSmallIntegerField(help_text=_("Rank in the family; a higher tier is an upgrade."))
+    max_streams = models.PositiveSmallIntegerField(help_text=_("Screens that may play at the same time."))
     max_resolution = models.CharField(max_length=5, choices=Resolution.choices)
-    download_devices = models.PositiveSmallIntegerField(default=0, help_text="Devices that may keep downloads.")
-    max_devices = models.PositiveSmallIntegerField(help_text="Devices that may be registered.")
+    download_devices = models.PositiveSmallIntegerField(default=0, help_text=_("Devices that may keep downloads."))
+    max_devices = models.PositiveSmallIntegerField(help_text=_("Devices that may be registered."))
     with_ads = models.BooleanField(default=False)
     on_sale = models.BooleanField(default=True)
     trial_needs_card = models.BooleanField(
         default=True,
         db_default=True,
-        help_text="A trial begins with a saved card. Without, it may be taken by anybody.",
+        help_text=_("A trial begins with a saved card. Without, it may be taken by anybody."),
     )
     trial_without_card = models.CharField(
         max_length=6,
         choices=WithoutCard.choices,
         default=WithoutCard.CANCEL,
         db_default=WithoutCard.CANCEL,
-        help_text="What becomes of a trial that ends while there is no card to charge.",
+        help_text=_("What becomes of a trial that ends while there is no card to charge."),
     )
     keeps_price_on_return = models.BooleanField(
-        default=False, db_default=False, help_text="Who comes back after the end pays the price they had."
+        default=False, db_default=False, help_text=_("Who comes back after the end pays the price they had.")
     )
 
     objects = PlanQuerySet.as_manager()
@@ -126,36 +129,38 @@ class Price(models.Model):
     """
 
     class IntervalChoices(models.TextChoices):
-        MONTH = rules.Interval.MONTH, "month"
-        YEAR = rules.Interval.YEAR, "year"
+        MONTH = rules.Interval.MONTH, _("month")
+        YEAR = rules.Interval.YEAR, _("year")
 
     class TaxBehavior(models.TextChoices):
-        INCLUSIVE = "inclusive", "tax included"
-        EXCLUSIVE = "exclusive", "tax added"
+        INCLUSIVE = "inclusive", _("tax included")
+        EXCLUSIVE = "exclusive", _("tax added")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
     currency = models.CharField(max_length=3)
-    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1; empty means everywhere.")
+    country = models.CharField(max_length=2, blank=True, help_text=_("ISO 3166-1; empty means everywhere."))
     interval = models.CharField(max_length=5, choices=IntervalChoices.choices)
     version = models.PositiveIntegerField()
-    amount = models.BigIntegerField(help_text="Minor units for one period.")
+    amount = models.BigIntegerField(help_text=_("Minor units for one period."))
     tax_behavior = models.CharField(max_length=9, choices=TaxBehavior.choices, default=TaxBehavior.INCLUSIVE)
     trial_days = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="Days that a first-time subscriber may try it without charge."
+        default=0, db_default=0, help_text=_("Days that a first-time subscriber may try it without charge.")
     )
     intro_amount = models.BigIntegerField(
-        null=True, blank=True, help_text="Minor units for each of the first periods of a new subscriber."
+        null=True, blank=True, help_text=_("Minor units for each of the first periods of a new subscriber.")
     )
-    intro_periods = models.PositiveSmallIntegerField(null=True, blank=True, help_text="How many periods those are.")
+    intro_periods = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("How many periods those are."))
     applies_to_existing_from = models.DateField(
         null=True,
         blank=True,
-        help_text="From when subscribers of earlier versions pay this one, once they have had notice; "
-        "empty lets them keep theirs.",
+        help_text=_(
+            "From when subscribers of earlier versions pay this one, once they have had notice; "
+            "empty lets them keep theirs."
+        ),
     )
     notice_days = models.PositiveSmallIntegerField(
-        default=30, db_default=30, help_text="Days between a subscriber's notice and the first bill at this price."
+        default=30, db_default=30, help_text=_("Days between a subscriber's notice and the first bill at this price.")
     )
     created_at = models.DateTimeField()
     superseded_at = models.DateTimeField(null=True, blank=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice, NumberSeries
 from billing.models.payments import PaymentAttempt
@@ -35,26 +36,26 @@ class Refund(models.Model):
     """
 
     class State(models.TextChoices):
-        REQUESTED = "requested", "waits for a second person"
-        APPROVED = "approved", "to be sent"
-        PENDING = "pending", "under way"
-        SUCCEEDED = "succeeded", "succeeded"
-        FAILED = "failed", "failed"
-        REFUSED = "refused", "refused"
+        REQUESTED = "requested", _("waits for a second person")
+        APPROVED = "approved", _("to be sent")
+        PENDING = "pending", _("under way")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+        REFUSED = "refused", _("refused")
 
     class Answer(models.TextChoices):
         """What was done about one that failed."""
 
-        RETRIED = "retried", "tried again"
-        PAID_OTHERWISE = "paid_otherwise", "paid in another way"
-        DISMISSED = "dismissed", "not owed to the customer"
+        RETRIED = "retried", _("tried again")
+        PAID_OTHERWISE = "paid_otherwise", _("paid in another way")
+        DISMISSED = "dismissed", _("not owed to the customer")
 
     OPEN = ("requested", "approved", "pending")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", null=True, blank=True)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="refunds")
-    amount = models.BigIntegerField(help_text="Minor units, tax included.")
+    amount = models.BigIntegerField(help_text=_("Minor units, tax included."))
     net = models.BigIntegerField()
     tax = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -63,7 +64,7 @@ class Refund(models.Model):
     gateway_id = models.CharField(max_length=255, blank=True)
     failure = models.CharField(max_length=100, blank=True)
     owed_again = models.BooleanField(
-        default=False, db_default=False, help_text="The invoice stays as it is: the next one charges this again."
+        default=False, db_default=False, help_text=_("The invoice stays as it is: the next one charges this again.")
     )
     forgiven = models.BigIntegerField(
         default=0, db_default=0, help_text="The part that was a debt, which no invoice charges any more."
@@ -74,7 +75,7 @@ class Refund(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
     answer = models.CharField(max_length=14, choices=Answer.choices, blank=True, default="", db_default="")
     answer_reason = models.CharField(
-        max_length=200, blank=True, default="", db_default="", help_text="How it was paid, or why it is not owed."
+        max_length=200, blank=True, default="", db_default="", help_text=_("How it was paid, or why it is not owed.")
     )
     answered_by = models.CharField(max_length=100, blank=True, default="", db_default="")
     answered_at = models.DateTimeField(null=True, blank=True)
@@ -173,10 +174,10 @@ class Dispute(models.Model):
     class Standing(models.IntegerChoices):
         """Where the money is, in the only order in which it moves."""
 
-        ASKED = 0, "asked about"
-        WITHHELD = 1, "withheld"
-        LOST = 2, "lost"
-        WON = 3, "won"
+        ASKED = 0, _("asked about")
+        WITHHELD = 1, _("withheld")
+        LOST = 2, _("lost")
+        WON = 3, _("won")
 
         @classmethod
         def of(cls, status: str) -> Dispute.Standing:
@@ -191,14 +192,14 @@ class Dispute(models.Model):
 
     gateway_id = models.CharField(max_length=255, unique=True)
     attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="disputes")
-    amount = models.BigIntegerField(help_text="Minor units of the payment's currency.")
+    amount = models.BigIntegerField(help_text=_("Minor units of the payment's currency."))
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=50)
-    status = models.CharField(max_length=30, help_text="Stripe's word.")
+    status = models.CharField(max_length=30, help_text=_("Stripe's word."))
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
-    due_by = models.DateTimeField(null=True, blank=True, help_text="Until when the bank takes evidence.")
-    submitted_at = models.DateTimeField(null=True, blank=True, help_text="When evidence was submitted last.")
+    due_by = models.DateTimeField(null=True, blank=True, help_text=_("Until when the bank takes evidence."))
+    submitted_at = models.DateTimeField(null=True, blank=True, help_text=_("When evidence was submitted last."))
     submitted_by = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     objects = DisputeQuerySet.as_manager()
@@ -229,9 +230,9 @@ class FraudWarning(models.Model):
     """A bank's early warning that a payment may be disputed as fraud, and what was done about it."""
 
     class Action(models.TextChoices):
-        REFUNDED = "refunded", "refunded and ended"
-        PARKED = "parked", "waits for staff"
-        NONE = "none", "nothing to do any more"
+        REFUNDED = "refunded", _("refunded and ended")
+        PARKED = "parked", _("waits for staff")
+        NONE = "none", _("nothing to do any more")
 
     gateway_id = models.CharField(max_length=255, unique=True)
     attempt = models.ForeignKey(PaymentAttempt, on_delete=models.PROTECT, related_name="fraud_warnings")

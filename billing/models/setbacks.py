@@ -26,7 +26,7 @@ class Setback(models.Model):
 
     sweep = models.CharField(max_length=20, choices=Sweep.choices)
     row = models.UUIDField(
-        help_text="The key of the row: a subscription's for renewals, a payment attempt's for payments."
+        help_text=_("The key of the row: a subscription's for renewals, a payment attempt's for payments.")
     )
     failures = models.PositiveIntegerField()
     error = models.CharField(max_length=500)

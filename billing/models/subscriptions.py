@@ -14,6 +14,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing import rules
 from billing.models.plans import Price
@@ -60,21 +61,21 @@ class Subscription(models.Model):
     """
 
     class StatusChoices(models.TextChoices):
-        INCOMPLETE = rules.Status.INCOMPLETE, "incomplete"
-        TRIALING = rules.Status.TRIALING, "trialing"
-        ACTIVE = rules.Status.ACTIVE, "active"
-        PAST_DUE = rules.Status.PAST_DUE, "past due"
-        ON_HOLD = rules.Status.ON_HOLD, "on hold"
-        PAUSED = rules.Status.PAUSED, "paused"
-        CANCELED = rules.Status.CANCELED, "canceled"
-        ENDED = rules.Status.ENDED, "ended"
+        INCOMPLETE = rules.Status.INCOMPLETE, _("incomplete")
+        TRIALING = rules.Status.TRIALING, _("trialing")
+        ACTIVE = rules.Status.ACTIVE, _("active")
+        PAST_DUE = rules.Status.PAST_DUE, _("past due")
+        ON_HOLD = rules.Status.ON_HOLD, _("on hold")
+        PAUSED = rules.Status.PAUSED, _("paused")
+        CANCELED = rules.Status.CANCELED, _("canceled")
+        ENDED = rules.Status.ENDED, _("ended")
 
     class StepChoices(models.TextChoices):
-        RENEW = rules.Step.RENEW, "renew"
-        RETRY = rules.Step.RETRY, "retry"
-        HOLD = rules.Step.HOLD, "put on hold"
-        CANCEL = rules.Step.CANCEL, "cancel"
-        RESUME = rules.Step.RESUME, "resume"
+        RENEW = rules.Step.RENEW, _("renew")
+        RETRY = rules.Step.RETRY, _("retry")
+        HOLD = rules.Step.HOLD, _("put on hold")
+        CANCEL = rules.Step.CANCEL, _("cancel")
+        RESUME = rules.Step.RESUME, _("resume")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="subscriptions")
@@ -86,40 +87,48 @@ class Subscription(models.Model):
         null=True,
         blank=True,
         db_index=False,
-        help_text="What the next period is billed by: a downgrade.",
+        help_text=_("What the next period is billed by: a downgrade."),
     )
     request_key = models.UUIDField(unique=True, null=True, editable=False)
     status = models.CharField(max_length=10, choices=StatusChoices.choices)
     country = models.CharField(
-        max_length=2, blank=True, help_text="Where it is priced and taxed, ISO 3166-1; its latest tax place says why."
+        max_length=2,
+        blank=True,
+        help_text=_("Where it is priced and taxed, ISO 3166-1; its latest tax place says why."),
     )
     territory = models.CharField(
-        max_length=8, blank=True, default="", db_default="", help_text="The part of the country with a tax of its own."
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("The part of the country with a tax of its own."),
     )
     moves_at = models.DateTimeField(
-        null=True, blank=True, help_text="From this boundary on it is billed where its latest tax place says."
+        null=True, blank=True, help_text=_("From this boundary on it is billed where its latest tax place says.")
     )
-    billing_tz = models.CharField(max_length=64, help_text="IANA zone, frozen at creation.")
-    anchor_date = models.DateField(help_text="Local date all boundaries are counted from; day 31 stays 31.")
-    anchor_time = models.TimeField(help_text="Local time of day of every boundary.")
-    cycle = models.PositiveIntegerField(default=0, help_text="Counts re-anchorings.")
-    period_index = models.PositiveIntegerField(default=0, help_text="Index of the next period to bill.")
+    billing_tz = models.CharField(max_length=64, help_text=_("IANA zone, frozen at creation."))
+    anchor_date = models.DateField(help_text=_("Local date all boundaries are counted from; day 31 stays 31."))
+    anchor_time = models.TimeField(help_text=_("Local time of day of every boundary."))
+    cycle = models.PositiveIntegerField(default=0, help_text=_("Counts re-anchorings."))
+    period_index = models.PositiveIntegerField(default=0, help_text=_("Index of the next period to bill."))
     periods_before = models.PositiveIntegerField(
         default=0,
         db_default=0,
-        help_text="Periods billed to this person in earlier cycles; coupons and introductory prices count on from here.",
+        help_text=_(
+            "Periods billed to this person in earlier cycles; coupons and introductory prices count on from here."
+        ),
     )
-    paid_through = models.DateTimeField(null=True, blank=True, help_text="End of the last paid period.")
+    paid_through = models.DateTimeField(null=True, blank=True, help_text=_("End of the last paid period."))
     next_step = models.CharField(max_length=6, choices=StepChoices.choices, default=rules.Step.RENEW)
     next_bill_at = models.DateTimeField(null=True, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
     last_charged_at = models.DateTimeField(null=True, blank=True)
     first_failed_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the unpaid renewal was first declined; dunning counts from here."
+        null=True, blank=True, help_text=_("When the unpaid renewal was first declined; dunning counts from here.")
     )
     cancel_at = models.DateTimeField(null=True, blank=True)
-    pause_at = models.DateTimeField(null=True, blank=True, help_text="When it pauses: the end of what is paid for.")
-    resume_at = models.DateTimeField(null=True, blank=True, help_text="When a pause ends by itself.")
+    pause_at = models.DateTimeField(null=True, blank=True, help_text=_("When it pauses: the end of what is paid for."))
+    resume_at = models.DateTimeField(null=True, blank=True, help_text=_("When a pause ends by itself."))
     parked_at = models.DateTimeField(null=True, blank=True)
     parked_reason = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField()
@@ -292,7 +301,7 @@ class SubscriptionTransition(models.Model):
     from_status = models.CharField(max_length=10)
     to_status = models.CharField(max_length=10)
     at = models.DateTimeField()
-    by = models.CharField(max_length=100, help_text="account:<id>, staff:<id> or system.")
+    by = models.CharField(max_length=100, help_text=_("account:<id>, staff:<id> or system."))
     reason = models.CharField(max_length=100)
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils.translation import gettext_lazy as _
 
 from billing import places
 from billing.models.plans import Price
@@ -29,10 +30,11 @@ class TaxRate(models.Model):
     """What a country takes of a subscription, as a share of the net (0.19). No row means no tax."""
 
     country = models.CharField(
-        max_length=8, help_text="ISO 3166-1, or with a suffix a part of a country where its tax does not hold: ES-CN."
+        max_length=8,
+        help_text=_("ISO 3166-1, or with a suffix a part of a country where its tax does not hold: ES-CN."),
     )
     starts = models.DateField()
-    ends = models.DateField(null=True, blank=True, help_text="The first day on which it does not apply any more.")
+    ends = models.DateField(null=True, blank=True, help_text=_("The first day on which it does not apply any more."))
     rate = models.DecimalField(max_digits=6, decimal_places=5)
 
     objects = TaxRateQuerySet.as_manager()
@@ -82,21 +84,23 @@ class TaxPlace(models.Model):
     """
 
     class Cause(models.TextChoices):
-        SUBSCRIBED = "subscribed", "subscribed"
-        CARD = "card", "another card"
-        DECLARED = "declared", "another address"
+        SUBSCRIBED = "subscribed", _("subscribed")
+        CARD = "card", _("another card")
+        DECLARED = "declared", _("another address")
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="tax_places")
-    declared = models.CharField(max_length=2, blank=True, help_text="Of the billing address, or else of the account.")
-    card = models.CharField(max_length=2, blank=True, help_text="Where the card was issued.")
-    address = models.CharField(max_length=2, blank=True, help_text="Where the request came from.")
-    postal_code = models.CharField(max_length=12, blank=True, help_text="Of the billing address.")
-    country = models.CharField(max_length=2, blank=True, help_text="What two of them say; empty if no two agree.")
-    territory = models.CharField(max_length=8, blank=True, help_text="The part of it with a tax of its own.")
+    declared = models.CharField(
+        max_length=2, blank=True, help_text=_("Of the billing address, or else of the account.")
+    )
+    card = models.CharField(max_length=2, blank=True, help_text=_("Where the card was issued."))
+    address = models.CharField(max_length=2, blank=True, help_text=_("Where the request came from."))
+    postal_code = models.CharField(max_length=12, blank=True, help_text=_("Of the billing address."))
+    country = models.CharField(max_length=2, blank=True, help_text=_("What two of them say; empty if no two agree."))
+    territory = models.CharField(max_length=8, blank=True, help_text=_("The part of it with a tax of its own."))
     cause = models.CharField(max_length=10, choices=Cause.choices)
     decided_at = models.DateTimeField()
     effective_at = models.DateTimeField(
-        null=True, blank=True, help_text="From the boundary then on; empty where it changes nothing."
+        null=True, blank=True, help_text=_("From the boundary then on; empty where it changes nothing.")
     )
     price = models.ForeignKey(
         Price,
@@ -105,7 +109,7 @@ class TaxPlace(models.Model):
         null=True,
         blank=True,
         db_index=False,
-        help_text="What the customer was told to pay there.",
+        help_text=_("What the customer was told to pay there."),
     )
 
     objects = TaxPlaceQuerySet.as_manager()

@@ -7,6 +7,7 @@ import hashlib
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.subscriptions import Subscription
 
@@ -16,7 +17,9 @@ class Trial(models.Model):
 
     account = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="trial")
     subscription = models.OneToOneField(Subscription, on_delete=models.PROTECT, related_name="trial")
-    card_digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the card's fingerprint at Stripe.")
+    card_digest = models.CharField(
+        max_length=64, blank=True, help_text=_("SHA-256 of the card's fingerprint at Stripe.")
+    )
     started_at = models.DateTimeField()
     ends_at = models.DateTimeField()
 

@@ -17,6 +17,7 @@ from billing import rules
 from billing.models import Dispute, Subscription
 from billing.services import cycles, records
 from core.errors import DomainError
+from core.words import gettext_lazy as _
 
 
 class NotParked(DomainError):
@@ -45,55 +46,55 @@ class Way:
 
 WAYS = {
     "dispute_open": Way(
-        "The customer's bank has taken a payment back and decides whose it is.",
-        "Submit the evidence of the dispute. Won, it goes on by itself; lost, it ends.",
+        _("The customer's bank has taken a payment back and decides whose it is."),
+        _("Submit the evidence of the dispute. Won, it goes on by itself; lost, it ends."),
     ),
     "early_fraud_warning": Way(
-        "The card's bank says that its holder knows nothing of a payment, and it was too much to give back unasked.",
-        "Refund the invoice and cancel if it was fraud. If it was the customer, put it back.",
+        _("The card's bank says that its holder knows nothing of a payment, and it was too much to give back unasked."),
+        _("Refund the invoice and cancel if it was fraud. If it was the customer, put it back."),
     ),
     "second_charge_within_20_hours": Way(
-        "It was charged less than 20 hours before the next charge was due.",
-        "Look why it was due twice. Put back, it is charged when the 20 hours are over.",
+        _("It was charged less than 20 hours before the next charge was due."),
+        _("Look why it was due twice. Put back, it is charged when the 20 hours are over."),
     ),
     "more_than_2_invoices_a_day": Way(
-        "More than two invoices would have been made within a day.",
-        "Look at the invoices of the day. Put back, it is billed a day from now.",
+        _("More than two invoices would have been made within a day."),
+        _("Look at the invoices of the day. Put back, it is billed a day from now."),
     ),
     "amount_above_3x_list_price": Way(
-        "The amount is more than three times the list price.",
-        "Correct the price by a new version, then put it back.",
+        _("The amount is more than three times the list price."),
+        _("Correct the price by a new version, then put it back."),
     ),
     "period_beyond_13_months": Way(
-        "The next period would be longer than 13 months, or end before it begins.",
-        "Correct anchor and interval with whoever looks after the database, then put it back.",
+        _("The next period would be longer than 13 months, or end before it begins."),
+        _("Correct anchor and interval with whoever looks after the database, then put it back."),
     ),
     "due_before_its_boundary": Way(
-        "It was due before what is paid for is over.",
-        "Put back, it is due again at the end of what is paid for.",
+        _("It was due before what is paid for is over."),
+        _("Put back, it is due again at the end of what is paid for."),
     ),
     "retry_without_open_invoice": Way(
-        "A payment was to be tried again, and no invoice is open.",
-        "Put back, it is renewed when what is paid for is over.",
+        _("A payment was to be tried again, and no invoice is open."),
+        _("Put back, it is renewed when what is paid for is over."),
     ),
     "restarted_after_its_period": Way(
-        "It was paid so late that the period it paid for was over.",
-        "Refund the invoice or grant access for as long, then put it back: it is renewed from now on.",
+        _("It was paid so late that the period it paid for was over."),
+        _("Refund the invoice or grant access for as long, then put it back: it is renewed from now on."),
     ),
 }
 BEGINNINGS = {
     "charged_for_": Way(
-        "A charge succeeded for an invoice that nobody owed any more; the money became credit.",
-        "Refund it, or leave it as credit for the next invoice. Then put it back.",
+        _("A charge succeeded for an invoice that nobody owed any more; the money became credit."),
+        _("Refund it, or leave it as credit for the next invoice. Then put it back."),
     ),
     "gateway_refused_": Way(
-        "Stripe refused the request itself, which no other try would mend; the reason names its code.",
-        "Correct what the code names, at Stripe or in the card. Put back, it is tried again now.",
+        _("Stripe refused the request itself, which no other try would mend; the reason names its code."),
+        _("Correct what the code names, at Stripe or in the card. Put back, it is tried again now."),
     ),
 }
 ELSE = Way(
-    "The database refused what was to be written; the reason names the constraint.",
-    "Look into the error of that time. Put back, it is tried again now.",
+    _("The database refused what was to be written; the reason names the constraint."),
+    _("Look into the error of that time. Put back, it is tried again now."),
 )
 
 
