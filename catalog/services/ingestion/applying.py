@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from functools import partial
+from itertools import islice
 from uuid import UUID
 
 import psycopg
 from django.db import DataError, IntegrityError, connection, transaction
+from django.db.models import QuerySet
 
 from catalog import rules
 from catalog.ingestion import records
@@ -19,8 +22,9 @@ from catalog.models import IngestRun, IngestStaging, Provider
 from catalog.services.copying import overlapping
 from catalog.services.ingestion import changes, linking, rows
 from catalog.services.ingestion.batch import Batch
-from catalog.services.ingestion.caches import Caches
+from catalog.services.ingestion.caches import Caches, Names
 from catalog.services.ingestion.finding import Outcome, Staged
+from catalog.services.ingestion.relay import Relay, Turn
 
 BATCH = 2500
 REMEMBERED = 2000
@@ -35,60 +39,40 @@ def apply(run: IngestRun, *, clock: Callable[[], datetime]) -> list[UUID]:
     """
     provider = Provider.objects.get(pk=run.provider_id)
     caches = Caches(provider.pk, remembered=REMEMBERED)
-    number = 0
+    applier = _Applier(run, provider, caches, clock)
     for rank in sorted(set(rules.RANKS.values())):
-        with _Ahead(_staged(run, rank)) as batches:
-            for batch in batches:
-                number += 1
-                if number.bit_count() == 1:
-                    _plan_anew()
-                _Applier(run, provider, caches, clock, batches.begin_next).apply_or_split(batch)
+        pending = IngestStaging.objects.filter(run=run, outcome=IngestStaging.Outcome.PENDING, rank=rank)
+        with (
+            _write_each(applier, pending.count()) as write,
+            ThreadPoolExecutor(1, thread_name_prefix="understand") as pool,
+        ):
+            for batch in _understood_ahead(pool, _staged(pending)):
+                write(batch)
     caches.count_words()
     return caches.written
 
 
-def _plan_anew() -> None:
-    """Drop the session's cached plans each time the tables may have doubled.
+@contextmanager
+def _write_each(applier: _Applier, pending: int) -> Iterator[Callable[[list[Staged]], None]]:
+    """Answer what writes a batch: two at a time where one need not see what the one before has written."""
+    run = applier.run
+    independent = READERS[run.format].describes and not applier.caches.others_deliver()
+    # Within a transaction of the caller's, no other connection sees what there is to do.
+    if pending <= BATCH or run.dry_run or not independent or connection.in_atomic_block:
+        yield applier.apply_or_split
+        return
+    names = partial(Names, applier.caches)
+    with Relay(write=applier.write, write_alone=applier.apply_or_split, names=names, refusals=_REFUSALS) as relay:
+        yield relay.hand_over
 
-    The checks of foreign keys keep theirs: made while a table was small, they read it whole for each
-    row, until PostgreSQL itself analyses the table.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("DISCARD PLANS")
 
-
-class _Ahead:
-    """Batches, understood one ahead in another thread, begun when the writer says that it will wait for the database.
-
-    Begun earlier, it would but take the interpreter from the writer.
-    """
-
-    def __init__(self, batches: Iterator[list[_Row]]) -> None:
-        self._batches = batches
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="understand")
-        self._read: list[_Row] | None = None
-        self._next: Future[list[Staged]] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def __iter__(self) -> Iterator[list[Staged]]:
-        self._read = next(self._batches, None)
-        while True:
-            self.begin_next()
-            if self._next is None:
-                return
-            batch, self._next = self._next.result(), None
-            self._read = next(self._batches, None)
-            yield batch
-
-    def begin_next(self) -> None:
-        """Begin to understand the batch that was read last, unless there is none or it has begun."""
-        if self._read:
-            self._next, self._read = self._pool.submit(_understand, self._read), None
+def _understood_ahead(pool: ThreadPoolExecutor, batches: Iterator[list[_Row]]) -> Iterator[list[Staged]]:
+    """Yield the batches, each understood while the one before is written."""
+    following = [pool.submit(_understand, batch) for batch in islice(batches, 1)]
+    while following:
+        batch = following[0].result()
+        following = [pool.submit(_understand, batch) for batch in islice(batches, 1)]
+        yield batch
 
 
 def _understand(batch: list[_Row]) -> list[Staged]:
@@ -101,10 +85,9 @@ def _understand_one(row_number: int, digest: bytes, payload: bytes) -> Staged:
     return Staged(row_number, digest, record, rows.search_document(record), keys)
 
 
-def _staged(run: IngestRun, rank: int) -> Iterator[list[_Row]]:
+def _staged(pending: QuerySet[IngestStaging]) -> Iterator[list[_Row]]:
     last = -1
     while True:
-        pending = IngestStaging.objects.filter(run=run, outcome=IngestStaging.Outcome.PENDING, rank=rank)
         found = list(
             pending.filter(row_number__gt=last)
             .order_by("row_number")
@@ -124,8 +107,6 @@ class _Applier:
     provider: Provider
     caches: Caches
     clock: Callable[[], datetime]
-    meanwhile: Callable[[], None]
-    """Called when all is sent and the database has yet to write, check and commit it."""
 
     def apply_or_split(self, batch: list[Staged]) -> None:
         batch, later = (batch, []) if READERS[self.run.format].describes else linking.apart(batch)
@@ -133,17 +114,22 @@ class _Applier:
         if later:
             self.apply_or_split(later)
 
+    def write(self, batch: list[Staged], turn: Turn) -> None:
+        """Write a batch in its turn, in a transaction of its own. Raises what the database refuses, ForerunnerFailed."""
+        with transaction.atomic():
+            _plan_anew()
+            written = Batch(batch, self.run, self.provider, turn.names, self.clock())
+            with overlapping():
+                written.write()
+                turn.sent.set()
+                turn.wait_to_conclude()
+                written.conclude()
+        turn.names.keep()
+
     def _apply_together(self, batch: list[Staged]) -> None:
-        now = self.clock()
         try:
-            with transaction.atomic():
-                written = Batch(batch, self.run, self.provider, self.caches, now)
-                with overlapping():
-                    written.write()
-                    self.meanwhile()
-                    written.conclude()
+            self.write(batch, Turn(Names(self.caches)))
         except _REFUSALS as error:
-            self.caches.forget()
             if len(batch) > 1:
                 middle = len(batch) // 2
                 self._apply_together(batch[:middle])
@@ -154,9 +140,17 @@ class _Applier:
                 batch[0], "", "refused_by_database", f"The database refuses it: {_reason(error)}. Correct the record."
             )
             with transaction.atomic():
-                changes.report(self.run, outcome, now)
-        else:
-            self.caches.keep()
+                changes.report(self.run, outcome, self.clock())
+
+
+def _plan_anew() -> None:
+    """Drop the session's cached plans: since they were made, the tables may have grown to many times their size.
+
+    The checks of foreign keys keep theirs: made while a table was small, they read it whole for each
+    row, until PostgreSQL itself analyses the table.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")
 
 
 def _reason(error: Exception) -> str:

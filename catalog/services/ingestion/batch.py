@@ -19,7 +19,7 @@ from catalog.models.titles import State
 from catalog.services import identities, revisions, search
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import changes, linking, rows, spelling
-from catalog.services.ingestion.caches import Caches
+from catalog.services.ingestion.caches import Names
 from catalog.services.ingestion.finding import Finder, Known, Ref, Staged
 from catalog.services.ingestion.resembling import ask
 from core import outbox
@@ -32,8 +32,8 @@ _Maker = Callable[[UUID, TitleRecord], Iterable[_Row]]
 class Batch(Finder):
     """One set of records of one rank, being written."""
 
-    def __init__(self, batch: list[Staged], run: IngestRun, provider: Provider, caches: Caches, now: datetime) -> None:
-        super().__init__(batch, run, provider, caches, now)
+    def __init__(self, batch: list[Staged], run: IngestRun, provider: Provider, names: Names, now: datetime) -> None:
+        super().__init__(batch, run, provider, names, now)
         self.published: list[tuple[UUID, int]] = []
         self.withdrawn: list[tuple[UUID, int]] = []
         self.entries: list[search.Entry] = []
@@ -57,7 +57,7 @@ class Batch(Finder):
         """Do what follows from what was written; count it, in the vocabulary and in the run."""
         if not self.run.dry_run:
             self._follow()
-        self.caches.words(self.entries)
+        self.names.words(self.entries)
         changes.report(self.run, self.outcome, self.now)
 
     def _count(self, accepted: Iterable[Staged]) -> None:
@@ -107,7 +107,7 @@ class Batch(Finder):
             copy_into(cursor, Title, rows.TITLE_COLUMNS, created)
             if updated:
                 changes.update_titles(cursor, updated)
-        self.caches.write_people()
+        self.names.write_people()
         self._write_parts(kept, ids, edited, makers)
         self._write_search(kept, ids, {row[0] for row in created}, edited)
         doubtful = [staged for staged in kept if staged.record.external_id in self.doubts]
@@ -186,9 +186,9 @@ class Batch(Finder):
     def _makers(self, kept: list[Staged], ids: Mapping[int, UUID]) -> dict[str, _Maker]:
         """Answer what makes the rows of each part, having found the people and tags that the records name."""
         parts = [staged.record for staged in kept]
-        people = self.caches.people({who: key for staged in kept for who, key in staged.person_keys.items()})
-        genres = self.caches.genres({name for record in parts for name in record.genres})
-        keywords = self.caches.keywords({name for record in parts for name in record.keywords})
+        people = self.names.people({who: key for staged in kept for who, key in staged.person_keys.items()})
+        genres = self.names.genres({name for record in parts for name in record.genres})
+        keywords = self.names.keywords({name for record in parts for name in record.keywords})
         self.spelling = spelling.of(people, genres, keywords)
         claims = self._claims(kept, ids)
         source_of = {staged.record.external_id: self.source_ids[staged.row_number] for staged in kept}

@@ -16,7 +16,7 @@ from catalog.ingestion.formats import READERS
 from catalog.ingestion.records import Problem, TitleRecord
 from catalog.models import IngestRun, IngestStaging, Provider, SourceRecord, Title
 from catalog.services.ingestion import linking
-from catalog.services.ingestion.caches import Caches
+from catalog.services.ingestion.caches import Names
 from catalog.services.ingestion.resembling import Resemblance, resembling
 
 
@@ -79,11 +79,11 @@ class Outcome:
 class Finder:
     """One set of records of one rank, and what we know of them."""
 
-    def __init__(self, batch: list[Staged], run: IngestRun, provider: Provider, caches: Caches, now: datetime) -> None:
+    def __init__(self, batch: list[Staged], run: IngestRun, provider: Provider, names: Names, now: datetime) -> None:
         self.batch = batch
         self.run = run
         self.provider = provider
-        self.caches = caches
+        self.names = names
         self.now = now
         self.outcome = Outcome()
 
@@ -117,7 +117,7 @@ class Finder:
             for staged in self.batch
             if not (staged.record.withdrawn or staged.record.parent or self.title_of(staged.record))
         ]
-        if not new or not READERS[self.run.format].describes or not self.caches.others_deliver():
+        if not new or not READERS[self.run.format].describes or not self.names.others_deliver():
             return
         alike = resembling([staged.record for staged in new], self.provider.pk)
         taken = set(self.links.values())

@@ -221,8 +221,10 @@ def artwork(
 
 
 def _array(values: Sequence[str]) -> list[str] | str:
-    """Answer an array for COPY; an empty one as PostgreSQL reads it, since most are, and finding its type takes long."""
-    return list(values) or "{}"
+    """Answer an array for COPY; codes as PostgreSQL reads them, since most arrays are of codes, and finding their type takes long."""
+    if all(value.isascii() and value.isalnum() and value.lower() != "null" for value in values):
+        return "{" + ",".join(values) + "}"
+    return list(values)
 
 
 def _moment(value: datetime | date | None) -> tuple[datetime | None, date | None]:

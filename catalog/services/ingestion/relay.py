@@ -1,0 +1,140 @@
+"""Batches over two connections in turn: while the database checks and commits one, the rows of the next are made and sent."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Self
+
+from django.db import connection
+
+from catalog.services.ingestion.caches import Names
+from catalog.services.ingestion.finding import Staged
+
+
+class ForerunnerFailed(Exception):
+    """The batch before was not committed: what this one relies on is not there."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """A batch's place behind the one before, whose people it names and after whose commit it commits."""
+
+    names: Names
+    before: Turn | None = None
+    sent: Event = field(default_factory=Event)
+    ended: Event = field(default_factory=Event)
+    committed: bool = False
+
+    def wait_to_begin(self, *, until_committed: bool) -> None:
+        """Wait until the batch before has sent its rows, or has even committed. Raises ForerunnerFailed."""
+        if self.before:
+            self.before.sent.wait()
+        if until_committed:
+            self.wait_to_conclude()
+
+    def wait_to_conclude(self) -> None:
+        """Wait until the batch before has committed. Raises ForerunnerFailed."""
+        if self.before:
+            self.before.ended.wait()
+            if not self.before.committed:
+                raise ForerunnerFailed
+
+    def end(self, *, committed: bool) -> None:
+        """Let the next batch go on, or fail as this one has."""
+        self.committed = committed
+        self.before = None
+        self.ended.set()
+        self.sent.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    batch: list[Staged]
+    turn: Turn
+    result: Future[None]
+
+
+class Relay:
+    """Writes batches with `write`, two at a time; one that is refused, and all that follow it, go to `write_alone`, in order.
+
+    `write` is called in threads that have connections of their own, and raises what the database refuses.
+    """
+
+    def __init__(
+        self,
+        *,
+        write: Callable[[list[Staged], Turn], None],
+        write_alone: Callable[[list[Staged]], None],
+        names: Callable[..., Names],
+        refusals: tuple[type[Exception], ...],
+    ) -> None:
+        self._write = write
+        self._write_alone = write_alone
+        self._names = names
+        self._refusals = refusals
+        self._under_way: deque[_UnderWay] = deque()
+        self._lanes = deque(ThreadPoolExecutor(1, thread_name_prefix="write") for _ in range(2))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *rest: object) -> None:
+        try:
+            while not failure and self._under_way:
+                self._finish_first()
+        finally:
+            for lane in self._lanes:
+                lane.submit(_hang_up)
+                lane.shutdown()
+
+    def hand_over(self, batch: list[Staged]) -> None:
+        """Begin to write a batch, as soon as a connection is free. Raises what went wrong with an earlier one."""
+        if len(self._under_way) == len(self._lanes):
+            self._finish_first()
+        before = self._under_way[-1] if self._under_way else None
+        turn = Turn(self._names(before=before.turn.names if before else None), before.turn if before else None)
+        # Who holds an identifier of both is for the first of them to say.
+        apart = bool(before and not _identifiers(batch).isdisjoint(_identifiers(before.batch)))
+        lane = self._lanes[0]
+        self._lanes.rotate()
+        self._under_way.append(_UnderWay(batch, turn, lane.submit(self._take_turn, batch, turn, apart=apart)))
+
+    def _take_turn(self, batch: list[Staged], turn: Turn, *, apart: bool) -> None:
+        committed = False
+        try:
+            turn.wait_to_begin(until_committed=apart)
+            self._write(batch, turn)
+            committed = True
+        finally:
+            turn.end(committed=committed)
+
+    def _finish_first(self) -> None:
+        first = self._under_way.popleft()
+        try:
+            first.result.result()
+        except self._refusals:
+            again = [first.batch, *(later.batch for later in self._give_up_later())]
+            for batch in again:
+                self._write_alone(batch)
+
+    def _give_up_later(self) -> list[_UnderWay]:
+        """Wait until those behind a batch that failed have been rolled back; answer them."""
+        later = list(self._under_way)
+        self._under_way.clear()
+        for one in later:
+            if not isinstance(error := one.result.exception(), (ForerunnerFailed, *self._refusals)):
+                raise error or AssertionError("a batch was committed before the one it follows")
+        return later
+
+
+def _hang_up() -> None:
+    """Close this thread's connection: nobody else can."""
+    connection.close()
+
+
+def _identifiers(batch: list[Staged]) -> set[tuple[str, str]]:
+    return {(item.namespace, item.value) for staged in batch for item in staged.record.external_ids}
