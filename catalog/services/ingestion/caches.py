@@ -74,6 +74,7 @@ class Names:
 
     def keep(self) -> None:
         """Tell the batches that follow, after the commit."""
+        self._before = None
         for learn in self._learnt:
             learn()
 

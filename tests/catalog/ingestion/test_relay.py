@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import weakref
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from django.db import connection, transaction
 from catalog.models import Credit, ExternalId, IngestRun, Person, PublicationEntry, SearchDocument, SearchWord, Title
 from catalog.services import ingestion
 from catalog.services.ingestion import applying, batch, relay, runs
+from catalog.services.ingestion.caches import Names
 from tests.factories.catalog import NOW, ProviderFactory, counts, feed, ingest, movie
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +99,23 @@ def test_a_person_whom_the_batch_before_has_made_is_made_once(written_alone: lis
     ingest(feed(*(movie(number, people=credited) for number in range(MANY))), ProviderFactory.create())
     assert sorted(Person.objects.values_list("name", flat=True)) == ["Ada Quill", "Bo Tern"]
     assert (Credit.objects.count(), written_alone) == (2 * MANY, [])
+
+
+def test_what_was_named_before_the_batch_before_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the delivery, as much is kept in memory."""
+    alive: list[weakref.ref[Names]] = []
+    most: list[int] = []
+    original = relay.Relay.hand_over
+
+    def counting(self: relay.Relay, staged: list[Any]) -> None:
+        original(self, staged)
+        alive.append(weakref.ref(self._under_way[-1].turn.names))
+        most.append(sum(1 for names in alive if names()))
+
+    monkeypatch.setattr(relay.Relay, "hand_over", counting)
+    ingest(feed(*map(movie, range(2 * MANY))), ProviderFactory.create())
+    assert len(most) == 10
+    assert max(most) <= 3
 
 
 def test_words_are_counted_as_often_as_they_occur() -> None:
