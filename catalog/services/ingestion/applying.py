@@ -26,7 +26,7 @@ from catalog.services.ingestion.caches import Caches, Names
 from catalog.services.ingestion.finding import Outcome, Staged
 from catalog.services.ingestion.relay import Relay, Turn
 
-BATCH = 2500
+BATCH = 1500
 REMEMBERED = 2000
 _Row = tuple[int, bytes, bytes]
 _REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError)
