@@ -101,6 +101,9 @@ def _plain(image: Image.Image) -> Image.Image:
     """Answer the image upright, in sRGB, without anything that is not picture: no place, no camera, no profile."""
     image.load()
     upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):
+        # Sixteen bits of grey, of which a conversion would keep the lower ones: all but black became white.
+        upright = upright.point(lambda level: level * (1 / 257)).convert("L")
     has_alpha = "A" in upright.getbands() or "transparency" in upright.info
     mode = "RGBA" if has_alpha else "RGB"
     profile = upright.info.get("icc_profile")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import nh3
@@ -12,24 +14,48 @@ from charset_normalizer import from_bytes
 
 MAX_BYTES = 10 * 1024 * 1024
 _TAGS = {"i", "b", "u"}
+_OVERRIDES = re.compile(r"\{\\[^{}]*\}")
+"""What SRT has borrowed from another format: {\\an8}, "on top". Players that do not know it show it as text."""
+_ON_TOP = re.compile(r"\\an[789](?![0-9])")
+_PAGES: Mapping[tuple[str, ...], str] = {
+    ("cp1252",): "af ca cy da de en es et eu fi fr ga gl id is it ms nb nl nn no pt sv sw tl",
+    ("cp1250", "iso8859_2"): "bs cs hr hu pl ro sk sl sq",
+    ("cp1251", "koi8_r", "cp866"): "be bg kk ky mk mn ru sr tg uk",
+    ("cp1253",): "el",
+    ("cp1254",): "az tr",
+    ("cp1255",): "he yi",
+    ("cp1256",): "ar fa ur",
+    ("cp1257",): "lt lv",
+    ("cp1258",): "vi",
+    ("cp874",): "th",
+    ("cp932", "euc_jp"): "ja",
+    ("cp949",): "ko",
+}
+"""In what languages are written that are not in Unicode, the most usual one first."""
+_PAGES_OF = {language: pages for pages, languages in _PAGES.items() for language in languages.split()}
 
 
 class SubtitlesUnreadable(Exception):
     """This is no SRT or WebVTT; the message says what to do."""
 
 
-def as_webvtt(data: bytes) -> str:
-    """Answer subtitles as WebVTT; SRT is converted, in whatever encoding it comes. Raises SubtitlesUnreadable."""
+def as_webvtt(data: bytes, *, language: str = "") -> str:
+    """Answer subtitles as WebVTT; SRT is converted, in whatever encoding it comes.
+
+    In which encoding a few lines are written can hardly be told from their bytes alone: their `language` (BCP 47) tells it.
+    Raises SubtitlesUnreadable.
+    """
     if len(data) > MAX_BYTES:
         raise SubtitlesUnreadable(f"The subtitles have {len(data):,} bytes; {MAX_BYTES:,} are the most.")
-    text = decode(data).replace("\r\n", "\n").replace("\r", "\n")
+    text = decode(data, language=language).replace("\r\n", "\n").replace("\r", "\n").lstrip()
     try:
-        if text.lstrip().startswith("WEBVTT"):
-            cues = webvtt.from_string(text.lstrip())
+        if text.startswith("WEBVTT"):
+            cues = webvtt.from_string(text)
         else:
             cues = webvtt.from_buffer(io.StringIO(text), format="srt")
             for cue in cues.captions:
-                cue.text = _safe(cue.raw_text)
+                _keep_place(cue)
+                cue.text = _safe(_OVERRIDES.sub("", cue.raw_text))
     except (webvtt.errors.MalformedFileError, webvtt.errors.MalformedCaptionError, ValueError, IndexError) as error:
         raise SubtitlesUnreadable(f"This is neither SRT nor WebVTT: {error}. Save it as one of them.") from error
     if not cues.captions:
@@ -37,18 +63,33 @@ def as_webvtt(data: bytes) -> str:
     return str(cues.content)
 
 
-def decode(data: bytes) -> str:
-    """Answer text in the encoding that its bytes say, or else in the likeliest one. Raises SubtitlesUnreadable."""
+def decode(data: bytes, *, language: str = "") -> str:
+    """Answer text in the encoding that its bytes say, or else in the likeliest one of its language.
+
+    Raises SubtitlesUnreadable.
+    """
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
             return _strictly(data, encoding)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        best = from_bytes(data).best()
+        pages = _PAGES_OF.get(language.partition("-")[0].lower(), ())
+        text = _in_one_of(data, pages) if pages else None
+        best = text if text is not None else from_bytes(data).best()
         if best is None:
             raise SubtitlesUnreadable("The encoding of the subtitles is unknown. Save them in UTF-8.") from None
         return str(best)
+
+
+def _in_one_of(data: bytes, pages: Sequence[str]) -> str | None:
+    """Answer text in the likeliest of a few encodings; in the first of them where that cannot be told. None for none."""
+    if len(pages) > 1 and (best := from_bytes(data, cp_isolation=list(pages)).best()):
+        return str(best)
+    for page in pages:
+        with suppress(UnicodeDecodeError):
+            return data.decode(page)
+    return None
 
 
 def write(data: bytes, target: Path) -> None:
@@ -62,6 +103,12 @@ def _strictly(data: bytes, encoding: str) -> str:
         raise SubtitlesUnreadable(
             f"The file says that it is {encoding} and is not. Save the subtitles in UTF-8."
         ) from error
+
+
+def _keep_place(cue: webvtt.Caption) -> None:
+    """Put what shall be read on top, lest it hide a name that the picture has below, on top."""
+    if any(_ON_TOP.search(found) for found in _OVERRIDES.findall(cue.raw_text)):
+        cue.settings = "line:0"
 
 
 def _safe(text: str) -> str:

@@ -1,8 +1,8 @@
 """How far what a provider offers has come, in the words of MovieLabs Avails (OfferStatus, ProgressCode).
 
 Live: somebody can watch it now. Ready: public, and its licence has yet to begin. In-Process: with the editors. Issue: it
-was rejected, an editor took it back, or it is licensed in no way in which we offer titles. An offer whose licences have all
-ended has no status any more.
+was rejected, an editor took it back, or it is licensed in no way in which we offer titles, or no longer. An offer whose
+licences have all ended has no status any more.
 """
 
 from __future__ import annotations
@@ -94,11 +94,10 @@ def _status(alid: str, records: Sequence[SourceRecord], now: datetime) -> OfferS
         return OfferStatus(
             alid, "Issue", start, end, f"It is licensed for {types}; titles are offered by subscription."
         )
-    is_open = any(
-        (opens is None or opens <= now) and (closes is None or closes > now)
-        for window in ours
-        for opens, closes in _bounds(window)
-    )
+    left = [opens for window in ours for opens, closes in _bounds(window) if closes is None or closes > now]
+    if not left:
+        return OfferStatus(alid, "Issue", start, end, "Its licence for subscription has ended.")
+    is_open = any(opens is None or opens <= now for opens in left)
     return OfferStatus(alid, "Live" if is_open else "Ready", start, end)
 
 

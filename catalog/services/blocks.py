@@ -107,6 +107,7 @@ def _thing(kind: str, of: str | UUID) -> Any:
             raise TitleNotFound
         return title
     tags = Genre.objects.filter(slug=of) if kind == "genre" else Keyword.objects.filter(name=str(of).lower())
-    if (tag := tags.first()) is None:
+    # A merge takes the blocks of both along: one that is made beside it waits, and is of what the tag means then.
+    if (tag := tags.select_for_update(of=("self",), no_key=True).first()) is None:
         raise TagNotFound
     return tag.merged_into or tag

@@ -34,6 +34,8 @@ MOST_FILES = 100
 WORRYING = 3
 """So many failures in a row are an error in the log, which alerts somebody."""
 
+_LOOKED_AT = ("provider", "kind", "location", "format")
+
 
 class FolderUnknown(DomainError):
     code = "feed_folder_unknown"
@@ -59,7 +61,11 @@ def save(*, source_id: int | None, fields: Mapping[str, Any], now: datetime) -> 
         source = (
             FeedSource.objects.select_for_update().get(pk=source_id) if source_id else FeedSource(next_check_at=now)
         )
-        moved = any(name in fields and getattr(source, name) != fields[name] for name in ("kind", "location", "format"))
+        changed = {
+            name
+            for name in _LOOKED_AT
+            if source_id and fields.get(name, getattr(source, name)) != getattr(source, name)
+        }
         for name, value in fields.items():
             setattr(source, name, value)
         if source.format not in READERS:
@@ -68,9 +74,12 @@ def save(*, source_id: int | None, fields: Mapping[str, Any], now: datetime) -> 
             _check_address(source.location)
         elif source.pattern.startswith("/") or ".." in source.pattern.split("/"):
             raise SourceInvalid(f"{source.pattern!r} leads out of the folder: write one such as *.xml.")
-        if moved:
+        if changed:
             source.etag = source.last_modified = ""
             source.digest = b""
+        if changed & {"provider", "format"}:
+            # They were taken for somebody else, or as what they are not.
+            TakenFile.objects.filter(source=source).delete()
         source.next_check_at = now
         source.save()
     return source

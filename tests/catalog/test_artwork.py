@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from catalog import tasks
 from catalog.models import Artwork, Title
 from catalog.services import artwork
 from core import clock
 from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, feed, ingest, movie, picture
+from tests.http_server import Answering, answering, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -109,6 +111,38 @@ class TestWork:
         assert (after.renditions, after.placeholder) == (before.renditions, before.placeholder)
         assert len(after.renditions) == 1
         assert artwork.work(now=clock.now() + timedelta(days=1), limit=10) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhileItIsFetched:
+    @pytest.mark.parametrize("answer", [answering(picture()), answering(b"<svg/>"), answering(status=503)])
+    @pytest.mark.parametrize("is_replaced", [True, False])
+    def test_an_editor_has_the_last_word(self, settings: Any, answer: Answering, *, is_replaced: bool) -> None:
+        settings.OUTBOUND_ALLOW_LOOPBACK = True
+        by: dict[str, Any] = {"by": "user:7", "now": NOW}
+
+        def edited(handler: BaseHTTPRequestHandler) -> None:
+            try:
+                image = Artwork.objects.get()
+                if is_replaced:
+                    artwork.attach(title_id=image.title_id, kind="poster", data=picture(colour="red"), **by)
+                else:
+                    artwork.remove(image_id=image.pk, **by)
+            finally:
+                connection.close()
+            answer(handler)
+
+        with serving() as (url, answers):
+            answers["/a"] = edited
+            announce(f"{url}/a")
+            assert artwork.work(now=NOW, limit=10) == 1
+        left = [(opened(image), image.problem, image.attempts) for image in Artwork.objects.all()]
+        assert left == ([(picture(colour="red"), "", 0)] if is_replaced else [])
+
+
+def opened(image: Artwork) -> bytes:
+    with default_storage.open(str(image.file.name)) as file:
+        return bytes(file.read())
 
 
 class TestEditing:

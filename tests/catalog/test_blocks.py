@@ -18,9 +18,10 @@ from catalog import personal_data
 from catalog.models import Collection, CollectionTitle, EditorialRow, Genre, Keyword, ProfileBlock, Title
 from catalog.rules import Blocks, Viewer
 from catalog.selectors import availability
-from catalog.services import blocks, matching, publication, search
+from catalog.services import blocks, matching, publication, search, tags
 from core import personal_data as walk
 from core.errors import DomainError
+from tests.billing.threads import await_waiting
 from tests.erasures import Tally
 from tests.factories.accounts import AccountFactory, KidsProfileFactory, ProfileFactory, sign_in
 from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, feed, ingest, movie
@@ -392,3 +393,27 @@ class TestTwoAtOnce:
             thread.join()
         assert sorted(outcomes) == ["title", "too_many_blocks"]
         assert ProfileBlock.objects.count() == 1
+
+    @pytest.mark.parametrize(("model", "kind", "of"), [(Genre, "genre", "slasher"), (Keyword, "keyword", "gore")])
+    def test_block_what_a_tag_means_once_it_is_merged(
+        self, model: type[Genre] | type[Keyword], kind: str, of: str
+    ) -> None:
+        profile = ProfileFactory.create()
+        ingest(feed(movie(1, genres=["Slasher", "Horror"], keywords=["gore", "blood"])), ProviderFactory.create())
+        name = "slug" if kind == "genre" else "name"
+        merged = model._default_manager.get(**{name: of})
+        kept = model._default_manager.exclude(pk=merged.pk).get()
+
+        def add() -> None:
+            try:
+                block(profile, kind, of)
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=add)
+        with transaction.atomic():
+            tags.merge(model=model, kept_id=kept.pk, merged_id=merged.pk)
+            thread.start()
+            await_waiting(1)
+        thread.join()
+        assert list(ProfileBlock.objects.values_list("profile", kind)) == [(profile.pk, kept.pk)]

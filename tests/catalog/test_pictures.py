@@ -100,6 +100,11 @@ class TestRender:
             assert "icc_profile" not in image.info
             assert image.getpixel((50, 50))[0] > 200  # type: ignore[index]  # three colours
 
+    def test_keeps_the_greys_of_a_fine_scan(self) -> None:
+        scan = Image.new("I;16", (300, 100), 30_000)
+        [*_, largest], _ = pictures.render(saved(scan, "PNG"), "logo")
+        assert opened(largest.webp).getpixel((50, 50)) == (116, 116, 116)
+
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16", "RGBA"])
     def test_takes_every_mode_and_keeps_what_is_transparent(self, mode: str) -> None:
         image = Image.new(mode, (300, 100))

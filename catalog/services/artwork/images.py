@@ -13,6 +13,7 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Q
 
 from catalog import pictures, rules
 from catalog.models import Artwork, Title
@@ -59,10 +60,11 @@ def attach(
     """Store an image of a title and show it.
 
     `kind` is one of Artwork.Kind. With `source`, the address or name under which a feed announced the
-    image, the announced row receives it and keeps what the feed said about it. Without, it is an editor's (`by`)
+    image, the announced row receives it and keeps what the feed said about it. Without `source`, it is an editor's (`by`)
     and takes the place of the title's first image of its kind, language and `region`: the country for which it is made,
     or empty. The same image again changes nothing.
-    Raises ImageRefused, TitleUnknown; of an editor also TitleLocked, and TitlePublic without `may_publish`.
+    Raises ImageRefused, TitleUnknown; of an editor also TitleLocked, and TitlePublic without `may_publish`; of a feed ImageUnknown
+    when no row awaits it any more, since an editor or a later delivery came first.
     """
     _check_place(language, region)
     try:
@@ -79,7 +81,7 @@ def attach(
         title = titles.locked(title_id)
         if not source:
             _refuse(title, by=by, may_publish=may_publish)
-        image = _row(title, kind, language, region, source)
+        image = _row(title, kind, language, region, source, name)
         if image.file.name == name:
             return image
         verb = "replaced" if image.file else "added"
@@ -171,12 +173,15 @@ def touched(title: Title, *, now: datetime) -> None:
     titles.touch_wholes(title, now=now)
 
 
-def _row(title: Title, kind: str, language: str, region: str, source: str) -> Artwork:
+def _row(title: Title, kind: str, language: str, region: str, source: str, name: str) -> Artwork:
     images = Artwork.objects.filter(title=title, kind=kind)
-    if source and (announced := images.filter(source=source).first()):
+    if source:
+        announced = images.filter(Q(file="") | Q(file=name), source=source).order_by("pk").first()
+        if announced is None:
+            raise ImageUnknown(f"No image of {title} awaits {source[:200]} any more.")
         return announced
     first = images.filter(language=language, region=region, position=0).first()
-    return first or Artwork(title=title, kind=kind, language=language, region=region, source=source)
+    return first or Artwork(title=title, kind=kind, language=language, region=region)
 
 
 def _locked(image_id: int) -> tuple[Title, Artwork]:

@@ -89,11 +89,15 @@ def _receive(image: Artwork, fetched: bytes | DomainError, *, now: datetime) -> 
             source=image.source,
             now=now,
         )
-    except outbound.FetchFailed as error:
-        Artwork.objects.filter(pk=image.pk).update(problem=str(error)[:500])
+    except images.ImageUnknown:
+        # Whoever replaced it, or took it away, while it was fetched has the last word.
+        return
     except DomainError as error:
-        # Nothing that time would mend.
-        Artwork.objects.filter(pk=image.pk).update(problem=str(error)[:500], attempts=MAX_ATTEMPTS)
+        awaiting = Artwork.objects.filter(pk=image.pk, file="")
+        awaiting.update(problem=str(error)[:500])
+        if not isinstance(error, outbound.FetchFailed):
+            # Nothing that time would mend.
+            awaiting.update(attempts=MAX_ATTEMPTS)
 
 
 def _resize(image: Artwork, *, now: datetime) -> None:

@@ -105,7 +105,7 @@ def attach_subtitles(
     if not rules.is_language_tag(language):
         raise SubtitlesRefused(f"{language!r} is no language tag; write one such as de or pt-BR.")
     try:
-        text = subtitles.as_webvtt(data)
+        text = subtitles.as_webvtt(data, language=language)
     except subtitles.SubtitlesUnreadable as error:
         raise SubtitlesRefused(str(error)) from error
     with transaction.atomic():

@@ -85,6 +85,14 @@ class TestOfferStatuses:
             "Issue", "It is licensed for EST; titles are offered by subscription.",
         )  # fmt: skip
 
+    def test_are_not_ready_once_all_that_we_offer_has_ended(self, run: IngestRun) -> None:
+        offer(run, "sold", {"ends_at": NOW}, {"license_type": "EST"})
+        assert list(offer_statuses(run, NOW)) == [
+            OfferStatus("sold", "Issue", None, None, "Its licence for subscription has ended.")
+        ]
+        [before] = offer_statuses(run, NOW - timedelta(seconds=1))
+        assert before.progress == "Live"
+
     def test_wait_for_what_a_title_belongs_to(self, run: IngestRun) -> None:
         series = TitleFactory.create(kind="series", state="draft", published_at=None)
         offer(run, "season", {}, kind="season", parent=series, series=series, number=1)

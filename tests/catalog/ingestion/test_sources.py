@@ -170,6 +170,17 @@ class TestAddress:
         moved = sources.save(source_id=source.pk, fields={"location": f"{url}/b"}, now=NOW)
         assert (moved.etag, bytes(moved.digest)) == ("", b"")
         assert len(check(moved)[0]) == 1
+        assert check(sources.save(source_id=source.pk, fields={"every_minutes": 5}, now=NOW))[0] == []
+
+    @pytest.mark.parametrize("field", ["provider", "format"])
+    def test_that_is_taken_otherwise_is_looked_at_anew(self, server: Any, field: str) -> None:
+        url, answers = server
+        answers["/a"] = answering(feed(movie(1)), ETag='"1"')
+        source = source_of(f"{url}/a")
+        check(source)
+        value = {"provider": ProviderFactory.create(), "format": "tvmaze"}[field]
+        [run], _ = check(sources.save(source_id=source.pk, fields={field: value}, now=NOW))
+        assert getattr(run, field) == value
 
     @pytest.mark.parametrize(
         "location", ["ftp://example.org/a", "titles.jsonl", "", "http://[a", "https://me:secret@example.org/"]
@@ -220,6 +231,17 @@ class TestFolder:
         assert check(source)[0] == []
         self.drop(folder, "a.jsonl", feed(movie(3)), age=timedelta(minutes=5))
         assert [run.source_name for run in check(source)[0]] == ["a.jsonl"]
+
+    @pytest.mark.parametrize("field", ["provider", "format"])
+    def test_gives_its_files_again_once_they_are_taken_otherwise(self, folder: Path, field: str) -> None:
+        self.drop(folder, "a.json", b"[]")
+        source = self.watched()
+        check(source)
+        value = {"provider": ProviderFactory.create(), "format": "tvmaze"}[field]
+        saved = sources.save(source_id=source.pk, fields={field: value, "location": "acme"}, now=NOW)
+        [run], _ = check(saved)
+        assert getattr(run, field) == value
+        assert check(sources.save(source_id=source.pk, fields={"every_minutes": 5}, now=NOW))[0] == []
 
     def test_leaves_alone_what_may_still_be_on_its_way(self, folder: Path) -> None:
         self.drop(folder, "a.jsonl", feed(movie(1)), age=timedelta(seconds=59))
