@@ -8,12 +8,13 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext
 
@@ -76,15 +77,22 @@ class DashboardAdmin(ReadOnly):
         }
         return TemplateResponse(request, "billing/admin/dashboard.html", context)
 
-    def export(self, request: HttpRequest, what: str) -> StreamingHttpResponse:
-        """Send one of the books as CSV while it is read; `from` and `until` are days, the second one included."""
+    def export(self, request: HttpRequest, what: str) -> HttpResponseBase:
+        """Send one of the books as CSV while it is read; `from` and `until` are days, the second one included.
+
+        Days that are none, or in the wrong order, lead back with the reason.
+        """
         if not request.user.has_perm("billing.export_books"):
             raise PermissionDenied
+        if what not in exports.EXPORTS:
+            raise Http404
         try:
             begins, ends = (date.fromisoformat(request.GET.get(name, "")) for name in ("from", "until"))
             rows = exports.rows(what, begins=begins, ends=ends)
-        except ValueError as error:
-            raise Http404 from error
+        except ValueError:
+            said = gettext("Nothing was downloaded: choose two days, the last one not before the first.")
+            self.message_user(request, said, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:billing_recurringrevenueday_changelist"))
         response = StreamingHttpResponse(exports.as_csv(rows), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{what}-{begins}-{ends}.csv"'
         return response

@@ -16,8 +16,22 @@ from django.utils.translation import gettext
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
+from accounts import selectors as accounts
 from billing import stripe_gateway
-from billing.admin.base import BAD, GOOD, OVER, WAITING, Actor, Coloured, OfPerson, amount_of, link, plan_link, said
+from billing.admin.base import (
+    BAD,
+    GOOD,
+    NOTHING,
+    OVER,
+    WAITING,
+    Actor,
+    Coloured,
+    OfPerson,
+    amount_of,
+    link,
+    plan_link,
+    said,
+)
 from billing.admin.words import in_words
 from billing.models import Dispute, FraudWarning, Refund
 from billing.selectors import evidence as packs
@@ -55,6 +69,7 @@ class AnswerForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
     """What is done about a refund that failed."""
 
     answer = TypedChoiceField(
+        label=_("answer"),
         choices=[
             (Refund.Answer.RETRIED, _("try again: the card is asked once more, with a second person above the limit")),
             (Refund.Answer.PAID_OTHERWISE, _("paid in another way: the customer has the money")),
@@ -122,7 +137,7 @@ class RefundAdmin(OfPerson):
         "parts",
         "owed_again",
         "state_label",
-        "failure",
+        "failure_label",
         "reason",
         "attempt",
         "credit_note_link",
@@ -138,6 +153,7 @@ class RefundAdmin(OfPerson):
         "amount_label",
         "parts",
         "state_label",
+        "failure_label",
         "credit_note_link",
         REQUESTED_BY,
         APPROVED_BY,
@@ -257,6 +273,14 @@ class RefundAdmin(OfPerson):
     def parts(self, refund: Refund) -> str:
         """Show major units."""
         return f"{amount_of(refund.net, refund.currency)} + {amount_of(refund.tax, refund.currency)}"
+
+    @display(description=_("failure"))
+    def failure_label(self, refund: Refund) -> str:
+        """Write what came between for people: who refused it, or a code of Stripe's or ours in words."""
+        if refund.failure.startswith(refunds.REFUSED_BY):
+            who = refund.failure.removeprefix(refunds.REFUSED_BY)
+            return gettext("refused by %(who)s") % {"who": accounts.names_of([who])[who]}
+        return in_words(refund.failure) or NOTHING
 
     @display(description=_("credit note"))
     def credit_note_link(self, refund: Refund) -> str:

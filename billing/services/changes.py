@@ -28,8 +28,19 @@ from billing.models import (
     Subscription,
 )
 from billing.rules import Status
-from billing.services import crediting, cycles, invoicing, payments, records, settlement, trial_changes
+from billing.services import (
+    crediting,
+    cycles,
+    forecasts,
+    invoicing,
+    letters,
+    payments,
+    records,
+    settlement,
+    trial_changes,
+)
 from billing.services.crediting import Owed
+from billing.services.letters import Letter
 from billing.services.settlement import Changes
 from billing.services.subscriptions import (
     NoSubscription,
@@ -223,6 +234,7 @@ def _begin(*, account_id: UUID, quote_id: UUID, request_key: RequestKey, now: da
         return _Begun(None, replaced)
     if not accepted.lines:
         _change_at_once(subscription, accepted.price, by=f"account:{account_id}", now=now)
+        _confirm(subscription, changed=True, now=now)
         return _Begun(None, replaced)
     card = PaymentMethod.objects.usable().filter(account=account_id, is_default=True).first()
     customer = PaymentCustomer.objects.filter(account=account_id).first()
@@ -265,8 +277,8 @@ def downgrade(*, account_id: UUID, price_id: UUID, now: datetime, by: str) -> Su
     """Bill another price from the next period on; until then everything stays. A later change replaces it.
 
     The present price takes a downgrade back. What was changed up and not paid for ends at once: until the next
-    period the features are those that are paid for. A change that waits for the customer is given up. Raises
-    NoSubscription, PriceNotOffered, ChangeNotPossible.
+    period the features are those that are paid for. A change that waits for the customer is given up. A mail confirms
+    what has changed. Raises NoSubscription, PriceNotOffered, ChangeNotPossible.
     """
     subscription, price = _changeable(account_id, price_id, now=now, same_too=True)
     if price.plan.tier > subscription.price.plan.tier:
@@ -274,13 +286,29 @@ def downgrade(*, account_id: UUID, price_id: UUID, now: datetime, by: str) -> Su
     given_up = Changes()
     settlement.void_waiting_changes(subscription, given_up)
     given_up.write(now=now)
+    before = (subscription.price_id, subscription.pending_price_id)
     paid = _paid_price(subscription, now=now)
     if paid is not None and price.plan.tier <= paid.plan.tier < subscription.price.plan.tier:
         _change_at_once(subscription, paid, by=by, now=now)
     subscription.pending_price = None if price.pk == subscription.price_id else price
     records.save(subscription, ["pending_price"])
     cycles.note(subscription, f"next_period: {price.plan.code}", by=by, now=now).save(force_insert=True)
+    if before != (subscription.price_id, subscription.pending_price_id):
+        _confirm(subscription, changed=before[0] != subscription.price_id, now=now)
     return subscription
+
+
+def _confirm(subscription: Subscription, *, changed: bool, now: datetime) -> None:
+    """Tell by mail what a locked subscription has, whether that has `changed`, and what the next period brings."""
+    following = subscription.pending_price or subscription.price
+    values = {
+        "present": subscription.price.plan.name,
+        "plan": following.plan.name,
+        "interval": following.interval,
+    } | forecasts.told_of(subscription, now=now)
+    unplanned = "plan_changed" if changed else "plan_stays"
+    template = unplanned if subscription.pending_price is None else "plan_changes"
+    letters.write([Letter(template, subscription, values)], now=now)
 
 
 def _paid_price(subscription: Subscription, *, now: datetime) -> Price | None:

@@ -19,6 +19,7 @@ from billing.selectors.whereabouts import Move, Moves
 from billing.services import coupons, crediting, debts, invoicing, payments, plans, subscriptions
 from billing.services.crediting import Owed
 from billing.services.invoicing import Charge, Forecast
+from core.money import Money
 
 NO_MOVES = Moves({})
 
@@ -77,6 +78,20 @@ def next_bill(subscription: Subscription, *, now: datetime) -> NextBill | None:
     if subscription.pause_at is not None and subscription.resume_at is not None:
         return replace(bill, at=subscription.resume_at)
     return bill
+
+
+def told_of(subscription: Subscription, *, now: datetime) -> dict[str, Money | datetime]:
+    """Answer what a letter says of the next charge: its day, its amount, and what is due where that differs.
+
+    It is empty where none comes by itself.
+    """
+    bill = next_bill(subscription, now=now)
+    if bill is None or bill.at <= now:
+        return {}
+    told: dict[str, Money | datetime] = {"on": bill.at, "amount": Money(bill.amount, bill.currency)}
+    if bill.tender.due != bill.amount:
+        told["due"] = Money(bill.tender.due, bill.currency)
+    return told
 
 
 def resumption(subscription: Subscription, *, now: datetime) -> NextBill:

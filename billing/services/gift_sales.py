@@ -103,6 +103,7 @@ def _tell_buyer(gift: Gift, *, now: datetime) -> None:
             "amount": money.format(Money(gift.amount, gift.currency), buyer.language),
             "recipient": gift.recipient_name or gift.recipient_email,
             "by_mail": bool(gift.recipient_email),
+            "at_once": bool(gift.recipient_email) and gift.deliver_at <= now,
             "gift_url": gift_codes.card_url(gift),
         },
         useful_for=gift_codes.MAIL_USEFUL_FOR,

@@ -14,7 +14,7 @@ from billing.gateway import Gateway
 from billing.models import Invoice, PaymentCustomer, PaymentMethod, Subscription
 from billing.rules import Status
 from billing.selectors import whereabouts
-from billing.services import cycles, invoicing, letters, moving, plans, records, settlement, subscriptions
+from billing.services import cycles, forecasts, invoicing, letters, moving, plans, records, settlement, subscriptions
 from billing.services.invoicing import Charge
 from billing.services.letters import Letter
 from billing.services.subscriptions import (
@@ -79,7 +79,7 @@ def pause(*, account_id: UUID, months: int, now: datetime, by: str) -> Subscript
 
 @transaction.atomic
 def undo(*, account_id: UUID, now: datetime, by: str) -> Subscription:
-    """Take a pause back before it begins; the anchor stays. Raises NoSubscription, NotPaused."""
+    """Take a pause back before it begins; the anchor stays, and a mail confirms it. Raises NoSubscription, NotPaused."""
     subscription = _live(account_id)
     if subscription.pause_at is None or subscription.paid_through is None or subscription.pause_at <= now:
         raise NotPaused
@@ -89,6 +89,8 @@ def undo(*, account_id: UUID, now: datetime, by: str) -> Subscription:
     )
     records.save(subscription, ["pause_at", "resume_at", "next_step", "next_bill_at"])
     cycles.note(subscription, "pause_undone", by=by, now=now).save(force_insert=True)
+    told = Letter("pause_undone", subscription, forecasts.told_of(subscription, now=now))
+    letters.write([told], now=now)
     return subscription
 
 

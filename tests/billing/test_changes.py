@@ -26,7 +26,7 @@ from billing.models import (
     RevenueSchedule,
     Subscription,
 )
-from billing.services import renewals, settlement
+from billing.services import crediting, renewals, settlement
 from tests.billing.customers import Customer
 from tests.factories.billing import PlanFactory, PriceFactory
 from tests.standin import Standin
@@ -226,6 +226,51 @@ class TestDowngrade:
             for price in (prices[0], prices[1]):
                 customer.post("subscription/downgrade", {"price": str(price.pk)})
         assert Subscription.objects.get().pending_price is None
+
+    @pytest.mark.parametrize(
+        ("language", "subjects", "says"),
+        [
+            (
+                "en",
+                ["Your plan is going to change", "Your plan stays as it is"],
+                [
+                    "From May 1, 2026 on you have Standard, billed every month, and it costs $15.49.",
+                    "keep Premium. On May 1, 2026 the next period begins, and it costs $22.99.",
+                ],
+            ),
+            (
+                "de",
+                ["Ihr Tarif wird sich ändern", "Ihr Tarif bleibt, wie er ist"],
+                [
+                    "Ab dem 01.05.2026 haben Sie Standard mit monatlicher Abrechnung für 15,49\xa0$.",
+                    "behalten Premium. Am 01.05.2026 beginnt der nächste Zeitraum; er kostet 22,99\xa0$.",
+                ],
+            ),
+        ],
+    )
+    def test_and_taking_it_back_are_each_confirmed_once(
+        self, standin: Standin, prices: list[Price], language: str, subjects: list[str], says: list[str]
+    ) -> None:
+        customer = subscribed(standin, prices[1])
+        type(customer.account).objects.update(language=language)
+        with time_machine.travel(HALF, tick=False):
+            for price in (prices[0], prices[0], prices[1], prices[1]):
+                customer.post("subscription/downgrade", {"price": str(price.pk)})
+        written = [mails.render(row) for row in OutgoingEmail.objects.order_by("pk")]
+        assert [mail.subject for mail in written] == subjects
+        for mail, said in zip(written, says, strict=True):
+            assert said in mail.body
+
+    def test_confirms_what_credit_leaves_to_be_charged(self, standin: Standin, prices: list[Price]) -> None:
+        customer = subscribed(standin, prices[1])
+        with time_machine.travel(HALF, tick=False):
+            crediting.request_goodwill(
+                account_id=customer.account.pk, amount=500, currency="USD", reason="sorry", by="staff:1", now=HALF
+            )
+            customer.post("subscription/downgrade", {"price": str(prices[0].pk)})
+        body = mails.render(OutgoingEmail.objects.get(template="billing/email/plan_changes")).body
+        assert "it costs $15.49." in body
+        assert "so $10.49 is charged then. Until then you have Premium" in body
 
     def test_is_no_upgrade(self, standin: Standin, prices: list[Price]) -> None:
         customer = subscribed(standin, prices[0])

@@ -42,6 +42,17 @@ class TestMails:
             run(gateway, NOW + timedelta(days=day, minutes=1))
         assert told() == ["payment_failed"] * 6 + ["on_hold", "ended_unpaid"]
 
+    @pytest.mark.parametrize(("language", "amount"), [("en", "$15.49 for invoice"), ("de", "15,49\xa0$ für Rechnung")])
+    def test_of_the_hold_and_of_the_end_name_what_is_owed(self, language: str, amount: str) -> None:
+        (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
+        type(subscription.account).objects.update(language=language)
+        gateway = InstantGateway(SOFT)
+        for day in (*rules.RETRY_DAYS, 14, 30):
+            run(gateway, NOW + timedelta(days=day, minutes=1))
+        hold, end = list(OutgoingEmail.objects.order_by("pk"))[-2:]
+        for row in (hold, end):
+            assert f"{amount} {Invoice.objects.get().number}" in mails.render(row).body
+
     @pytest.mark.parametrize(("code", "step"), [("lost_card", "card_needed"), ("insufficient_funds", "payment_failed")])
     def test_say_what_to_do(self, code: str, step: str) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW)

@@ -16,6 +16,7 @@ from billing.selectors import figures
 from billing.services import refunds
 from core.clock import now
 from core.errors import DomainError
+from tests.billing.test_admin_german import english
 from tests.billing.test_refunds import ANNA, BEN, give_back, paid
 from tests.billing.threads import at_once
 from tests.factories.accounts import StaffFactory
@@ -124,6 +125,23 @@ class TestFailed:
         assert "fraud" in staff.get(page).content.decode()
         # It is answered for good.
         assert staff.post(page, {"answer": "retried"}).status_code == 403
+
+    def test_says_on_its_page_in_german_what_failed_and_what_can_be_done(self, standin: Standin) -> None:
+        self.fail(refund := give_back(paid(standin), 400))
+        staff = Client()
+        staff.force_login(StaffFactory.create(is_superuser=True))
+        page = reverse("admin:billing_refund_change", args=[refund.pk])
+        assert english(staff, page) - english(staff, "/admin/accounts/auditentry/") <= {refund.reason, ANNA}
+        assert "Karte verloren oder gestohlen" in staff.get(page).content.decode()
+
+    def test_names_who_refused_it(self, standin: Standin, settings: Settings) -> None:
+        settings.REFUND_APPROVAL_LIMIT = 100
+        clerk = StaffFactory.create(is_superuser=True, email="clerk@example.org")
+        refund = refunds.refuse(refund_id=give_back(paid(standin), 400).pk, by=f"staff:{clerk.pk}", now=now())
+        staff = Client()
+        staff.force_login(clerk)
+        page = staff.get(reverse("admin:billing_refund_change", args=[refund.pk])).content.decode()
+        assert "refused by clerk@example.org" in page
 
     def test_in_one_part_of_two_is_shown(self, standin: Standin) -> None:
         invoice = paid(standin)

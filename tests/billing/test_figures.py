@@ -292,7 +292,14 @@ class TestExports:
         staff.user_permissions.add(Permission.objects.get(codename="export_books"))
         answer: Any = client.get(address)
         assert (answer.status_code, b"".join(answer.streaming_content).count(b"\n")) == (200, 2)
-        assert client.get(reverse("admin:billing_export", args=["tax"]) + "?from=x").status_code == 404
+        assert client.get(reverse("admin:billing_export", args=["taxes"])).status_code == 404
+
+    @pytest.mark.parametrize("days", ["from=x", "from=2026-02-01&until=2026-01-31", "from=2026-02-30&until=2026-03-01"])
+    def test_of_days_that_cannot_be_lead_back_with_the_reason(self, client: Client, days: str) -> None:
+        client.force_login(StaffFactory.create(is_superuser=True))
+        answer = client.get(reverse("admin:billing_export", args=["tax"]) + f"?{days}", follow=True)
+        assert answer.redirect_chain == [(reverse("admin:billing_recurringrevenueday_changelist"), 302)]
+        assert "choose two days, the last one not before the first" in answer.content.decode()
 
     def test_run_nothing_in_a_spreadsheet(self) -> None:
         assert "".join(exports.as_csv(iter([["=1+1", "-5.00", "@x"]]))) == "'=1+1,-5.00,'@x\n".replace("\n", "\r\n")

@@ -191,6 +191,12 @@ class TestDelivering:
         gift.refresh_from_db()
         assert gift.delivered_at == day
 
+    @pytest.mark.parametrize(("days", "when"), [(0, "now."), (20, "on the day you have chosen.")])
+    def test_tells_the_buyer_when_it_is_sent(self, standin: Standin, days: int, when: str) -> None:
+        bought(standin, deliver_at=(now() + timedelta(days=days)).isoformat())
+        mail = mails.render(OutgoingEmail.objects.get(template="billing/email/gift_bought"))
+        assert f"We send it to Ben {when}" in mail.body
+
     def test_tells_the_buyer_where_it_is_printed(self, standin: Standin) -> None:
         gift = bought(standin, recipient_email="", message="For <you>")
         assert gifts.deliver_due(now=now()) == 0

@@ -419,6 +419,34 @@ class TestPause:
             ("active", "active", "pause_undone"),
         ]
 
+    @pytest.mark.parametrize(
+        ("language", "subject", "says"),
+        [
+            (
+                "en",
+                "Your subscription goes on without a pause",
+                "On Feb 17, 2026 the next period begins, and it costs $15.49.",
+            ),
+            (
+                "de",
+                "Ihr Abo läuft ohne Pause weiter",
+                "Am 17.02.2026 beginnt der nächste Zeitraum; er kostet 15,49\xa0$.",
+            ),
+        ],
+    )
+    def test_taken_back_is_confirmed_by_mail(
+        self, standin: Standin, customer: Customer, language: str, subject: str, says: str
+    ) -> None:
+        type(customer.account).objects.update(language=language)
+        self.pause(customer)
+        with at(BEGIN + timedelta(days=4)):
+            customer.delete("subscription/pause")
+            assert customer.delete("subscription/pause").json()["code"] == "not_paused"
+        assert told() == ["pause_planned", "pause_undone"]
+        mail = mails.render(OutgoingEmail.objects.get(template="billing/email/pause_undone"))
+        assert mail.subject == subject
+        assert says in mail.body
+
     def test_gives_way_to_a_cancellation(self, standin: Standin, customer: Customer) -> None:
         self.pause(customer)
         with at(BEGIN + timedelta(days=4)):
@@ -668,6 +696,10 @@ class TestNextBill:
         assert answer["payment"]["status"] == "succeeded"
         with at(BEGIN + timedelta(days=3)):
             assert customer.get("entitlement").json()["plan"] == prices[2].plan.code
+        assert told() == ["plan_changed"]
+        body = mails.render(OutgoingEmail.objects.get()).body
+        assert "from now on, and nothing is charged for it today. On Feb 17, 2026" in body
+        assert "it costs $22.99." in body
         assert run(datetime(2026, 2, 17, 21, tzinfo=UTC)) == ["succeeded"]
         assert [invoice.total for invoice in Invoice.objects.order_by("pk")] == [1549, 2299]
 

@@ -7,6 +7,7 @@ what the gateway made of it, `issuing` writes documents and books, and `answerin
 
 from billing.services.refunds.answering import AnswerWithoutReason, NotUnanswered, answer, retry
 from billing.services.refunds.asking import (
+    REFUSED_BY,
     NoNextInvoice,
     NotRefundable,
     NotWaiting,
@@ -22,6 +23,7 @@ from billing.services.refunds.limits import charge_left, given_back, paid_by_car
 from billing.services.refunds.sending import send, settle, sweep
 
 __all__ = [
+    "REFUSED_BY",
     "AnswerWithoutReason",
     "NoNextInvoice",
     "NotRefundable",

@@ -21,6 +21,8 @@ from billing.services.refunds.limits import charge_left, given_back, parts_of, r
 from core.errors import DomainError
 
 State = Refund.State
+REFUSED_BY = "refused by "
+"""How `failure` begins of one that somebody refused; who it was follows."""
 
 
 class NotRefundable(DomainError):
@@ -216,7 +218,7 @@ def approve(*, refund_id: UUID, by: str) -> Refund:
 @transaction.atomic
 def refuse(*, refund_id: UUID, by: str, now: datetime) -> Refund:
     """Let a refund be forgotten; who asked for it may do so too. Raises NotWaiting."""
-    return _refuse(_waiting(refund_id), f"refused by {by}", now=now)
+    return _refuse(_waiting(refund_id), f"{REFUSED_BY}{by}", now=now)
 
 
 def refuse_waiting(which: Q, why: str, *, now: datetime) -> None:

@@ -167,7 +167,7 @@ def _carry_out(
         case "end_trial":
             settlement.end_trial_unpaid(subscription, facts.prices[subscription.price_id].plan, changes, now=now)
         case "hold":
-            settlement.put_on_hold(subscription, changes, now=now)
+            settlement.put_on_hold(subscription, facts.open_invoices.get(subscription.pk), changes, now=now)
         case "parked":
             settlement.park(subscription, decision.reason, changes, now=now)
             logger.error(

@@ -62,12 +62,12 @@ def cancel_unpaid(
         invoice.status = close_as
         changes.invoices[invoice.pk] = invoice
         if close_as == Invoice.Status.UNCOLLECTIBLE:
-            changes.notices.append(dunning.Notice(dunning.Step.ENDED, subscription))
+            changes.notices.append(dunning.Notice(dunning.Step.ENDED, subscription, invoice))
     cancel(subscription, changes, by=by, reason=reason, now=now)
 
 
-def put_on_hold(subscription: Subscription, changes: Changes, *, now: datetime) -> None:
-    """End the grace of a locked subscription that nobody paid for."""
+def put_on_hold(subscription: Subscription, invoice: Invoice | None, changes: Changes, *, now: datetime) -> None:
+    """End the grace of a locked subscription whose invoice nobody paid."""
     started = subscription.first_failed_at or now
     changes.subscriptions[subscription.pk] = subscription
     if subscription.status == Status.ON_HOLD:
@@ -77,7 +77,7 @@ def put_on_hold(subscription: Subscription, changes: Changes, *, now: datetime) 
     changes.transitions.append(change_status(subscription, Status.ON_HOLD, by=SYSTEM, reason="grace_over", now=now))
     subscription.next_step, subscription.next_bill_at = rules.after_hold(first_failed_at=started)
     changes.events.append((subscription, lambda: lapsed(subscription, "on_hold")))
-    changes.notices.append(dunning.Notice(dunning.Step.ON_HOLD, subscription))
+    changes.notices.append(dunning.Notice(dunning.Step.ON_HOLD, subscription, invoice))
 
 
 def waiting_changes(subscription: Subscription) -> list[PaymentAttempt]:
