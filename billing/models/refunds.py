@@ -24,6 +24,10 @@ class RefundQuerySet(models.QuerySet["Refund"]):
         failed = self.filter(state="failed", owed_again=False).exclude(invoice__status=Invoice.Status.VOID)
         return failed.filter(Q(answer="") | Q(retry__state="refused"))
 
+    def counted(self) -> RefundQuerySet:
+        """Those whose money the customer has, or is about to have, whichever way it went."""
+        return self.filter(Q(state__in=[*Refund.OPEN, "succeeded"]) | Q(answer=Refund.Answer.PAID_OTHERWISE))
+
     def locked(self) -> RefundQuerySet:
         return self.order_by("pk").select_for_update(of=("self",))
 
@@ -129,6 +133,11 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return f"{Money(self.amount, self.currency)}, {self.get_state_display()}"
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether the customer has the money, whichever way it went."""
+        return self.state == self.State.SUCCEEDED or self.answer == self.Answer.PAID_OTHERWISE
 
 
 class CreditNote(models.Model):

@@ -160,7 +160,7 @@ def of_credit_note(note: CreditNote) -> Document:
         language=words.language,
         title=gettext("Credit note"),
         number=note.number,
-        standing=gettext("Given back") if refund.state == Refund.State.SUCCEEDED else "",
+        standing=gettext("Given back") if refund.is_given_back else "",
         standing_kind="good",
         issued=note.issued_at,
         facts=[
@@ -193,6 +193,8 @@ def of_credit_note(note: CreditNote) -> Document:
 
 def _given_back(refund: Refund, words: Words) -> list[Fact]:
     """Say where the money of a refund went, and what of it nobody has to pay any more."""
+    if refund.answer == Refund.Answer.PAID_OTHERWISE:
+        return [Fact(gettext("Given back"), words.amount(refund.amount))]
     if refund.attempt is not None:
         label = gettext("Given back to %(card)s") % {"card": card(refund.attempt.payment_method)}
         return [Fact(label, words.amount(refund.amount))]
@@ -270,7 +272,7 @@ def _tender(invoice: Invoice, words: Words) -> list[Fact]:
         if refund.state == Refund.State.SUCCEEDED and refund.owed_again:
             label = gettext("Given back, charged again with the next invoice")
             tender.append(Fact(label, words.amount(-refund.amount)))
-        elif refund.state == Refund.State.SUCCEEDED and hasattr(refund, "credit_note"):
+        elif refund.is_given_back and hasattr(refund, "credit_note"):
             label = gettext("Given back, credit note %(number)s") % {"number": refund.credit_note.number}
             tender.append(Fact(label, words.amount(-refund.amount)))
     for refund in explanations.debts_refunded(invoice):

@@ -190,7 +190,7 @@ def _history(invoice: Invoice, words: Words) -> list[Reason]:
     told += [
         _refund(refund, words)
         for refund in sorted(invoice.refunds.all(), key=lambda refund: refund.pk)
-        if refund.state == Refund.State.SUCCEEDED and hasattr(refund, "credit_note")
+        if refund.is_given_back and hasattr(refund, "credit_note")
     ]
     told += [_debt_refunded(refund, words) for refund in debts_refunded(invoice)]
     # A debt may begin, and a try end, at any time after the invoice; what happened at once keeps its order here.
@@ -203,7 +203,7 @@ def _history(invoice: Invoice, words: Words) -> list[Reason]:
 def debts_refunded(invoice: Invoice) -> list[Refund]:
     """Answer what went back to the card that paid an invoice, of debts of other invoices which it had collected."""
     back = [refund for attempt in invoice.attempts.all() for refund in attempt.refunds.all()]
-    others = [each for each in back if each.invoice_id != invoice.pk and each.state == Refund.State.SUCCEEDED]
+    others = [each for each in back if each.invoice_id != invoice.pk and each.is_given_back]
     return sorted(others, key=lambda refund: refund.pk)
 
 
@@ -292,4 +292,4 @@ def _why(attempt: PaymentAttempt) -> str:
 def _refund(refund: Refund, words: Words) -> Reason:
     values = {"amount": words.amount(refund.amount), "number": refund.credit_note.number}
     text = gettext("%(amount)s was given back with credit note %(number)s.") % values
-    return Reason("refunded", text, -refund.amount, refund.settled_at)
+    return Reason("refunded", text, -refund.amount, refund.answered_at or refund.settled_at)

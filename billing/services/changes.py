@@ -134,8 +134,10 @@ def quote(*, account_id: UUID, price_id: UUID, now: datetime) -> Quote:
 
 
 def _quote_within_trial(subscription: Subscription, price: Price, *, now: datetime) -> Quote:
-    if price.pk == (subscription.pending_price_id or subscription.price_id):
-        # It is what is billed already.
+    begins_at = trial_changes.begins_at(subscription, price, now=now)
+    is_billed = price.pk == (subscription.pending_price_id or subscription.price_id)
+    if is_billed and (begins_at is not None or price.pk == subscription.price_id):
+        # It is what is billed already, and cannot begin before.
         raise ChangeNotPossible
     if subscription.parked_at is not None:
         raise UnderReview
@@ -150,7 +152,7 @@ def _quote_within_trial(subscription: Subscription, price: Price, *, now: dateti
         total=0,
         lines=[],
         trial_ends_at=trial.end,
-        begins_at=trial_changes.begins_at(subscription, price, now=now),
+        begins_at=begins_at,
         created_at=now,
         expires_at=min(now + QUOTE_LIVES, trial.end),
     )

@@ -17,7 +17,7 @@ from billing import amounts, rules
 from billing.amounts import Taxed
 from billing.gateway import DisputeState
 from billing.models import Dispute, Invoice, JournalLine, PaymentAttempt, Subscription
-from billing.services import crediting, endings, gift_sales, ledger, recognition, refunds, settlement
+from billing.services import crediting, endings, gift_sales, ledger, parking, recognition, refunds, settlement
 from billing.services.ledger import Account, Kind
 from billing.services.settlement import Changes
 
@@ -85,6 +85,7 @@ def _put_back(subscription: Subscription | None, dispute: Dispute, changes: Chan
     subscription.parked_at, subscription.parked_reason = None, ""
     if subscription.next_bill_at is not None:
         subscription.next_bill_at = max(subscription.next_bill_at, now)
+        parking.await_charge(subscription)
     changes.subscriptions[subscription.pk] = subscription
 
 

@@ -47,7 +47,7 @@ def redeemable(gift: Gift) -> bool:
 
 def returnable(gift: Gift) -> bool:
     """Answer whether a locked gift was paid and its money has not gone back, nor is about to."""
-    refunds = Refund.objects.filter(invoice=gift.invoice_id, state__in=[*Refund.OPEN, Refund.State.SUCCEEDED])
+    refunds = Refund.objects.counted().filter(invoice=gift.invoice_id)
     disputes = Dispute.objects.blocking().filter(attempt__invoice=gift.invoice_id)
     return gift.state == State.PAID and not refunds.exists() and not disputes.exists()
 

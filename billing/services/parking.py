@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import rules
-from billing.models import Dispute, Subscription
+from billing.models import Dispute, Invoice, PaymentAttempt, Subscription
 from billing.services import cycles, records
 from core.errors import DomainError
 from core.words import gettext_lazy as _
@@ -119,11 +119,26 @@ def put_back(*, subscription_id: UUID, now: datetime, by: str) -> Subscription:
     if subscription.next_bill_at is not None:
         if reason == "retry_without_open_invoice" and subscription.status == rules.Status.ACTIVE:
             subscription.next_step = rules.Step.RENEW
+        await_charge(subscription)
         subscription.next_bill_at = max(now, _not_before(subscription, reason, now=now))
     subscription.parked_at, subscription.parked_reason = None, ""
     records.save(subscription, ["parked_at", "parked_reason", "next_step", "next_bill_at"])
     cycles.note(subscription, f"unparked: {reason}", by=by, now=now).save(force_insert=True)
     return subscription
+
+
+def await_charge(subscription: Subscription) -> None:
+    """Let a locked subscription that is put back wait for the charge of its period, where one has no outcome yet.
+
+    It is billed already; the sweep asks for that charge, and what becomes of it says what is next.
+    """
+    if PaymentAttempt.objects.filter(
+        state__in=[PaymentAttempt.State.CREATED, PaymentAttempt.State.SENT],
+        invoice__subscription=subscription,
+        invoice__status=Invoice.Status.OPEN,
+        invoice__kind=Invoice.Kind.PERIOD,
+    ).exists():
+        subscription.next_step = rules.Step.RETRY
 
 
 def _not_before(subscription: Subscription, reason: str, *, now: datetime) -> datetime:

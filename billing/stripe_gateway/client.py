@@ -175,7 +175,11 @@ class StripeGateway:
                     return intent
             return None
 
-        return self._outcome(find)
+        found = self._outcome(find)
+        if found.code and not found.payment_intent:
+            # Who is refused the list learns nothing of the charge.
+            return ChargeOutcome(OutcomeKind.UNKNOWN, code=found.code)
+        return found
 
     def refund(
         self, *, payment_intent: str, amount: int, currency: str, refund_id: str, idempotency_key: str

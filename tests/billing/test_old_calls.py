@@ -81,6 +81,20 @@ class TestOldCall:
         assert states() == [(1, "succeeded")]
         assert list(gateway.charges) == [PaymentAttempt.objects.get().idempotency_key]
 
+    @pytest.mark.parametrize("ahead", [0, 2, 30])
+    def test_is_found_although_it_was_made_by_a_clock_that_was_days_ahead(self, ahead: int) -> None:
+        """Its charge is older than its row says; its key is forgotten, and the same call would be another charge."""
+
+        class Dated(InstantGateway):
+            def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome:
+                found = NOW - timedelta(days=ahead) >= since
+                return ChargeOutcome(OutcomeKind.SUCCEEDED, "pi_old") if found else NOT_FOUND
+
+        renew(gateway := Dated(UNKNOWN))
+        gateway.outcome = None
+        payments.sweep(gateway=gateway, now=NOW + timedelta(days=3))
+        assert (states(), gateway.charges) == ([(1, "succeeded")], {})
+
     def test_is_not_replaced_while_the_gateway_answers_with_an_error_of_the_moment(self) -> None:
         gateway = InstantGateway(UNKNOWN)
         renew(gateway)

@@ -9,13 +9,14 @@ from uuid import UUID
 import pytest
 from django.db import connections, transaction
 
-from billing.gateway import ChargeOutcome, OutcomeKind
+from billing.gateway import ChargeOutcome, DisputeState, OutcomeKind
 from billing.models import Invoice, JournalLine, PaymentAttempt, Subscription
-from billing.services import changes, parking, payments, renewals, settlement
+from billing.services import changes, disputes, parking, payments, renewals, settlement
 from billing.services.settlement import Changes
 from core.idempotency import RequestKey
 from core.ids import new_id
 from tests.billing.instant import InstantGateway
+from tests.billing.test_old_calls import UnderWay
 from tests.billing.threads import await_waiting
 from tests.factories.billing import NOW, PlanFactory, PriceFactory, make_due
 
@@ -51,11 +52,60 @@ class TestParkedMeanwhile:
         with transaction.atomic():
             park(NOW)
         payments.sweep(gateway=gateway, now=LATE)
-        assert (states(), gateway.charges) == (["failed"], {})
+        assert (states(), gateway.charges) == (["sent"], {})
         assert Invoice.objects.get().status == "open"
         parking.put_back(subscription_id=due.pk, now=LATE, by="staff:1")
         renewals.run(gateway=gateway, clock=lambda: LATE, limit=9)
-        assert (states(), len(gateway.charges), Invoice.objects.get().status) == (["failed", "succeeded"], 1, "paid")
+        assert (states(), gateway.charges, Subscription.objects.get().parked_at) == (["sent"], {}, None)
+        payments.sweep(gateway=gateway, now=LATE + timedelta(minutes=2))
+        # With the key of the call that was lost.
+        assert list(gateway.charges) == [PaymentAttempt.objects.get().idempotency_key]
+        assert (states(), Invoice.objects.get().status) == (["succeeded"], "paid")
+        assert Subscription.objects.get().next_step == "renew"
+
+    @pytest.mark.rule("4.23")
+    @pytest.mark.parametrize("hours", [0, 13, 25])
+    def test_is_charged_once_although_it_is_put_back_while_its_call_is_under_way(self, hours: int) -> None:
+        """By a clock that jumped ahead the call looks lost, and staff are quicker than the gateway."""
+        (due,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
+        moment = NOW + timedelta(hours=hours)
+
+        def meanwhile(gateway: InstantGateway) -> None:
+            with transaction.atomic():
+                park(NOW)
+            payments.sweep(gateway=gateway, now=moment)
+            parking.put_back(subscription_id=due.pk, now=moment, by="staff:1")
+            renewals.run(gateway=gateway, clock=lambda: moment, limit=9)
+            payments.sweep(gateway=gateway, now=moment + timedelta(minutes=2))
+            assert states() == ["sent"]
+
+        gateway = UnderWay(meanwhile)
+        payments.send(renewals.claiming.claim(now=NOW, size=1).attempts.keys(), gateway=gateway, now=NOW)
+        assert (states(), len(gateway.charges), Invoice.objects.get().status) == (["succeeded"], 1, "paid")
+        subscription = Subscription.objects.get()
+        assert (subscription.status, subscription.next_step, subscription.parked_at) == ("active", "renew", None)
+
+    @pytest.mark.rule("4.13")
+    def test_waits_for_its_charge_when_the_dispute_that_parked_it_is_won(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        gateway = InstantGateway()
+        renewals.run(gateway=gateway, clock=lambda: NOW, limit=9)
+        first = PaymentAttempt.objects.select_related("invoice").get()
+        later = Subscription.objects.get().paid_through
+        assert later is not None
+        gateway.outcome = LOST
+        renewals.run(gateway=gateway, clock=lambda: later, limit=9)
+        gateway.outcome = None
+        for status in ("needs_response", "won"):
+            money = (first.invoice.due, first.invoice.currency)
+            found = DisputeState("dp_1", first.gateway_id, *money, "fraudulent", status)
+            assert disputes.record(found=found, now=later)
+        renewals.run(gateway=gateway, clock=lambda: later, limit=9)
+        assert (Subscription.objects.get().parked_reason, len(gateway.charges)) == ("", 1)
+        payments.sweep(gateway=gateway, now=later + timedelta(minutes=2))
+        assert (states(), len(gateway.charges)) == (["succeeded", "succeeded"], 2)
+        assert list(Invoice.objects.values_list("status", flat=True)) == ["paid", "paid"]
+        assert Subscription.objects.get().parked_reason == ""
 
     def test_was_never_sent_and_is_not_sent(self) -> None:
         make_due(1, price=PriceFactory.create(), due_at=NOW)
@@ -91,7 +141,7 @@ class TestParkedMeanwhile:
         with transaction.atomic():
             park(NOW)
         payments.sweep(gateway=gateway, now=NOW + timedelta(hours=hours))
-        assert (states(), gateway.charges) == (["failed"], {})
+        assert (states(), gateway.charges) == (["sent"], {})
 
     def test_of_a_change_comes_to_nothing(self) -> None:
         plan = PlanFactory.create(tier=1)
@@ -132,5 +182,4 @@ def test_a_race_with_what_parks_it_charges_nothing() -> None:
             swept = pool.submit(sweep)
             await_waiting(1)
         swept.result(timeout=20)
-    assert (states(), gateway.charges) == (["failed"], {})
-    assert Subscription.objects.get().next_step == "retry"
+    assert (states(), gateway.charges) == (["sent"], {})

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stripe
@@ -240,6 +241,11 @@ class TestFindCharge:
         standin.control.fault("error_before", method="GET")
         found = gateway.find_charge(customer=customer, attempt_id="att-1", since=datetime.now(UTC))
         assert found.kind is OutcomeKind.UNKNOWN
+
+    def test_does_not_take_a_refusal_for_what_became_of_the_charge(self, gateway: Gateway) -> None:
+        refused: Any = {"of": "nobody"}
+        found = gateway.find_charge(customer=refused, attempt_id="att-1", since=datetime.now(UTC))
+        assert (found.kind, found.payment_intent) == (OutcomeKind.UNKNOWN, "")
 
 
 @pytest.mark.rule("4.15", "4.16")

@@ -116,6 +116,18 @@ class TestHigherPlan:
         begins = trial_changes.begins_at(Subscription.objects.get(), high, now=BEGIN + timedelta(days=day))
         assert begins == (END if waits else None)
 
+    def test_that_waits_can_begin_once_no_more_is_left_than_its_own_trial(self, standin: Standin) -> None:
+        low, high = offered(1, 1549), offered(2, 2299, trial_days=7)
+        customer = trying(standin, low)
+        choose(customer, high)
+        with at(LATER):
+            again = customer.post("subscription/quotes", {"price": str(high.pk)})
+        assert (again.json()["code"], stands()) == ("change_not_possible", ("trialing", 1549, 2299, END))
+        quote, _ = choose(customer, high, moment=BEGIN + timedelta(days=7))
+        assert (quote["begins_at"], stands()) == (None, ("trialing", 2299, None, END))
+        assert run(END) == ["succeeded"]
+        assert (stands()[:3], amounts(standin)) == (("active", 2299, None), [2299])
+
     def test_that_wants_a_card_begins_with_one_that_has_had_no_trial(self, standin: Standin) -> None:
         low, high = offered(1, 1549, needs_card=False), offered(2, 2299)
         other = trying(standin, high)

@@ -107,9 +107,7 @@ def _kept(subscription: Subscription, paid: Sequence[InvoiceLine]) -> Taxed:
 
 def _given_back(invoice_ids: Collection[UUID]) -> dict[UUID, Taxed]:
     """Answer what was refunded of invoices; each has one line for a plan."""
-    refunds = Refund.objects.filter(
-        invoice__in=invoice_ids, state__in=[*Refund.OPEN, Refund.State.SUCCEEDED], owed_again=False
-    )
+    refunds = Refund.objects.counted().filter(invoice__in=invoice_ids, owed_again=False)
     sums = refunds.values_list("invoice").annotate(Sum("net"), Sum("tax")).order_by()
     return {invoice: Taxed(net, tax) for invoice, net, tax in sums}
 

@@ -22,8 +22,9 @@ from billing.services.payments.sending import TRUST_IN_CLOCKS, call, mark_sent, 
 from billing.services.payments.waiting import take_abandoned, withdraw
 from billing.services.setbacks import Sweep
 
-FIND_MARGIN = timedelta(days=1)
-"""How far the gateway's clock may be behind the one that wrote when an attempt was sent."""
+FIND_MARGIN = timedelta(days=35)
+"""How far ahead of the gateway's the clock may have been that wrote when an attempt was sent: its charge is older by that
+much, and one that is not found is made again. A customer has few in so many days."""
 
 SWEEP_SIZE = 100
 
@@ -45,8 +46,8 @@ def sweep(*, gateway: Gateway, now: datetime) -> SweepReport:
 
     Young ones: the same call again, with the same key, and a look for the charge where that does not help. Old ones, whose
     key may be forgotten: a look first; if there is no charge, and only then, the same call again. Another attempt is made
-    once the gateway answers that with an error of before, which it keeps. Nothing is sent while the subscription is
-    parked, nor for what nobody has to pay any more. Safe at any time, any number of times, and by any clock.
+    once the gateway answers that with an error of before, which it keeps. Old ones of a parked subscription, and what
+    nobody has to pay any more, are looked for and not sent. Safe at any time, any number of times, and by any clock.
     """
     replays, lookups = _claim_unsettled(now=now)
     outcomes = _replay(replays, gateway=gateway, now=now)
@@ -117,7 +118,7 @@ def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> Non
     again = _mark_again(attempt, now=now)
     if again is not None and not _is_used_up(attempt, again, gateway=gateway, now=now):
         return
-    replacement = _replace(attempt, now=now)
+    replacement = _replace(attempt, is_used_up=again is not None, now=now)
     if replacement:
         send([replacement], gateway=gateway, now=now)
 
@@ -145,17 +146,22 @@ def _is_used_up(attempt: PaymentAttempt, again: Sequence[Call], *, gateway: Gate
 
 
 @transaction.atomic
-def _replace(attempt: PaymentAttempt, *, now: datetime) -> UUID | None:
+def _replace(attempt: PaymentAttempt, *, is_used_up: bool, now: datetime) -> UUID | None:
     """Close an attempt that charged nothing and make the next one; answers its id.
 
     Where the subscription was parked meanwhile nothing more is charged: a change comes to nothing, and a period is tried
-    again once staff have put the subscription back.
+    again once staff have put the subscription back. What was sent for it stays as it is until then unless its key
+    `is_used_up`: it may be under way still, and another key would be another charge.
     """
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
     invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
     lost = PaymentAttempt.objects.locked().select_related("payment_method").get(pk=attempt.pk)
     if lost.state not in {State.CREATED, State.SENT} or lost.sent_at != attempt.sent_at:
         # Settled meanwhile, or sent after it was looked for.
+        return None
+    is_parked = subscription is not None and subscription.parked_at is not None
+    is_owed = invoice.status == Invoice.Status.OPEN and invoice.kind == Invoice.Kind.PERIOD
+    if is_parked and is_owed and lost.sent_at and not is_used_up:
         return None
     final = State.FAILED if lost.sent_at else State.CANCELED
     lost.state, lost.decline_code, lost.settled_at = final, "never_arrived", now

@@ -8,8 +8,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.models import Refund
-from billing.services.refunds.asking import request
+from billing.models import Dispute, Gift, Invoice, PaymentAttempt, Refund
+from billing.services import debts, gift_sales
+from billing.services.refunds import issuing
+from billing.services.refunds.asking import NotRefundable, request
+from billing.services.refunds.limits import charge_left, collector_of, refundable
 from core.errors import DomainError
 
 Answer = Refund.Answer
@@ -48,11 +51,32 @@ def retry(*, refund_id: UUID, by: str, now: datetime) -> Refund:
 def answer(*, refund_id: UUID, how: Refund.Answer, reason: str, by: str, now: datetime) -> Refund:
     """Put on record that a failed refund was paid in another way, or is not owed, and how or why.
 
-    It moves no money and books nothing. Raises NotUnanswered, AnswerWithoutReason.
+    It moves no money. What was paid is booked from our bank and cannot be given back once more; what is not owed stays
+    with us, as the books have it. Raises NotUnanswered, AnswerWithoutReason, and NotRefundable for what was paid though
+    its invoice was given back meanwhile, or is in dispute.
     """
     if not reason.strip():
         raise AnswerWithoutReason
-    return _answer(_unanswered(refund_id, lock=True), how, by=by, now=now, reason=reason.strip())
+    if how is Answer.PAID_OTHERWISE:
+        _lock_payable(_unanswered(refund_id))
+    failed = _answer(_unanswered(refund_id, lock=True), how, by=by, now=now, reason=reason.strip())
+    if how is Answer.PAID_OTHERWISE:
+        issuing.pay_otherwise(failed, now=now)
+    return failed
+
+
+def _lock_payable(failed: Refund) -> None:
+    """Lock what a failed refund would give back. Raises NotRefundable where less than that is left."""
+    invoice = Invoice.objects.locked().get(pk=failed.invoice_id)
+    attempt = PaymentAttempt.objects.select_related("invoice").locked().get(refunds=failed)
+    collector = collector_of(failed)
+    collected = debts.collected(invoice).get(collector, 0) if collector else failed.amount
+    if (
+        failed.amount > min(refundable(invoice), charge_left(attempt), collected)
+        or Dispute.objects.blocking().filter(attempt=attempt).exists()
+        or not all(map(gift_sales.returnable, Gift.objects.locked().filter(invoice=invoice)))
+    ):
+        raise NotRefundable
 
 
 def _unanswered(refund_id: UUID, *, lock: bool = False) -> Refund:

@@ -83,6 +83,22 @@ def take_back(refund: Refund, *, now: datetime) -> None:
     _book(refund, "refund_failed", lines | {(Account.CLEARING, ""): refund.amount}, now=now)
 
 
+def pay_otherwise(refund: Refund, *, now: datetime) -> None:
+    """Book a failed refund of a locked paid invoice as paid from our bank: what `take_back` undid is so after all."""
+    bank = {(Account.BANK, ""): -refund.amount}
+    if not CreditNote.objects.filter(refund=refund).exists():
+        # It failed before its document was written.
+        issue(refund, bank, now=now)
+        return
+    if collector := collector_of(refund):
+        debts.uncollect(refund.invoice, collector, refund.amount)
+    if refund.invoice.kind == Invoice.Kind.ONE_OFF:
+        lines = {gift_sales.give_up(refund.invoice_id): refund.amount}
+    else:
+        lines = {(Account.REFUNDS, ""): refund.net, (Account.TAX, refund.invoice.country): refund.tax}
+    _book(refund, "refund_paid_otherwise", {**lines, **bank}, now=now)
+
+
 def _book(refund: Refund, what: str, lines: dict[tuple[Account, str], int], *, now: datetime) -> None:
     ledger.book(
         source_key=f"{what}:{refund.pk}",

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Sum
 
 from billing.amounts import Taxed
 from billing.models import Dispute, Invoice, PaymentAttempt, Refund
+from billing.models.refunds import RefundQuerySet
 from billing.services import crediting, debts
 
 State = Refund.State
@@ -62,9 +63,9 @@ def own_left(attempt: PaymentAttempt, invoice: Invoice) -> int:
     return max(0, min(paid_by_card(invoice) - back, charge_left(attempt)))
 
 
-def total_of(refunds: QuerySet[Refund]) -> Taxed:
-    """Answer what refunds come to that have not failed."""
-    sums = refunds.filter(state__in=[*Refund.OPEN, State.SUCCEEDED]).aggregate(net=Sum("net"), tax=Sum("tax"))
+def total_of(refunds: RefundQuerySet) -> Taxed:
+    """Answer what refunds come to that have not failed, or were paid in another way then."""
+    sums = refunds.counted().aggregate(net=Sum("net"), tax=Sum("tax"))
     return Taxed(sums["net"] or 0, sums["tax"] or 0)
 
 
@@ -116,12 +117,12 @@ def sources_of(invoice: Invoice, attempt: PaymentAttempt | None) -> Sources:
     )
 
 
-def _elsewhere(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
+def _elsewhere(refunds: RefundQuerySet) -> RefundQuerySet:
     """Those that go back to a card which paid another invoice, with a debt that stood for theirs."""
     return refunds.exclude(attempt=None).exclude(attempt__invoice=F("invoice"))
 
 
-def _collectors(invoice: Invoice, asked: QuerySet[Refund]) -> tuple[dict[PaymentAttempt, int], int]:
+def _collectors(invoice: Invoice, asked: RefundQuerySet) -> tuple[dict[PaymentAttempt, int], int]:
     """Answer what can go back to each charge that collected a debt of an invoice, and what banks have of such."""
     collected = debts.collected(invoice)
     charges = PaymentAttempt.objects.locked().select_related("invoice")
