@@ -27,7 +27,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     kinds: list[str] = []
     """movie, series, special."""
     genres: list[_Slug] = []
-    """Slugs, as /genres lists them."""
+    """Slugs, as /genres lists them; those below them in the tree count."""
     keywords: list[_Slug] = []
     countries: list[_Country] = []
     """Of production, ISO 3166-1 alpha-2."""

@@ -72,7 +72,7 @@ class ConditionsForm(forms.Form):
         TitleGenre._meta.get_field("genre"),
         required=False,
         label=_("Genres"),
-        help_text=_("Any of them, not those below them in the tree."),
+        help_text=_("Any of them, or of those below them in the tree."),
     )
     rule_keywords = TagsField(
         TitleKeyword._meta.get_field("keyword"), required=False, label=_("Keywords"), help_text=_("Any of them.")

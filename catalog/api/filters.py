@@ -30,7 +30,9 @@ class TitleFilters(django_filters.FilterSet):
     kind = django_filters.ChoiceFilter(
         choices=[(kind.value, kind.label) for kind in (Kind.MOVIE, Kind.SERIES, Kind.SPECIAL)]
     )
-    genre = django_filters.CharFilter(method="with_genre", label="A genre's slug, as /genres lists them.")
+    genre = django_filters.CharFilter(
+        method="with_genre", label="A genre's slug, as /genres lists them; those below it in the tree count."
+    )
     language = django_filters.CharFilter(
         field_name="original_language", lookup_expr="iexact", label="Original language, BCP 47."
     )
@@ -54,11 +56,8 @@ class TitleFilters(django_filters.FilterSet):
         fields: list[str] = []
 
     def with_genre(self, titles: QuerySet[Title], name: str, slug: Any) -> QuerySet[Title]:
-        return titles.filter(
-            Exists(
-                TitleGenre.objects.filter(title=OuterRef("pk"), genre__in=Genre.objects.filter(slug=slug).answering())
-            )
-        )
+        genres = Genre.objects.filter(slug=slug).with_those_below()
+        return titles.filter(Exists(TitleGenre.objects.filter(title=OuterRef("pk"), genre__in=genres)))
 
     def made_in(self, titles: QuerySet[Title], name: str, code: Any) -> QuerySet[Title]:
         return titles.filter(countries__contains=[code.upper()])

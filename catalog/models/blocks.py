@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
-from catalog.models.tags import Genre, Keyword
+from catalog.models.tags import Genre, Keyword, and_below
 from catalog.models.titles import Title
 from core.ids import new_id
 
@@ -77,12 +77,8 @@ def titles_of(profile_id: UUID) -> models.QuerySet[Any, Any]:
 
 def genres_of(profile_id: UUID) -> RawSQL:
     """Answer the ids of the genres that are blocked for a profile, those below them in the tree included."""
-    return RawSQL(
-        "WITH RECURSIVE below (id) AS ("
-        " SELECT genre_id FROM catalog_profileblock WHERE profile_id = %s AND genre_id IS NOT NULL"
-        " UNION SELECT genre.id FROM catalog_genre AS genre JOIN below ON genre.parent_id = below.id"
-        ") SELECT id FROM below",
-        [profile_id],
+    return and_below(
+        "SELECT genre_id FROM catalog_profileblock WHERE profile_id = %s AND genre_id IS NOT NULL", [profile_id]
     )
 
 

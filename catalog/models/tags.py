@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -21,9 +23,13 @@ class GenreQuerySet(models.QuerySet["Genre"]):
         """Answer the ids of those that these names stand for."""
         return self.annotate(answering=Coalesce("merged_into", "pk")).values("answering")
 
+    def with_those_below(self) -> RawSQL:
+        """Answer the ids of those that these names stand for, and of all that lie below them in the tree."""
+        return and_below(*self.answering().query.sql_with_params())
+
 
 class Genre(models.Model):
-    """A kind of story, known by its English name; `parent` makes a tree.
+    """A kind of story, known by its English name; `parent` makes a tree: who asks for one means those below it, too.
 
     One that was merged, or a slug that was given up, stands for another: no title has it, deliveries and rules still
     mean it.
@@ -49,6 +55,16 @@ class Genre(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def and_below(ids: str, values: Sequence[Any]) -> RawSQL:
+    """Answer the ids of the genres that a query answers the ids of, and of all that lie below them in the tree."""
+    return RawSQL(  # noqa: S611 - our own text, whose values are parameters
+        f"WITH RECURSIVE below (id) AS ({ids}"  # noqa: S608 - our own text
+        " UNION SELECT genre.id FROM catalog_genre AS genre JOIN below ON genre.parent_id = below.id"
+        ") SELECT id FROM below",
+        values,
+    )
 
 
 class TitleGenre(models.Model):

@@ -201,7 +201,7 @@ def _facts(rule: Rule) -> Iterator[Q]:
 
 def _parts(rule: Rule) -> Iterator[QuerySet[Any]]:
     if rule.genres:
-        yield TitleGenre.objects.filter(genre__in=Genre.objects.filter(slug__in=rule.genres).answering())
+        yield TitleGenre.objects.filter(genre__in=Genre.objects.filter(slug__in=rule.genres).with_those_below())
     if rule.keywords:
         yield TitleKeyword.objects.filter(keyword__in=Keyword.objects.filter(name__in=rule.keywords).answering())
     if rule.providers:

@@ -111,10 +111,18 @@ def _with_wholes(titles: QuerySet[Title]) -> QuerySet[Title]:
     return titles.select_related("parent__parent", "series")
 
 
-def genres_for(viewer: Viewer, now: datetime) -> QuerySet[Genre]:
-    """Answer the genres in which the viewer finds something, by name."""
+def genres_for(viewer: Viewer, now: datetime) -> list[Genre]:
+    """Answer the genres in which the viewer finds something, be it in one below them in the tree, by name."""
     browsable = Title.objects.browsable_by(viewer, now).filter(title_genres__genre=OuterRef("pk"))
-    return Genre.objects.filter(Exists(browsable)).select_related("parent").order_by("name", "pk")
+    genres = Genre.objects.standing().annotate(has_titles=Exists(browsable)).order_by("name", "pk")
+    tree = {genre.pk: genre for genre in genres}
+    found: set[int] = set()
+    for genre in tree.values():
+        place = genre if genre.has_titles else None  # type: ignore[attr-defined]  # annotated
+        while place is not None and place.pk not in found:
+            found.add(place.pk)
+            place = tree.get(place.parent_id) if place.parent_id else None
+    return [genre for genre in tree.values() if genre.pk in found]
 
 
 def person_for(person_id: UUID, viewer: Viewer, now: datetime) -> tuple[Person, list[tuple[Title, list[Credit]]]]:

@@ -148,6 +148,15 @@ class TestRule:
         assert self.find(year_to=1927) == ["Drama"]
         assert self.find(made_for_kids=True) == ["Comedy"]
         assert self.find(original_languages=["de", "it"]) == ["Drama"]
+
+    def test_by_a_genre_finds_what_is_of_those_below_it(self) -> None:
+        for name in ("Drama", "Crime", "Heist", "Comedy"):
+            film(name, genre=name.lower())
+        for below, above in (("crime", "drama"), ("heist", "crime")):
+            Genre.objects.filter(slug=below).update(parent=Genre.objects.get(slug=above))
+        assert self.find(genres=["drama"]) == ["Heist", "Crime", "Drama"]
+        assert self.find(genres=["crime", "comedy"]) == ["Comedy", "Heist", "Crime"]
+        assert self.find(genres=["heist"]) == ["Heist"]
         assert self.find(genres=["opera"]) == []
 
     def test_finds_by_age_as_the_viewers_country_rates(self) -> None:

@@ -115,6 +115,20 @@ class TestTitles:
         assert client.get("/api/v1/titles", {"kind": "season"}).status_code == 400
         assert client.get("/api/v1/titles", {"year_from": "x"}).status_code == 400
 
+    def test_of_a_genre_are_those_of_the_genres_below_it_too(self, viewer: Callable[..., Client]) -> None:
+        place = None
+        for slug in ("drama", "crime", "heist"):
+            place = Genre.objects.create(slug=slug, name=slug.title(), parent=place)
+            make.TitleFactory.create(name=slug).title_genres.create(genre=place, position=0)
+        make.TitleFactory.create(name="none")
+        Genre.objects.create(slug="tragedy", name="Tragedy", merged_into=Genre.objects.get(slug="drama"))
+        client = viewer()
+        found = {slug: names(client, genre=slug) for slug in ("drama", "crime", "heist", "tragedy", "western")}
+        assert found == {
+            "drama": ["heist", "crime", "drama"], "crime": ["heist", "crime"], "heist": ["heist"],
+            "tragedy": ["heist", "crime", "drama"], "western": [],
+        }  # fmt: skip
+
     def test_come_in_pages(self, viewer: Callable[..., Client]) -> None:
         for number in range(5):
             make.TitleFactory.create(name=str(number))
@@ -302,6 +316,19 @@ class TestGenres:
             make.TitleFactory.create(window=window).title_genres.create(genre=genre, position=0)
         Genre.objects.create(slug="empty", name="Empty")
         assert viewer().get("/api/v1/genres").json() == [{"slug": "drama", "name": "Drama"}]
+
+    def test_are_those_above_them_too(
+        self, viewer: Callable[..., Client], django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        drama = Genre.objects.create(slug="drama", name="Drama")
+        crime = Genre.objects.create(slug="crime", name="Crime", parent=drama)
+        heist = Genre.objects.create(slug="heist", name="Heist", parent=crime)
+        Genre.objects.create(slug="courtroom", name="Courtroom", parent=drama)
+        make.TitleFactory.create().title_genres.create(genre=heist, position=0)
+        client = viewer()
+        # Who asks; genres.
+        with django_assert_num_queries(2):
+            assert [genre["slug"] for genre in client.get("/api/v1/genres").json()] == ["crime", "drama", "heist"]
 
 
 class TestPerson:
