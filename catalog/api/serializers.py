@@ -183,7 +183,8 @@ class ResultSerializer(EpisodeSerializer):
 
 class SearchAnswerSerializer(serializers.Serializer[Title]):
     corrected = serializers.CharField(
-        allow_null=True, help_text="What was searched instead, if the query had no match."
+        allow_null=True,
+        help_text="What was searched instead, if the query had no match; null where that names only titles that the viewer does not see.",
     )
     results = ResultSerializer(many=True)
 

@@ -32,7 +32,11 @@ NAMED = 100
 
 @dataclass(frozen=True)
 class Found:
-    """What a search answers: titles, best first. `corrected` is the query that was answered instead, if one was."""
+    """What a search answers: titles, best first.
+
+    `corrected` is the query that was answered instead, if one was; but where only titles that are kept from the viewer are
+    called so, it is not told, since it would name them.
+    """
 
     title_ids: list[UUID]
     corrected: str | None
@@ -64,7 +68,7 @@ def search(query: str, viewer: rules.Viewer, now: datetime, *, limit: int = 30) 
         return Found(title_ids, None)
     for mended in mending.mended(words, vocabulary, viewer.languages):
         if title_ids := _find(mended, mending.known(mended), viewer, visible, limit):
-            return Found(title_ids, " ".join(mended))
+            return Found(title_ids, None if _names_the_unseen(mended, viewer, visible) else " ".join(mended))
     return Found([], None)
 
 
@@ -125,6 +129,11 @@ def _find(
     if without_last < cost:
         parameters["asked"] = lexemes.tsquery(words[:-1], viewer.languages, finished=True)
     return visible.ids(_RANKED, parameters)
+
+
+def _names_the_unseen(words: list[str], viewer: rules.Viewer, visible: _Visible) -> bool:
+    """Say whether titles are called so, and the viewer sees none of them."""
+    return visible.ids(_SEEN_OF_THOSE_CALLED, {"named": NAMED, **_called(" ".join(words), viewer)}) == [False]
 
 
 def _called(name: str, viewer: rules.Viewer) -> dict[str, Any]:
@@ -202,6 +211,10 @@ _CALLED = """
     (SELECT title_id FROM catalog_searchdocument WHERE name = ANY(%(articled)s::text[]) LIMIT %(named)s)
     UNION (SELECT title_id FROM catalog_searchdocument WHERE words @@ %(whole_names)s::tsquery)
 """
+# Nothing where nobody is called so.
+_SEEN_OF_THOSE_CALLED = f"""
+    SELECT bool_or(seen IS NOT NULL) FROM ({_CALLED}) AS candidate LEFT JOIN LATERAL ({{visible}}) AS seen ON true
+"""  # noqa: S608 - our own text
 # What is called by the letters, be it in the list or not; then names that begin with them as a word, or at all.
 _COMPLETED = f"""
     SELECT candidate.title_id FROM (

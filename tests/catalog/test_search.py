@@ -527,6 +527,15 @@ class TestWhatTheViewerMayNotSee:
         )
         assert selectors.search("nosfertu", GERMANY, NOW) == selectors.Found([], None)
 
+    def test_is_not_named_by_a_correction_that_finds_something_else(self) -> None:
+        rated = {value: [{"country": "DE", "system": "FSK", "value": value}] for value in ("0", "16")}
+        film = movie(2, ratings=rated["0"], synopses={"en": {"short": "A stranger mends broken things."}})
+        ingest(feed(movie(1, titles={"en": "Stranger Things"}, ratings=rated["16"]), film), ProviderFactory.create())
+        series, film_id = (Title.objects.get(source_records__external_id=one).pk for one in ("m1", "m2"))
+        child = Viewer("DE", ("en",), Audience(6, allows_unrated=False))
+        assert selectors.search("strnger thigns", GERMANY, NOW) == selectors.Found([series, film_id], "stranger things")
+        assert selectors.search("strnger thigns", child, NOW) == selectors.Found([film_id], None)
+
 
 class TestVocabulary:
     def test_grows_with_a_delivery(self) -> None:
