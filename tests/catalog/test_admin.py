@@ -369,6 +369,16 @@ class TestMatching:
         assert "keep_title" not in staff.get(address).content.decode()
         merged = staff.get(reverse("admin:catalog_title_change", args=[candidate.title_id]))
         assert f'merged into <a class="underline" href="{address_of(candidate.other_id)}"' in merged.content.decode()
+        # Nothing of it is left to do or to edit: only where it went.
+        assert all(word not in merged.content.decode() for word in ("/publish", 'name="_save"', 'name="number"'))
+        assert merged.context["inline_admin_formsets"][0].opts.model is PublicationEntry
+        assert len(merged.context["inline_admin_formsets"]) == 1
+        published = staff.get(reverse("admin:catalog_title_publish_one", args=[candidate.title_id]), follow=True)
+        assert "This title was merged into another" in published.content.decode()
+        refused = staff.post(address_of(candidate.title_id), {"number": "7"})
+        assert (refused.status_code, Title.objects.get(pk=candidate.title_id).number) == (403, None)
+        undoing = staff.get(reverse("admin:catalog_titlemerge_changelist"), {"merged__exact": str(candidate.title_id)})
+        assert undoing.context["cl"].result_count == 1
         # What is decided is out of the way, and can be asked for.
         pairs = reverse("admin:catalog_matchcandidate_changelist")
         shown = [staff.get(pairs, {"state__exact": state}).content.decode() for state in ("open", "merged", "all")]

@@ -59,6 +59,8 @@ _IN_A_LINE = (
     "kind", "number", "state", "parent_id", "release_date", "runtime_seconds", "original_title", "original_language",
 )  # fmt: skip
 """What the list of parts says of each; there may be hundreds, and the other columns are many."""
+_WHERE_IT_WENT = ((None, {"fields": (("state_name", "kind"), "undoing")}),)
+"""What the page of a title says that was merged."""
 _COMPARED = ("type", "language", "audio_description", "sdh", "forced")
 """What packaging knows of a track, and deliveries state as well."""
 
@@ -78,6 +80,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
     )  # fmt: skip
     readonly_fields = (
         "state_name",
+        "undoing",
         "pictures",
         "film",
         "belongs_to",
@@ -130,12 +133,30 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         """Keep what a title is and belongs to, once it exists."""
         return (*self.readonly_fields, "kind", "parent") if obj else self.readonly_fields
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Of a title that was merged, show where it went."""
+        return _WHERE_IT_WENT if _was_merged(obj) else super().get_fieldsets(request, obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Of a title that was merged, show its history alone."""
+        return (HistoryInline,) if _was_merged(obj) else super().get_inlines(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let nobody edit what another title answers for: what is written there, nobody reads."""
+        return super().has_change_permission(request, obj) and not _was_merged(obj)
+
     @display(description=_("state"))
     def state_name(self, title: Title) -> SafeString | str:
         """Name the state; of one that was merged, lead to what answers for it."""
         if title.merged_into is None:
             return title.get_state_display()
         return format_html("{}; {} {}", title.get_state_display(), gettext("merged into"), link_to(title.merged_into))
+
+    @display(description=_("to part them again"))
+    def undoing(self, title: Title) -> SafeString:
+        """Lead to the merge, where it is undone."""
+        merge = f"{reverse('admin:catalog_titlemerge_changelist')}?merged__exact={title.pk}"
+        return format_html('<a class="underline" href="{}">{}</a>', merge, gettext("Undo the merge"))
 
     @display(description=_("artwork"))
     @once
@@ -292,6 +313,10 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
             for notice in filter(None, (lock_notice(title, request), review_notice(title))):
                 messages.warning(request, notice)
         return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _was_merged(title: Any) -> bool:
+    return isinstance(title, Title) and title.merged_into_id is not None
 
 
 def _terms(window: AvailabilityWindow) -> str:

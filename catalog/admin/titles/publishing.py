@@ -185,8 +185,11 @@ class PublishingPages(LargeList):
         return request.user.has_perm("catalog.publish_title")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer to publish what is not public, and to withdraw what is."""
-        idle = "publish_one" if _state_of(object_id) == State.PUBLISHED else "withdraw_one"
+        """Offer to publish what is not public, and to withdraw what is; nothing for what another title answers for."""
+        title = Title.objects.filter(pk__in=_ids([str(object_id)])).only("state", "merged_into").first()
+        if title is not None and title.merged_into_id is not None:
+            return []
+        idle = "publish_one" if title is not None and title.state == State.PUBLISHED else "withdraw_one"
         offered = super().get_actions_detail(request, object_id)
         return [each for each in offered if each.action_name != f"catalog_title_{idle}"]
 
@@ -232,6 +235,8 @@ class PublishingPages(LargeList):
     def publish_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask before publishing this title, unless it is public."""
         title = title_or_404(object_id)
+        if title.merged_into_id is not None:
+            return self._not_now(request, title, _("This title was merged into another, which answers under its id."))
         if title.state == State.PUBLISHED:
             return self._not_now(request, title, _("This title is public already."))
         return self._ask(request, [title.pk], "publish_selected")
@@ -311,12 +316,6 @@ class PublishingPages(LargeList):
         if (more := len(outcome.refused) - len(shown)) > 0:
             said = ngettext("... and %(number)s more.", "... and %(number)s more.", more) % {"number": more}
             self.message_user(request, said, messages.WARNING)
-
-
-def _state_of(object_id: Any) -> str:
-    """Answer the state of the title of an address; empty where there is none."""
-    found = Title.objects.filter(pk__in=_ids([str(object_id)])).values_list("state", flat=True)
-    return found.first() or ""
 
 
 def _ids(sent: list[str]) -> list[UUID]:
