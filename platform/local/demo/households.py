@@ -10,8 +10,9 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 
+from accounts import selectors as policies
 from accounts.models import User
-from accounts.services import profiles, staff
+from accounts.services import audit, consents, profiles, staff
 from billing import selectors, stripe_gateway
 from billing.models import Price
 from billing.services import cards, renewals, subscriptions
@@ -38,11 +39,13 @@ def employ() -> None:
 
 @transaction.atomic
 def invite(viewer: Viewer, *, now: datetime) -> None:
-    """Make a household with its profiles."""
+    """Make a household with its profiles, which has agreed to what is asked for."""
     if User.objects.for_email(viewer.email).exists():
         return
     account = User.objects.create_user(viewer.email, PASSWORD, country=viewer.country, language=viewer.language)
     _verify(account)
+    documents = [document.pk for document in policies.current_documents(now=now) if document.is_required]
+    consents.give(account_id=account.pk, documents=documents, by=account, now=now, origin=audit.NOWHERE)
     for name, is_kids in viewer.profiles:
         profiles.create(account_id=account.pk, fields={"name": name, "is_kids": is_kids}, now=now)
 

@@ -15,7 +15,7 @@ from billing import stripe_gateway
 from catalog.models import Artwork
 from catalog.tasks import package_media
 from core.clock import now
-from local.demo import film, households, offers, people, rows, titles
+from local.demo import film, households, offers, people, policies, rows, titles
 
 
 class Command(BaseCommand):
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         at = now()
         households.employ()
         offers.offer(now=at)
+        policies.publish(now=at)
         for viewer in people.VIEWERS:
             households.invite(viewer, now=at)
         if not titles.are_ingested():
