@@ -1,9 +1,12 @@
-"""What workers leave behind as codes and English words, in the language at hand: problems of deliveries, steps of packaging."""
+"""What workers leave behind as codes and English words, in the language at hand: problems of deliveries, steps and failures of packaging."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
 
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -67,15 +70,65 @@ PROBLEMS: Mapping[str, Promise] = {
 
 
 STEPS: Mapping[str, Promise] = {
+    "Begins again": _("Begins again"),
     "Cutting segments": _("Cutting segments"),
     "Looking into the file": _("Looking into the file"),
     "Picture": _("Picture"),
     "Pictures for seeking": _("Pictures for seeking"),
+    "Replaced by a newer one": _("Replaced by a newer one"),
     "Sound": _("Sound"),
     "Storing": _("Storing"),
     "Subtitles": _("Subtitles"),
 }
 """What packaging is at, as it says itself; after a colon it says of which track."""
+
+
+TOLD: tuple[Promise, ...] = (
+    _(
+        "The file is damaged, cut off, or no video of a kind that we read (MP4, MOV, MKV, MXF, MPEG-TS, AVI and others). Export it again."
+    ),
+    _("The picture is in a format that we do not read. Export it as H.264, HEVC or ProRes."),
+    _("The file is protected by DRM. Export it without protection."),
+    _("The file has only sound. Attach one with a moving picture."),
+    _("The file has neither picture nor sound. Attach one with a moving picture."),
+    _("The file does not say how long it is: it was cut off, or never finished. Export it again."),
+    _("The film lasts %(hours)s hours; %(most)s are the most. Attach it in parts."),
+    _("The picture is %(width)s by %(height)s; each side must have %(least)s to %(most)s pixels."),
+    _("The file has a single picture, or none that moves. Attach a film."),
+    _("Subtitles inside the file cannot be read. Remove them, or attach them beside it."),
+    _("The file cannot be decoded to its end: it is damaged. Export it again."),
+    _(
+        "The file says that it lasts %(stated)s seconds, but only %(read)s can be read: it was cut off on its way. Attach it again."
+    ),
+    _("The file is no longer there. Attach it again."),
+    _("One track took longer than %(hours)s hours to encode. Attach a shorter or smaller film."),
+    _("Something outside the film went wrong; the log says what. Try again, or ask whoever runs the service."),
+    _(
+        "The process that packaged this film was killed again and again, perhaps for want of memory. Try again, or ask whoever runs the service."
+    ),
+    _("%(rate)s frames a second become %(made)s."),
+    _("The source is interlaced; it is deinterlaced."),
+    _("The source is %(range)s; it is packaged in standard dynamic range."),
+    _("The source has no sound."),
+    _("Subtitles that are pictures are left out (%(kinds)s): attach them as text."),
+)
+"""Why packaging failed, and what it has noticed, as it says itself, with what is particular to the film left open."""
+
+
+def told_in_words(said: str) -> str:
+    """Answer what packaging has said, in the language at hand; as it is where nobody has translated it."""
+    for sentence, pattern in zip(TOLD, _patterns(), strict=True):
+        if found := pattern.fullmatch(said):
+            return str(sentence) % found.groupdict() if found.groupdict() else str(sentence)
+    return said
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    with translation.override(None):
+        return tuple(
+            re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+?)", re.escape(str(sentence)))) for sentence in TOLD
+        )
 
 
 def step_in_words(step: str) -> str:

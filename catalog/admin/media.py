@@ -30,7 +30,7 @@ from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of
 from catalog.admin.words import gettext_lazy as _
 from catalog.models import Artwork, MediaPackage, MediaSubtitles, Title
-from catalog.problems import step_in_words
+from catalog.problems import step_in_words, told_in_words
 from catalog.selectors import media as selectors
 from catalog.services import artwork, media
 from catalog.tasks import package_media
@@ -38,6 +38,8 @@ from core import clock
 from core.errors import DomainError
 
 State = MediaPackage.State
+_OF_THE_MOMENT = ("disturbed", "took_too_long")
+"""Failures that the same file may be without when it is packaged again; any other needs another file."""
 COLOURS: dict[str, str] = {
     State.LIVE: "success",
     State.FAILED: "danger",
@@ -201,9 +203,11 @@ class MediaPackageAdmin(LargeList):
             "title_link": reverse("admin:catalog_title_change", args=[package.title_id]),
             "running": package.state in {State.QUEUED, State.RUNNING},
             "may_change": self.has_add_permission(request),
-            "can_retry": package.state == State.FAILED and bool(package.source.file),
+            "failure": told_in_words(package.failure),
+            "can_retry": package.failure_code in _OF_THE_MOMENT and bool(package.source.file),
+            "attach": f"{reverse('admin:catalog_mediapackage_add')}?title={package.title_id}",
             "tables": _tables(facts),
-            "notes": facts.get("notes", []),
+            "notes": [told_in_words(note) for note in facts.get("notes", [])],
             "posters": [
                 tuple(
                     reverse(f"admin:catalog_mediapackage_{name}", args=[package.pk, number])

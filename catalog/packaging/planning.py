@@ -297,8 +297,12 @@ def _usable(source: Source, bounds: Bounds) -> Picture:
     if source.encrypted:
         raise SourceRefused("source_protected", "The file is protected by DRM. Export it without protection.")
     if picture is None:
-        what = "only sound" if source.sounds else "neither picture nor sound"
-        raise SourceRefused("no_picture", f"The file has {what}. Attach one with a moving picture.")
+        raise SourceRefused(
+            "no_picture",
+            "The file has only sound. Attach one with a moving picture."
+            if source.sounds
+            else "The file has neither picture nor sound. Attach one with a moving picture.",
+        )
     if not math.isfinite(source.duration) or source.duration <= 0:
         raise SourceRefused(
             "no_duration", "The file does not say how long it is: it was cut off, or never finished. Export it again."

@@ -13,6 +13,8 @@ def gettext_lazy(text: str) -> str:
 
 
 OF_UNFOLD = (
+    gettext_lazy("Choose file to upload"),
+    gettext_lazy("General"),
     gettext_lazy("Go back"),
     gettext_lazy("No results found"),
     gettext_lazy("Select action"),
@@ -21,5 +23,6 @@ OF_UNFOLD = (
     gettext_lazy("Select record"),
     gettext_lazy("Select value"),
     gettext_lazy("This page yielded into no results. Create a new item or reset your filters."),
+    gettext_lazy("Type to search"),
 )
 """What the admin's looks say and have no translation for: named here, our translations are taken for them."""

@@ -74,14 +74,31 @@ class TestFilms:
             assert answer.context["form"].errors
         assert (queued, MediaSource.objects.count()) == ([], 0)
 
-    def test_that_failed_say_why_and_are_tried_again(self, staff: Client, queued: list[str]) -> None:
+    def test_that_failed_say_why_in_the_readers_language_and_ask_for_what_helps(
+        self, staff: Client, queued: list[str]
+    ) -> None:
         title = TitleFactory.create()
         staff.post(reverse(ADD), {"title": str(title.pk), "file": SimpleUploadedFile("a.mp4", b"no film")})
         package_media(package_id=queued[0])
         package = MediaPackage.objects.get()
         text = staff.get(page_of(package)).content.decode()
         assert "damaged, cut off" in text
-        assert "Try again" in text
+        # The same file would fail again.
+        assert "Try again" not in text
+        assert f'href="{reverse(ADD)}?title={title.pk}"' in text
+        staff.cookies["django_language"] = "de"
+        assert "Die Datei ist beschädigt, abgebrochen" in staff.get(page_of(package)).content.decode()
+
+    def test_that_something_else_disturbed_are_tried_again(self, staff: Client, queued: list[str]) -> None:
+        staff.post(reverse(ADD), {"title": str(TitleFactory.create().pk), "file": SimpleUploadedFile("a.mp4", b"x")})
+        MediaPackage.objects.update(
+            state="failed", failure_code="disturbed", failure="Something outside the film went wrong; the log says what."
+            " Try again, or ask whoever runs the service.",
+        )  # fmt: skip
+        package = MediaPackage.objects.get()
+        text = staff.get(page_of(package)).content.decode()
+        assert "Try again</button>" in " ".join(text.split()).replace("Try again </", "Try again</")
+        assert "Attach another file" not in text
         retry = reverse("admin:catalog_mediapackage_retry", args=[package.pk])
         assert staff.get(retry).status_code == 405
         assert staff.post(retry).status_code == 302
