@@ -115,8 +115,10 @@ class TestWork:
 
 @pytest.mark.django_db(transaction=True)
 class TestWhileItIsFetched:
-    @pytest.mark.parametrize("answer", [answering(picture()), answering(b"<svg/>"), answering(status=503)])
-    @pytest.mark.parametrize("is_replaced", [True, False])
+    @pytest.mark.parametrize(
+        ("answer", "is_replaced"),
+        [(answering(picture()), True), (answering(b"<svg/>"), True), (answering(status=503), True), (answering(picture()), False)],
+    )  # fmt: skip
     def test_an_editor_has_the_last_word(self, settings: Any, answer: Answering, *, is_replaced: bool) -> None:
         settings.OUTBOUND_ALLOW_LOOPBACK = True
         by: dict[str, Any] = {"by": "user:7", "now": NOW}

@@ -126,6 +126,35 @@ class TestAddress:
         answers["/a"] = answering(feed(movie(2)))
         assert len(check(source)[0]) == 1
 
+    def test_of_a_server_with_dates_alone_is_asked_by_them(self, server: Any) -> None:
+        url, answers = server
+        asked: list[str | None] = []
+        changed = "Tue, 03 Mar 2026 10:00:00 GMT"
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            asked.append(handler.headers["If-Modified-Since"])
+            (answering(status=304) if asked[-1] else answering(feed(movie(1)), Last_Modified=changed))(handler)
+
+        answers["/a"] = answer
+        source = source_of(f"{url}/a")
+        assert [len(check(source)[0]) for _ in range(2)] == [1, 0]
+        assert asked == [None, changed]
+
+    def test_that_breaks_off_is_not_taken(self, server: Any) -> None:
+        url, answers = server
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(200)
+            handler.send_header("ETag", '"1"')
+            handler.send_header("Content-Length", "1000")
+            handler.end_headers()
+            handler.wfile.write(feed(movie(1)))
+
+        answers["/a"] = answer
+        runs, source = check(source_of(f"{url}/a", delivery="full"))
+        assert (runs, source.failures, source.etag, IngestRun.objects.count()) == ([], 1, "", 0)
+        assert "cannot be fetched" in source.outcome
+
     def test_is_authorised_by_what_the_environment_has(self, server: Any, settings: Any) -> None:
         url, answers = server
         sent: list[str | None] = []
