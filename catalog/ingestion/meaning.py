@@ -163,8 +163,16 @@ def _licensed(findings: Findings, field: str, word: str) -> str | None:
             f"{word[:30]!r} means neither sound nor subtitles (audio, subtitle, subdub): left out. Correct it.",
         )  # fmt: skip
         return None
-    found = language(findings, field, tag)
-    return f"{found}{_LICENSED_TRACKS[track.lower()]}" if found else None
+    if (found := language(findings, field, tag)) is None:
+        return None
+    licensed = f"{found}{_LICENSED_TRACKS[track.lower()]}"
+    if not rules.is_licensed_language(licensed):
+        findings.add(
+            "warning", field, "unknown_language",
+            f"{licensed!r} is too long, over 20 characters: left out. Name the language shorter, as zh-Hans for zh-cmn-Hans-CN.",
+        )  # fmt: skip
+        return None
+    return licensed
 
 
 def held_back_languages(findings: Findings, field: str, tags: Iterable[str]) -> tuple[str, ...]:

@@ -92,11 +92,12 @@ def edit(
     """Change columns of a title, and replace the rows of the named parts; that leaves a revision.
 
     Only what is named changes, and is from then on the editors'. `seen` is the fingerprint of the version
-    that the editor had before them. Raises TitleUnknown, TitleLocked (another editor keeps it) and
-    EditedMeanwhile (it is no longer what was seen).
+    that the editor had before them. Raises TitleUnknown, TitleMerged (another title answers for it), TitleLocked
+    (another editor keeps it) and EditedMeanwhile (it is no longer what was seen).
     """
     with transaction.atomic():
         title = titles.locked(title_id)
+        titles.refuse_merged(title)
         locks.refuse_others(title, by=by)
         refuse_outdated(title_id, seen)
         revisions.keep_first([title_id], now=now)
@@ -124,7 +125,7 @@ def revert(*, title_id: UUID, number: int, by: str, now: datetime, keeping: Coll
 
     Only what differs is written, and is from then on the editors'; of the parts in `keeping`, such as licences that
     this editor may not change, nothing is. Raises TitleUnknown, RevisionUnknown,
-    CannotRevert (an id or a person of then belongs elsewhere now) and TitleLocked.
+    CannotRevert (an id or a person of then belongs elsewhere now), TitleMerged and TitleLocked.
     """
     try:
         with transaction.atomic():

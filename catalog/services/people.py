@@ -16,6 +16,8 @@ from catalog.services import kept as answers
 from core.errors import DomainError
 
 _CREDIT = ("title_id", "job", "job_display", "character")
+AT_ONCE = 200
+"""So many titles the search reads anew with a change of who is credited; of more it follows minutes later."""
 
 
 class PersonUnknown(DomainError):
@@ -110,7 +112,7 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> PersonMe
         Person.objects.filter(pk=merged.pk).update(merged_into=kept)
         # Deliveries go on spelling the other's name.
         Person.objects.filter(pk=kept.pk, named_by="").update(named_by=by)
-        _touch({credit.title_id for credit in (*both, *moving)}, now)
+        _touch({credit.title_id for credit in (*both, *moving)}, kept, now)
         return PersonMerge.objects.create(kept=kept, merged=merged, moved=moved, at=now, by=by)
 
 
@@ -142,7 +144,7 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Person:
         PersonSource.objects.filter(pk__in=moved["sources"], person=kept).update(person=merged)
         Person.objects.filter(pk__in=moved["people"], merged_into=kept).update(merged_into=merged)
         Person.objects.filter(pk=merged.pk).update(merged_into=None)
-        _touch(titles | still, now)
+        _touch(titles | still, merged, now)
         done.undone_at, done.undone_by = now, by
         done.save(update_fields=["undone_at", "undone_by"])
         merged.refresh_from_db()
@@ -171,15 +173,23 @@ def split(*, person_id: UUID, credit_ids: Collection[int], name: str, by: str, n
         for title in Title.objects.filter(pk__in=titles).locked():
             title.edited = sorted({*title.edited, "credits"})
             title.save(update_fields=["edited"])
-        _touch(titles, now)
+        _touch(titles, other, now)
         revisions.keep(titles, by=by, now=now, note=f"Another {person.name} than before: {other.name}", always=True)
         return other
 
 
 def _lock_titles(credits_: QuerySet[Credit], title_ids: Collection[str] = ()) -> None:
-    """Lock what is credited to somebody, before they are locked: editors who credit them take both in this order."""
+    """Lock what is credited to somebody, with what it belongs to, before they are locked.
+
+    Editors who credit them take both in this order.
+    """
     credited = {*credits_.values_list("title_id", flat=True), *map(UUID, title_ids)}
-    list(Title.objects.filter(pk__in=credited).locked().values_list("pk", flat=True))
+    list(Title.objects.filter(pk__in=credited | _wholes(credited)).locked().values_list("pk", flat=True))
+
+
+def _wholes(title_ids: Collection[UUID]) -> set[UUID]:
+    parts = Title.objects.filter(pk__in=title_ids).exclude(parent=None, series=None)
+    return {pk for ties in parts.values_list("parent", "series") for pk in ties if pk}
 
 
 def _locked(kept_id: UUID, merged_id: UUID, *, again: bool = False) -> tuple[Person, Person]:
@@ -194,10 +204,17 @@ def _locked(kept_id: UUID, merged_id: UUID, *, again: bool = False) -> tuple[Per
     return found[kept_id], found[merged_id]
 
 
-def _touch(title_ids: Collection[UUID], now: datetime) -> None:
-    """Raise the revision of what names somebody, and let the search read it anew."""
-    for title in Title.objects.filter(pk__in=title_ids).locked():
-        answers.changed()
-        wholes = [pk for pk in (title.pk, title.parent_id, title.series_id) if pk]
-        Title.objects.filter(pk__in=wholes).update(revision=F("revision") + 1, updated_at=now)
-    search.rebuild(list(title_ids))
+def _touch(title_ids: set[UUID], person: Person, now: datetime) -> None:
+    """Raise the revision of locked titles, all of which name somebody now, and let the search read them anew.
+
+    Deliveries wait until this has ended: of very many titles, the search follows afterwards.
+    """
+    if not title_ids:
+        return
+    answers.changed()
+    touched = Title.objects.filter(pk__in=title_ids | _wholes(title_ids))
+    touched.update(revision=F("revision") + 1, updated_at=now)
+    if len(title_ids) <= AT_ONCE:
+        search.rebuild(list(title_ids))
+    else:
+        search.note_rename(named=person)

@@ -61,11 +61,12 @@ def request(
 ) -> Review:
     """Ask that a draft become public, or that a change of a title take effect, once another has looked at it.
 
-    One's own open review is replaced. Raises TitleUnknown, ReviewOpen, NothingToReview.
+    One's own open review is replaced. Raises TitleUnknown, TitleMerged, ReviewOpen, NothingToReview.
     """
     change = _plain(fields or {}, parts or {})
     with transaction.atomic():
         title = titles.locked(title_id)
+        titles.refuse_merged(title)
         if title.state == State.PUBLISHED and not any(change.values()):
             raise NothingToReview
         Review.objects.filter(title=title, state=Review.State.IN_PROGRESS, requested_by=by).update(

@@ -19,6 +19,12 @@ class TitleUnknown(DomainError):
     status = 404
 
 
+class TitleMerged(DomainError):
+    code = "title_merged"
+    title = "The title was merged into another meanwhile: make your change there."
+    status = 409
+
+
 class TitlePublic(DomainError):
     code = "title_public"
     title = "The title is public: somebody who may publish makes this change."
@@ -32,6 +38,12 @@ def locked(title_id: UUID) -> Title:
         raise TitleUnknown(f"There is no title {title_id}.")
     rows = Title.objects.filter(Q(pk=title_id) | Q(pk=found.parent_id) | Q(pk=found.series_id)).locked()
     return next(title for title in rows if title.pk == title_id)
+
+
+def refuse_merged(title: Title) -> None:
+    """Refuse to change a locked title for which another answers: nobody would see it. Raises TitleMerged."""
+    if title.merged_into_id:
+        raise TitleMerged(f"It was merged into the title {title.merged_into_id}: make your change there.")
 
 
 def refuse_public(title: Title, *, may_publish: bool) -> None:

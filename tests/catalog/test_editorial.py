@@ -23,7 +23,7 @@ from catalog.models import (
     Title,
 )
 from catalog.selectors import revisions as versions
-from catalog.services import editing, locks, publication, reviews, scheduling
+from catalog.services import editing, locks, matching, publication, reviews, scheduling, titles
 from catalog.tasks import carry_out_plans
 from tests.factories.catalog import (
     NOW,
@@ -173,6 +173,19 @@ class TestEditedMeanwhile:
             )  # fmt: skip
         title.refresh_from_db()
         assert (title.texts.get().name, title.runtime_seconds, title.revision) == ("Second", None, 2)
+
+    def test_is_said_of_what_was_merged_into_another_and_where_to_change_it(self) -> None:
+        kept, merged = TitleFactory.create(name="First"), TitleFactory.create(name="Second")
+        seen = versions.fingerprint(versions.snapshot(merged.pk))
+        matching.merge(kept_id=kept.pk, merged_id=merged.pk, by=BORIS, now=LATER)
+        merged.refresh_from_db()
+        before = (merged.revision, merged.edited)
+        with pytest.raises(titles.TitleMerged, match=str(kept.pk)):
+            editing.edit(title_id=merged.pk, fields={"runtime_seconds": 9}, parts={}, by=ANNA, now=LATER, seen=seen)
+        with pytest.raises(titles.TitleMerged):
+            reviews.request(title_id=merged.pk, by=ANNA, now=LATER)
+        merged.refresh_from_db()
+        assert (merged.runtime_seconds, (merged.revision, merged.edited)) == (None, before)
 
     def test_is_not_said_of_what_only_a_part_has_touched(self) -> None:
         title = TitleFactory.create()

@@ -7,14 +7,27 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from catalog.models import Credit, Person, PersonMerge, PersonSource, Revision, Title
+from catalog.models import (
+    Credit,
+    Person,
+    PersonMerge,
+    PersonSource,
+    Revision,
+    SearchDocument,
+    SearchRename,
+    Title,
+)
 from catalog.rules import Viewer
 from catalog.selectors.titles import person_for
-from catalog.services import people
+from catalog.services import people, search
 from core.ids import new_id
 from tests.catalog.test_admin import staff
 from tests.factories.catalog import (  # fmt: skip
@@ -80,6 +93,30 @@ class TestMerge:
         for title in (series, season, episode):
             title.refresh_from_db()
             assert title.revision == 2
+
+    def test_of_whom_very_much_names_costs_the_same_and_the_search_follows(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(people, "AT_ONCE", 3)
+        titles = [TitleFactory.create(name=f"Film {number}") for number in range(8)]
+        costs = set()
+        for merged in (person("O. Lang", *titles[:4]), person("Lang, O.", *titles)):
+            with CaptureQueriesContext(connection) as queries:
+                merge(person("Otto Lang"), merged)
+            costs.add(len(queries))
+        assert len(costs) == 1
+        assert list(Title.objects.order_by("pk").values_list("revision", flat=True)) == [3] * 4 + [2] * 4
+        assert list(SearchRename.objects.values_list("kind", "done_to")) == [("person", None)] * 2
+        while search.follow_renames():
+            pass
+        documents = SearchDocument.objects.annotate(text=Cast("words", TextField()))
+        assert documents.filter(text__contains="'otto'").count() == 8
+
+    def test_raises_the_revision_of_a_whole_once_for_all_its_parts(self) -> None:
+        season = SeasonFactory.create(parent=TitleFactory.create(kind="series"))
+        merge(person("Otto Lang"), person("O. Lang", *(EpisodeFactory.create(parent=season) for _ in range(3))))
+        season.refresh_from_db()
+        assert (season.revision, Title.objects.get(kind="series").revision) == (2, 2)
 
     def test_holds_for_later_deliveries(self) -> None:
         provider = ProviderFactory.create()

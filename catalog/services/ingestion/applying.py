@@ -12,7 +12,7 @@ from itertools import islice
 from uuid import UUID
 
 import psycopg
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from catalog import rules
@@ -24,12 +24,18 @@ from catalog.services.ingestion import changes, linking, rows
 from catalog.services.ingestion.batch import Batch
 from catalog.services.ingestion.caches import Caches, Names
 from catalog.services.ingestion.finding import Outcome, Staged
-from catalog.services.ingestion.relay import Relay, Turn
+from catalog.services.ingestion.relay import LANES, Relay, Turn
 
 BATCH = 1500
 REMEMBERED = 2000
+ATTEMPTS = 5
+"""So often is a batch written that the database rolls back to let somebody else go first."""
 _Row = tuple[int, bytes, bytes]
 _REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError)
+
+
+class _Crossed(Exception):
+    """The batch and somebody else waited for each other, and the database has rolled back the batch."""
 
 
 def apply(run: IngestRun, *, clock: Callable[[], datetime]) -> list[UUID]:
@@ -58,12 +64,19 @@ def _write_each(applier: _Applier, pending: int) -> Iterator[Callable[[list[Stag
     run = applier.run
     independent = READERS[run.format].describes and not applier.caches.others_deliver()
     # Within a transaction of the caller's, no other connection sees what there is to do.
-    if pending <= BATCH or run.dry_run or not independent or connection.in_atomic_block:
+    if pending <= BATCH or run.dry_run or not independent or connection.in_atomic_block or not _has_connections():
         yield applier.apply_or_split
         return
     names = partial(Names, applier.caches)
-    with Relay(write=applier.write, write_alone=applier.apply_or_split, names=names, refusals=_REFUSALS) as relay:
+    refusals = (*_REFUSALS, _Crossed)
+    with Relay(write=applier.write, write_alone=applier.apply_or_split, names=names, refusals=refusals) as relay:
         yield relay.hand_over
+
+
+def _has_connections() -> bool:
+    """Say whether the pool has as many as are needed: who waits for one that is never given back fails."""
+    pool = connection.settings_dict["OPTIONS"].get("pool")
+    return not isinstance(pool, dict) or (pool.get("max_size") or pool.get("min_size", 4)) > LANES
 
 
 def _understood_ahead(pool: ThreadPoolExecutor, batches: Iterator[list[_Row]]) -> Iterator[list[Staged]]:
@@ -115,20 +128,41 @@ class _Applier:
             self.apply_or_split(later)
 
     def write(self, batch: list[Staged], turn: Turn) -> None:
-        """Write a batch in its turn, in a transaction of its own. Raises what the database refuses, ForerunnerFailed."""
-        with transaction.atomic():
-            _plan_anew()
-            written = Batch(batch, self.run, self.provider, turn.names, self.clock())
-            with overlapping():
-                written.write()
-                turn.sent.set()
-                turn.wait_to_conclude()
-                written.conclude()
+        """Write a batch in its turn, in a transaction of its own.
+
+        Raises what the database refuses, _Crossed, ForerunnerFailed.
+        """
+        try:
+            with transaction.atomic():
+                turn.begin()
+                _plan_anew()
+                written = Batch(batch, self.run, self.provider, turn.names, self.clock(), settle=turn.wait_to_conclude)
+                with overlapping():
+                    written.write()
+                    turn.sent.set()
+                    turn.wait_to_conclude()
+                    written.conclude()
+        except (OperationalError, psycopg.OperationalError) as error:
+            if _is_deadlock(error):
+                raise _Crossed from error
+            raise
+        turn.committed = True
         turn.names.keep()
+
+    def _write_again(self, batch: list[Staged]) -> None:
+        """Write a batch alone, and again where it has crossed somebody else."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self.write(batch, Turn(Names(self.caches)))
+            except _Crossed:
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                return
 
     def _apply_together(self, batch: list[Staged]) -> None:
         try:
-            self.write(batch, Turn(Names(self.caches)))
+            self._write_again(batch)
         except _REFUSALS as error:
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -151,6 +185,11 @@ def _plan_anew() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("DISCARD PLANS")
+
+
+def _is_deadlock(error: Exception) -> bool:
+    """Say whether it is one that Django has translated, or one from the thread that sends rows."""
+    return any(isinstance(one, psycopg.errors.DeadlockDetected) for one in (error, error.__cause__))
 
 
 def _reason(error: Exception) -> str:

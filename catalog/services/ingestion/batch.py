@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,14 +32,24 @@ _Maker = Callable[[UUID, TitleRecord], Iterable[_Row]]
 class Batch(Finder):
     """One set of records of one rank, being written."""
 
-    def __init__(self, batch: list[Staged], run: IngestRun, provider: Provider, names: Names, now: datetime) -> None:
-        super().__init__(batch, run, provider, names, now)
+    def __init__(
+        self,
+        batch: list[Staged],
+        run: IngestRun,
+        provider: Provider,
+        names: Names,
+        now: datetime,
+        *,
+        settle: Callable[[], bool],
+    ) -> None:
+        super().__init__(batch, run, provider, names, now, settle=settle)
         self.published: list[tuple[UUID, int]] = []
         self.withdrawn: list[tuple[UUID, int]] = []
         self.entries: list[search.Entry] = []
         self.changed: set[UUID] = set()
         self.public: list[UUID] = []
         self.affected: set[UUID] = set()
+        self.edited: dict[UUID, set[str]] = {}
 
     def write(self) -> None:
         """Decide what becomes of each record, and write it."""
@@ -100,7 +110,7 @@ class Batch(Finder):
         self.public = [row[0] for row in updated if titles[row[0]].state == State.PUBLISHED]
         revisions.keep_first(self.public, now=self.now)
         self.changed = {row[0] for row in updated}
-        edited = {title_id: blocked for title_id in self.changed if (blocked := self._blocked(titles[title_id]))}
+        self.edited = {title_id: blocked for title_id in self.changed if (blocked := self._blocked(titles[title_id]))}
         # What must be asked is asked before the first row is sent: an answer waits for all rows sent before.
         makers = self._makers(kept, ids)
         with connection.cursor() as cursor:
@@ -108,8 +118,8 @@ class Batch(Finder):
             if updated:
                 changes.update_titles(cursor, updated)
         self.names.write_people()
-        self._write_parts(kept, ids, edited, makers)
-        self._write_search(kept, ids, {row[0] for row in created}, edited)
+        self._write_parts(kept, ids, makers)
+        self._write_search(kept, ids, {row[0] for row in created})
         doubtful = [staged for staged in kept if staged.record.external_id in self.doubts]
         ask({ids[staged.row_number]: self.doubts[staged.record.external_id] for staged in doubtful}, now=self.now)
         self._retire([self.sources[staged.record.external_id] for staged in retired], titles)
@@ -122,7 +132,13 @@ class Batch(Finder):
         self.affected.update(title_id for title_id in title_ids if title_id)
 
     def _follow(self) -> None:
-        """Carry on to other titles and to whoever listens what was written. Each statement waits for all rows sent."""
+        """Carry on to other titles and to whoever listens what was written. Each statement waits for all rows sent.
+
+        So do the words of what editors have changed: the batch before may have yet to write the same ones, and this one
+        waits for it.
+        """
+        if self.edited:
+            search.rebuild(list(self.edited))
         changes.touch(self.affected, now=self.now)
         if self.changed and any(staged.record.kind == "season" for staged in self.batch):
             changes.follow_seasons(self.changed)
@@ -208,16 +224,10 @@ class Batch(Finder):
             "artwork": lambda title_id, record: rows.artwork(title_id, record, arrived),
         }
 
-    def _write_parts(
-        self,
-        kept: list[Staged],
-        ids: Mapping[int, UUID],
-        edited: Mapping[UUID, set[str]],
-        makers: Mapping[str, _Maker],
-    ) -> None:
+    def _write_parts(self, kept: list[Staged], ids: Mapping[int, UUID], makers: Mapping[str, _Maker]) -> None:
         with connection.cursor() as cursor:
             for part, (model, columns) in rows.PARTS.items():
-                ours = {title_id for title_id, names in edited.items() if part in names}
+                ours = {title_id for title_id, names in self.edited.items() if part in names}
                 if replaced := self.changed - ours:
                     self._delete_parts(part, model, replaced)
                 make = makers[part]
@@ -245,15 +255,21 @@ class Batch(Finder):
     def _claims(self, kept: list[Staged], ids: Mapping[int, UUID]) -> dict[UUID, list[_Row]]:
         """Answer the external ids of each title, without those that another title holds."""
         claims: dict[UUID, list[_Row]] = defaultdict(list)
-        wanted = {(item.namespace, item.value) for staged in kept for item in staged.record.external_ids}
+        naming: dict[UUID, set[tuple[str, str]]] = defaultdict(set)
+        for staged in kept:
+            naming[ids[staged.row_number]].update((item.namespace, item.value) for item in staged.record.external_ids)
+        wanted = {item for items in naming.values() for item in items}
         if not wanted:
             return claims
-        held = {
-            (namespace, value): title_id
-            for namespace, value, title_id in ExternalId.objects.filter(
-                namespace__in={namespace for namespace, _ in wanted}, value__in={value for _, value in wanted}
-            ).values_list("namespace", "value", "title_id")
-        }
+        held = self._held(wanted)
+        # Of what another title holds the batch before may make it let go.
+        elsewhere = any(held.get(item, title_id) != title_id for title_id, items in naming.items() for item in items)
+        if elsewhere and self.settle():
+            held = self._held(wanted)
+        # Nor does it hold any longer what its own record has ceased to name.
+        replaced = self.changed - {title_id for title_id, names in self.edited.items() if "external_ids" in names}
+        replaced -= self.shares.keys()
+        held = {key: title_id for key, title_id in held.items() if title_id not in replaced or key in naming[title_id]}
         present = {key for key, title_id in held.items() if title_id in self.shares}
         for staged in kept:
             title_id = ids[staged.row_number]
@@ -272,17 +288,20 @@ class Batch(Finder):
                 )  # fmt: skip
         return claims
 
-    def _write_search(
-        self, kept: list[Staged], ids: Mapping[int, UUID], fresh: set[UUID], edited: Mapping[UUID, set[str]]
-    ) -> None:
+    def _held(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+        """Answer which titles hold these external ids, and perhaps others."""
+        found = ExternalId.objects.filter(
+            namespace__in={namespace for namespace, _ in wanted}, value__in={value for _, value in wanted}
+        )
+        return {(row[0], row[1]): row[2] for row in found.values_list("namespace", "value", "title_id")}
+
+    def _write_search(self, kept: list[Staged], ids: Mapping[int, UUID], fresh: set[UUID]) -> None:
         self.entries = [
             rows.search_entry(title_id, staged.record, document)
             for staged in kept
-            if (title_id := ids[staged.row_number]) not in edited and (document := self._document(staged))
+            if (title_id := ids[staged.row_number]) not in self.edited and (document := self._document(staged))
         ]
         search.write(self.entries, fresh=fresh)
-        if edited:
-            search.rebuild(list(edited))
 
     def _document(self, staged: Staged) -> lexemes.Document | None:
         """Answer what the search reads of a title: made ahead, and anew where editors spell something otherwise."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -79,16 +79,33 @@ class Outcome:
 class Finder:
     """One set of records of one rank, and what we know of them."""
 
-    def __init__(self, batch: list[Staged], run: IngestRun, provider: Provider, names: Names, now: datetime) -> None:
+    def __init__(
+        self,
+        batch: list[Staged],
+        run: IngestRun,
+        provider: Provider,
+        names: Names,
+        now: datetime,
+        *,
+        settle: Callable[[], bool],
+    ) -> None:
         self.batch = batch
         self.run = run
         self.provider = provider
         self.names = names
         self.now = now
+        # Waits for the batch before, if there is one, where it may have said otherwise meanwhile.
+        self.settle = settle
         self.outcome = Outcome()
 
     def find(self) -> None:
         """Find what we know of each record and of what it belongs to, and the titles that new ones name."""
+        self._look()
+        # A title is named by many ids: by another of them, a record of the batch before may describe it.
+        if self.links and self.settle():
+            self._look()
+
+    def _look(self) -> None:
         wanted = {staged.record.external_id for staged in self.batch} | {staged.record.parent for staged in self.batch}
         found = SourceRecord.objects.filter(provider=self.provider, external_id__in=wanted - {""})
         self.sources = {

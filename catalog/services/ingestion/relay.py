@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from random import getrandbits
 from threading import Event
 from typing import Self
 
@@ -14,6 +15,8 @@ from django.db import connection
 from catalog.services.ingestion.caches import Names
 from catalog.services.ingestion.finding import Staged
 
+LANES = 2
+
 
 class ForerunnerFailed(Exception):
     """The batch before was not committed: what this one relies on is not there."""
@@ -21,31 +24,44 @@ class ForerunnerFailed(Exception):
 
 @dataclass(slots=True)
 class Turn:
-    """A batch's place behind the one before, whose people it names and after whose commit it commits."""
+    """A batch's place behind the one before, whose people it names and after whose commit it commits.
+
+    Who waits for a commit waits in the database: it sees then who waits for whom, and ends what would wait for ever.
+    """
 
     names: Names
     before: Turn | None = None
+    key: int = field(default_factory=lambda: getrandbits(63))
     sent: Event = field(default_factory=Event)
     ended: Event = field(default_factory=Event)
     committed: bool = False
+
+    def begin(self) -> None:
+        """Keep the next batch waiting, until the transaction of this one, which begins, has ended."""
+        _lock("pg_advisory_xact_lock", self.key)
 
     def wait_to_begin(self, *, until_committed: bool) -> None:
         """Wait until the batch before has sent its rows, or has even committed. Raises ForerunnerFailed."""
         if self.before:
             self.before.sent.wait()
-        if until_committed:
-            self.wait_to_conclude()
+            if until_committed:
+                self.before.ended.wait()
+            self._refuse_to_follow_failure()
 
-    def wait_to_conclude(self) -> None:
-        """Wait until the batch before has committed. Raises ForerunnerFailed."""
-        if self.before:
+    def wait_to_conclude(self) -> bool:
+        """Wait until the batch before has committed; answer whether there is one. Raises ForerunnerFailed."""
+        if self.before and not self.before.ended.is_set():
+            _lock("pg_advisory_xact_lock_shared", self.before.key)
             self.before.ended.wait()
-            if not self.before.committed:
-                raise ForerunnerFailed
+        self._refuse_to_follow_failure()
+        return self.before is not None
 
-    def end(self, *, committed: bool) -> None:
+    def _refuse_to_follow_failure(self) -> None:
+        if self.before and self.before.ended.is_set() and not self.before.committed:
+            raise ForerunnerFailed
+
+    def end(self) -> None:
         """Let the next batch go on, or fail as this one has."""
-        self.committed = committed
         self.before = None
         self.ended.set()
         self.sent.set()
@@ -61,7 +77,8 @@ class _UnderWay:
 class Relay:
     """Writes batches with `write`, two at a time; one that is refused, and all that follow it, go to `write_alone`, in order.
 
-    `write` is called in threads that have connections of their own, and raises what the database refuses.
+    `write` is called in threads that have connections of their own, says in the turn that it has committed, and raises
+    what the database refuses.
     """
 
     def __init__(
@@ -77,7 +94,7 @@ class Relay:
         self._names = names
         self._refusals = refusals
         self._under_way: deque[_UnderWay] = deque()
-        self._lanes = deque(ThreadPoolExecutor(1, thread_name_prefix="write") for _ in range(2))
+        self._lanes = deque(ThreadPoolExecutor(1, thread_name_prefix="write") for _ in range(LANES))
 
     def __enter__(self) -> Self:
         return self
@@ -104,13 +121,11 @@ class Relay:
         self._under_way.append(_UnderWay(batch, turn, lane.submit(self._take_turn, batch, turn, apart=apart)))
 
     def _take_turn(self, batch: list[Staged], turn: Turn, *, apart: bool) -> None:
-        committed = False
         try:
             turn.wait_to_begin(until_committed=apart)
             self._write(batch, turn)
-            committed = True
         finally:
-            turn.end(committed=committed)
+            turn.end()
 
     def _finish_first(self) -> None:
         first = self._under_way.popleft()
@@ -129,6 +144,11 @@ class Relay:
             if not isinstance(error := one.result.exception(), (ForerunnerFailed, *self._refusals)):
                 raise error or AssertionError("a batch was committed before the one it follows")
         return later
+
+
+def _lock(function: str, key: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [key])
 
 
 def _hang_up() -> None:

@@ -190,6 +190,19 @@ class TestWindows:
         assert (window.languages, window.holdback_languages) == (("de:audio", "en", "pt-BR"), ("fr:subtitle",))
         assert codes(findings) == [("unknown_language", "warning")]
 
+    def test_of_a_language_too_long_to_keep_say_so_and_hold_back_nothing_else(self) -> None:
+        long = "zh-cmn-Hans-CN"
+        limits = (
+            f"<AllowedLanguage asset='subtitle'>{long}</AllowedLanguage><AllowedLanguage>{long}</AllowedLanguage>"
+            "<FormatProfile>HD</FormatProfile>"
+        )
+        record, findings = one("avails-xml", avail(limits=limits))
+        assert record.windows[0].languages == ("zh-cmn-Hans-CN",)
+        assert codes(findings) == [("unknown_language", "warning")]
+        limits = f"<HoldbackLanguage asset='subtitle'>{long}</HoldbackLanguage><FormatProfile>HD</FormatProfile>"
+        [(refused, _)] = read("avails-xml", avail(limits=limits))
+        assert refused is None
+
     @pytest.mark.parametrize(
         ("hdr", "granted"), [("", "UHD"), ("HDR='false'", "UHD"), ("HDR='true'", "UHD-HDR"), ("HDR='DV'", "UHD-HDR")]
     )

@@ -12,15 +12,27 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from catalog.models import Credit, ExternalId, IngestRun, Person, PublicationEntry, SearchDocument, SearchWord, Title
-from catalog.services import ingestion
+from catalog.models import (
+    Credit,
+    ExternalId,
+    IngestRun,
+    Person,
+    PublicationEntry,
+    SearchDocument,
+    SearchWord,
+    SourceRecord,
+    Title,
+)
+from catalog.services import editing, ingestion
 from catalog.services.ingestion import applying, batch, relay, runs
 from catalog.services.ingestion.caches import Names
-from tests.factories.catalog import NOW, ProviderFactory, counts, feed, ingest, movie
+from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, counts, feed, ingest, movie
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MANY = 50
+IMDB = {"namespace": "imdb", "value": "tt0000001"}
+EIDR = {"namespace": "eidr", "value": "10.5240/CF5A-AB7E-A4DB-35FA-BAC5-M"}
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +83,47 @@ def refusing() -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER refuse ON catalog_contentrating; DROP FUNCTION refuse()")
+
+
+@pytest.fixture
+def overtaking(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Let the second batch of ten write all it may before the first concludes; what is in the list, the first does then."""
+    acts: list[Any] = []
+    second_written, write, conclude = threading.Event(), batch.Batch.write, batch.Batch.conclude
+
+    def writing(self: batch.Batch) -> None:
+        if _has(self, "m8"):
+            second_written.clear()
+        write(self)
+        if _has(self, "m12"):
+            second_written.set()
+
+    def concluding(self: batch.Batch) -> None:
+        if _has(self, "m8"):
+            second_written.wait(0.5)
+            while acts:
+                acts.pop()()
+        conclude(self)
+
+    monkeypatch.setattr(batch.Batch, "write", writing)
+    monkeypatch.setattr(batch.Batch, "conclude", concluding)
+    return acts
+
+
+def three_batches(provider: Any, **changes: dict[str, Any]) -> IngestRun:
+    """Deliver thirty films, of which the named ones say something else."""
+    return ingest(feed(*(movie(number, **changes.get(f"m{number}", {})) for number in range(30))), provider)
+
+
+def known_provider() -> Any:
+    """Answer a provider who has delivered the genre and the director of all, for which one batch would wait for another."""
+    provider = ProviderFactory.create()
+    ingest(feed(movie(MANY)), provider)
+    return provider
+
+
+def title_of(external_id: str) -> Title:
+    return SourceRecord.objects.get(external_id=external_id).title
 
 
 def rated(number: int, value: str) -> dict[str, Any]:
@@ -134,33 +187,92 @@ def test_what_the_database_refuses_is_found_alone_and_all_behind_it_is_written(r
 
 
 def test_an_identifier_of_two_batches_is_the_firsts(
-    handed_over: list[int], written_alone: list[int], monkeypatch: pytest.MonkeyPatch
+    handed_over: list[int], written_alone: list[int], overtaking: list[Any]
 ) -> None:
     """The first has not committed for as long as the second, were it to go ahead, would take to claim the identifier too."""
-    second_written, write, conclude = threading.Event(), batch.Batch.write, batch.Batch.conclude
-
-    def writing(self: batch.Batch) -> None:
-        write(self)
-        if _has(self, "m12"):
-            second_written.set()
-
-    def concluding(self: batch.Batch) -> None:
-        if _has(self, "m8"):
-            second_written.wait(0.5)
-        conclude(self)
-
-    monkeypatch.setattr(batch.Batch, "write", writing)
-    monkeypatch.setattr(batch.Batch, "conclude", concluding)
-    shared = [{"namespace": "imdb", "value": "tt0000001"}]
-    lines = [movie(number, **({"external_ids": shared} if number in {8, 12} else {})) for number in range(30)]
-    provider = ProviderFactory.create()
-    ingest(feed(movie(MANY)), provider)  # makes their genre, for which the second would wait too
+    provider = known_provider()
     written_alone.clear()
-    run = ingest(feed(*lines), provider)
+    run = three_batches(provider, m8={"external_ids": [IMDB]}, m12={"external_ids": [IMDB]})
     assert (handed_over, written_alone) == ([10, 10, 10], [])
     assert counts(run) == {"read": 30, "created": 30}
     assert problems(run) == [(13, "m12", "external_id_taken")]
-    assert ExternalId.objects.get().title.source_records.get().external_id == "m8"
+    assert ExternalId.objects.get().title == title_of("m8")
+
+
+def test_an_identifier_that_the_batch_before_gives_up_is_free(overtaking: list[Any]) -> None:
+    provider = known_provider()
+    three_batches(provider, m8={"external_ids": [IMDB]})
+    changed: dict[str, dict[str, Any]] = {f"m{number}": {"runtime_seconds": 9} for number in range(30)}
+    run = three_batches(provider, **{**changed, "m12": {"external_ids": [IMDB]}})
+    assert (counts(run), problems(run)) == ({"read": 30, "updated": 30}, [])
+    assert ExternalId.objects.get().title == title_of("m12")
+
+
+def test_a_title_that_a_record_of_the_batch_before_describes_is_not_described_by_another(overtaking: list[Any]) -> None:
+    provider, ours = known_provider(), TitleFactory.create()
+    for item in (IMDB, EIDR):
+        ExternalId.objects.create(title=ours, **item)
+    run = three_batches(provider, m8={"external_ids": [IMDB]}, m12={"external_ids": [EIDR]})
+    assert (counts(run), problems(run)) == ({"read": 30, "created": 29, "updated": 1}, [])
+    assert (title_of("m8"), title_of("m12") == ours) == (ours, False)
+    assert set(ExternalId.objects.values_list("value", "title")) == {
+        (IMDB["value"], ours.pk), (EIDR["value"], title_of("m12").pk),
+    }  # fmt: skip
+
+
+def test_what_editors_have_changed_waits_for_the_words_of_the_batch_before(
+    written_alone: list[int], overtaking: list[Any]
+) -> None:
+    """Neither has written a word before the one before it has committed: or each would wait for the other."""
+    provider = known_provider()
+    three_batches(provider)
+    name = {"language": "en", "name": "Lantern"}
+    editing.edit(title_id=title_of("m12").pk, fields={}, parts={"texts": [name]}, by="user:7", now=NOW)
+    written_alone.clear()
+    run = three_batches(provider, **{f"m{number}": {"titles": {"en": f"Lantern {number}"}} for number in range(30)})
+    assert (counts(run), written_alone) == ({"read": 30, "updated": 30}, [])
+    assert SearchDocument.objects.get(title=title_of("m12")).name == "lantern"
+
+
+def test_two_batches_that_would_wait_for_each_other_are_written_alone(
+    written_alone: list[int], overtaking: list[Any]
+) -> None:
+    """The first asks for a row that the second holds, which waits for the first's commit: PostgreSQL sees both."""
+    provider = known_provider()
+    three_batches(provider)
+    held = title_of("m12").pk
+    overtaking.append(lambda: list(Title.objects.filter(pk=held).locked()))
+    written_alone.clear()
+    run = three_batches(provider, **{f"m{number}": {"runtime_seconds": 9} for number in range(30)})
+    assert (counts(run), problems(run)) == ({"read": 30, "updated": 30}, [])
+    assert (overtaking, written_alone[:2]) == ([], [10, 10])
+    assert set(Title.objects.filter(source_records__external_id__in=["m8", "m12"]).values_list("runtime_seconds")) == {
+        (9,)
+    }
+
+
+@pytest.mark.parametrize("number", [5, 30])
+def test_a_batch_that_crosses_somebody_else_is_written_again(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [1, 1]
+    conclude = batch.Batch.conclude
+
+    def crossing(self: batch.Batch) -> None:
+        conclude(self)
+        if _has(self, "m3") and left:
+            left.pop()
+            with connection.cursor() as cursor:
+                cursor.execute("DO $$ BEGIN RAISE deadlock_detected; END $$")
+
+    monkeypatch.setattr(batch.Batch, "conclude", crossing)
+    run = ingest(feed(*map(movie, range(number))), ProviderFactory.create())
+    assert (counts(run), problems(run), left) == ({"read": number, "created": number}, [], [])
+    assert Title.objects.count() == SearchDocument.objects.count() == number
+
+
+def test_a_pool_too_small_for_two_has_one_write(handed_over: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"pool": {"min_size": 1, "max_size": 2}})
+    run = ingest(feed(*map(movie, range(MANY))), ProviderFactory.create())
+    assert (handed_over, counts(run)) == ([], {"read": MANY, "created": MANY})
 
 
 def test_an_error_of_ours_leaves_nothing_of_the_batch_behind(monkeypatch: pytest.MonkeyPatch) -> None:
