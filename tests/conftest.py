@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from django.utils import translation
 from hypothesis import is_hypothesis_test
+
+
+@pytest.fixture(autouse=True)
+def speaks_as_configured() -> Iterator[None]:
+    """Let no test speak the language in which the one before has asked for a page: the thread keeps it."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
