@@ -27,11 +27,6 @@ class AlreadyWithdrawn(DomainError):
     title = "The title is withdrawn already."
 
 
-class Merged(DomainError):
-    code = "title_merged"
-    title = "The title was merged into another one, which answers for it: undo that first."
-
-
 class NameMissing(DomainError):
     code = "name_missing"
     title = "A title without a name cannot be published."
@@ -41,15 +36,14 @@ class NameMissing(DomainError):
 def publish(*, title_id: UUID, by: str, now: datetime, reason: str = "") -> Title:
     """Make a title public. Where and when it can be seen, its licences say.
 
-    Raises TitleUnknown, AlreadyPublished, Merged; NameMissing for a title that stands alone and has no name.
+    Raises TitleUnknown, AlreadyPublished, TitleMerged; NameMissing for a title that stands alone and has no name.
     """
     with transaction.atomic():
         title = titles.locked(title_id)
         if title.state == State.PUBLISHED:
             raise AlreadyPublished(f"{title} is public already.")
-        if title.merged_into_id is not None:
-            # An episode would be shown twice: it has the licences of its series.
-            raise Merged
+        # An episode would be shown twice: it has the licences of its series.
+        titles.refuse_merged(title)
         if title.parent_id is None and not title.original_title and not title.texts.exclude(name="").exists():
             raise NameMissing("Give the title a name in at least one language, then publish it.")
         _publish(title, by=by, now=now, reason=reason)

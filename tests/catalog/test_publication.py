@@ -62,7 +62,7 @@ class TestPublish:
 
     def test_refuses_what_was_merged(self) -> None:
         gone = TitleFactory.create(state="withdrawn", withdrawn_at=NOW, merged_into=TitleFactory.create())
-        with pytest.raises(publication.Merged):
+        with pytest.raises(titles.TitleMerged):
             publication.publish(title_id=gone.pk, by="user:7", now=LATER)
         gone.refresh_from_db()
         assert (gone.state, gone.revision, PublicationEntry.objects.count(), events()) == ("withdrawn", 1, 0, [])

@@ -57,6 +57,13 @@ BREAKS = (
         ),
         "states follow the state machine",
     ),
+    (
+        (
+            "INSERT INTO billing_trial (account_id, subscription_id, card_digest, started_at, ends_at)"
+            " SELECT account_id, id, '', created_at, '2026-02-15' FROM billing_subscription"
+        ),
+        "a trial ends when it was to end, and nothing of it is billed",
+    ),
     ("UPDATE billing_numberseries SET last = last + 1", "numbers are contiguous"),
     ("UPDATE billing_invoice SET sequence = sequence + 100", "numbers are contiguous"),
     ("UPDATE billing_journalline SET amount = amount + 1", "entries sum to zero"),
@@ -118,7 +125,7 @@ def charges() -> list[dict[str, Any]]:
 
 def broken(charges: list[dict[str, Any]], *reports: TieOut) -> set[str]:
     checked = Invariants(now=NOW, charges=charges, reports=reports, named=(0, ()), entitlements=(0, ())).findings()
-    assert len(checked) == 25
+    assert len(checked) == 26
     return {finding.name for finding in checked if finding.broken}
 
 
