@@ -26,7 +26,7 @@ from catalog.services.ingestion.caches import Caches, Names
 from catalog.services.ingestion.finding import Outcome, Staged
 from catalog.services.ingestion.relay import LANES, Relay, Turn
 
-BATCH = 1500
+BATCH = 1000
 REMEMBERED = 2000
 ATTEMPTS = 5
 """So often is a batch written that the database rolls back to let somebody else go first."""

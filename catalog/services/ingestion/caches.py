@@ -18,7 +18,7 @@ from catalog.services.ingestion import resembling
 from core.ids import new_id
 
 _Id = TypeVar("_Id", int, UUID)
-_LIMIT = 100_000
+_LIMIT = 60_000
 _LONGEST_KEY = 510
 
 
