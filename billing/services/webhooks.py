@@ -146,7 +146,7 @@ def _apply(event: WebhookEvent, *, gateway: Gateway, now: datetime) -> None:
         _finish(event, Status.PROCESSED, now=now)
         return
     outcome = gateway.charge_status(str(intent.get("id", "")))
-    if outcome.kind in {OutcomeKind.UNKNOWN, OutcomeKind.NOT_FOUND}:
+    if outcome.kind is OutcomeKind.UNKNOWN:
         _park(event, f"asked again: {outcome.code}", now=now)
         return
     settlement.settle({attempt.pk: outcome}, now=now)

@@ -113,8 +113,6 @@ def read_refusal(error: stripe.CardError | stripe.InvalidRequestError) -> Charge
     payment_intent, secret = str(intent.get("id") or ""), str(intent.get("client_secret") or "")
     if isinstance(error, stripe.CardError):
         return _decline(body, payment_intent, secret)
-    if error.http_status == 404:
-        return ChargeOutcome(OutcomeKind.NOT_FOUND, code=error.code or "resource_missing")
     if intent:
         # Refused for the state the PaymentIntent is in: that state is the answer.
         return read_charge(intent)

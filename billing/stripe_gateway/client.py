@@ -161,7 +161,7 @@ class StripeGateway:
         )
 
     def charge_status(self, payment_intent: str) -> ChargeOutcome:
-        return self._outcome(lambda: self._stripe.v1.payment_intents.retrieve(payment_intent))
+        return _learnt(self._outcome(lambda: self._stripe.v1.payment_intents.retrieve(payment_intent)))
 
     def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome:
         """Look through the customer's PaymentIntents, by list: search lags behind the truth."""
@@ -175,11 +175,7 @@ class StripeGateway:
                     return intent
             return None
 
-        found = self._outcome(find)
-        if found.code and not found.payment_intent:
-            # Who is refused the list learns nothing of the charge.
-            return ChargeOutcome(OutcomeKind.UNKNOWN, code=found.code)
-        return found
+        return _learnt(self._outcome(find))
 
     def refund(
         self, *, payment_intent: str, amount: int, currency: str, refund_id: str, idempotency_key: str
@@ -263,9 +259,11 @@ class StripeGateway:
             return RefundOutcome(RefundKind.UNKNOWN, code=f"http_{error.http_status or 'none'}")
 
     def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome:
-        return self._outcome(
-            lambda: self._stripe.v1.payment_intents.cancel(
-                payment_intent, {"cancellation_reason": "abandoned"}, {"idempotency_key": idempotency_key}
+        return _learnt(
+            self._outcome(
+                lambda: self._stripe.v1.payment_intents.cancel(
+                    payment_intent, {"cancellation_reason": "abandoned"}, {"idempotency_key": idempotency_key}
+                )
             )
         )
 
@@ -298,3 +296,10 @@ class StripeGateway:
         if intent is None:
             return ChargeOutcome(OutcomeKind.NOT_FOUND)
         return read_charge(intent.to_dict())
+
+
+def _learnt(outcome: ChargeOutcome) -> ChargeOutcome:
+    """Answer what was learnt of a charge by asking: who is refused, by another account's key, learns nothing of it."""
+    if outcome.code and not outcome.payment_intent:
+        return ChargeOutcome(OutcomeKind.UNKNOWN, code=outcome.code)
+    return outcome

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import stripe
@@ -243,9 +242,17 @@ class TestFindCharge:
         assert found.kind is OutcomeKind.UNKNOWN
 
     def test_does_not_take_a_refusal_for_what_became_of_the_charge(self, gateway: Gateway) -> None:
-        refused: Any = {"of": "nobody"}
-        found = gateway.find_charge(customer=refused, attempt_id="att-1", since=datetime.now(UTC))
+        found = gateway.find_charge(customer="cus_of_nobody", attempt_id="att-1", since=datetime.now(UTC))
         assert (found.kind, found.payment_intent) == (OutcomeKind.UNKNOWN, "")
+
+
+    def test_does_not_take_the_key_of_another_account_for_a_failure(self, gateway: Gateway) -> None:
+        unknown = (OutcomeKind.UNKNOWN, "resource_missing", "")
+        for found in (
+            gateway.charge_status("pi_of_another"),
+            gateway.cancel_charge("pi_of_another", idempotency_key="cancel_1"),
+        ):
+            assert (found.kind, found.code, found.payment_intent) == unknown
 
 
 @pytest.mark.rule("4.15", "4.16")

@@ -204,8 +204,11 @@ def cancel(call: Call) -> Object:
 
 
 def listing(call: Call) -> Object:
-    """Answer PaymentIntents, newest first."""
-    return call.listing("payment_intent", "/v1/payment_intents", customer=call.params.get("customer"))
+    """Answer PaymentIntents, newest first, a customer's where one is named."""
+    customer = call.params.get("customer")
+    if customer and call.world.store.find("deleted_customer", customer) is None:
+        call.world.get("customer", customer, param="customer")
+    return call.listing("payment_intent", "/v1/payment_intents", customer=customer)
 
 
 def finish_authentication(call: Call, intent: Object, *, passed: bool) -> Object:
