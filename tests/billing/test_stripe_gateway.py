@@ -245,7 +245,6 @@ class TestFindCharge:
         found = gateway.find_charge(customer="cus_of_nobody", attempt_id="att-1", since=datetime.now(UTC))
         assert (found.kind, found.payment_intent) == (OutcomeKind.UNKNOWN, "")
 
-
     def test_does_not_take_the_key_of_another_account_for_a_failure(self, gateway: Gateway) -> None:
         unknown = (OutcomeKind.UNKNOWN, "resource_missing", "")
         for found in (
