@@ -3,8 +3,8 @@
 Titles are generated, each with 8 credits and 3 genres, in our own feed format. Afterwards every one of
 them can be found by the search. The floor is the raw COPY of exactly the rows that the ingest wrote,
 search documents included, into the same tables with the same indexes and foreign keys, emptied before.
-Durability is off in both, so this measures the work and not the disk. TITLES says how many (1000000), IMPORTED how many of
-the same records django-import-export gets (5000). The last line is one JSON object.
+Durability is off in both, so this measures the work and not the disk. TITLES says how many (1000000), IMPORTED how many
+of the same records django-import-export gets (5000). The last line is one JSON object.
 """
 
 from __future__ import annotations

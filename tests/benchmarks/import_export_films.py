@@ -54,7 +54,8 @@ class FilmResource(resources.ModelResource):  # type: ignore[misc]  # without ty
             genre, _ = Genre.objects.get_or_create(slug=genre_name.lower(), defaults={"name": genre_name})
             TitleGenre.objects.create(title=instance, genre=genre, position=position)
         for credited in film["people"]:
-            person, _ = Person.objects.get_or_create(name=credited["name"])
+            # By the index that people have of their names: among a million titles, a scan for each would be no measure.
+            person, _ = Person.objects.get_or_create(name__iexact=credited["name"], defaults={"name": credited["name"]})
             Credit.objects.get_or_create(
                 title=instance, person=person, job=credited["job"], billing=credited["billing"]
             )
