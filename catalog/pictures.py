@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 40_000_000
 """7680 by 5120, more than any screen shows; decoded it takes 160 MB."""
 SMALLEST_SIDE = 8
+LONGEST_SIDE = 16_383
+"""The most that WebP has."""
 FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "AVIF": "avif"}
+SEVERAL = "MPO"
+"""What a JPEG is called that has more pictures behind the first: cameras and telephones put depths and previews there."""
 WIDTHS = {
     "poster": (160, 320, 640, 960),
     "backdrop": (480, 960, 1920, 3840),
@@ -26,6 +31,16 @@ WIDTHS = {
 SHARP = {"poster": 640, "backdrop": 1920, "logo": 480, "still": 480}
 """By kind, the width from which an image is sharp on dense screens where it is usually shown; a narrower one is blurred."""
 PLACEHOLDER_SIDE = 16
+ORIENTATION = 0x0112
+"""The tag of EXIF that says how an image is turned."""
+_TURNED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""By orientation, what makes an image upright."""
+# AVIF's decoder says RuntimeError; what is read of damaged EXIF, anything.
+_DAMAGED = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, struct.error)
+_COLOURS = {"1": "L", "LA": "L", "RGBA": "RGB", "P": "RGB", "PA": "RGB"}
 WEBP = {"quality": 80, "method": 4}
 AVIF = {"quality": 60, "speed": 8}
 
@@ -57,9 +72,9 @@ def inspect(data: bytes) -> Facts:
     """Decode an image to be sure that it is one. Raises Unusable."""
     with _opened(data) as image:
         image.load()
-        turned = image.getexif().get(0x0112, 1) in {5, 6, 7, 8}
+        turned = image.getexif().get(ORIENTATION) in {5, 6, 7, 8}
         width, height = (image.height, image.width) if turned else (image.width, image.height)
-        return Facts(width, height, FORMATS[image.format or ""])
+        return Facts(width, height, FORMATS.get(image.format or "", "jpg"))
 
 
 def render(data: bytes, kind: str) -> tuple[list[Rendition], str]:
@@ -88,37 +103,48 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
                     raise Image.DecompressionBombError
                 if min(image.size) < SMALLEST_SIDE:
                     raise Unusable(f"The image is {image.width} by {image.height}: too small to show.")
-                if getattr(image, "n_frames", 1) > 1:
+                if max(image.size) > LONGEST_SIDE:
+                    raise Unusable(f"No side may have more than {LONGEST_SIDE:,} pixels. Make the image smaller.")
+                if image.format != SEVERAL and getattr(image, "n_frames", 1) > 1:
                     raise Unusable("The image moves; artwork stands still. Save its best frame.")
                 yield image
     except Image.DecompressionBombError as error:
         raise Unusable(f"The image has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise Unusable("This is no JPEG, PNG, WebP or AVIF image, or it is damaged. Save it anew.") from error
 
 
 def _plain(image: Image.Image) -> Image.Image:
     """Answer the image upright, in sRGB, without anything that is not picture: no place, no camera, no profile."""
     image.load()
-    upright = ImageOps.exif_transpose(image)
+    turned = _TURNED.get(image.getexif().get(ORIENTATION, 1))
+    upright = image if turned is None else image.transpose(turned)
     if upright.mode.startswith("I"):
         # Sixteen bits of grey, of which a conversion would keep the lower ones: all but black became white.
         upright = upright.point(lambda level: level * (1 / 257)).convert("L")
     has_alpha = "A" in upright.getbands() or "transparency" in upright.info
-    mode = "RGBA" if has_alpha else "RGB"
-    profile = upright.info.get("icc_profile")
-    if profile and upright.mode in {"RGB", "CMYK", "L"}:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(upright, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
-            # A broken profile is no reason to lose the picture.
-            converted = None
-        if converted is not None:
-            upright = converted
-    plain = upright.convert(mode)
+    alpha = upright.convert("RGBA").getchannel("A") if has_alpha else None
+    plain = _in_srgb(upright).convert("RGB")
+    if alpha is not None:
+        plain.putalpha(alpha)
     plain.info.clear()
     return plain
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Answer an image whose colours its profile explains, if it has one, without what is transparent of it."""
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return image
+    # Profiles explain no palettes, and nothing that is transparent.
+    colours = _COLOURS.get(image.mode, image.mode)
+    opaque = image if colours == image.mode else image.convert("RGBA").convert(colours)
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or opaque
+    except (ImageCms.PyCMSError, OSError):
+        # A broken profile is no reason to lose the picture.
+        return image
 
 
 def _rendition(image: Image.Image, width: int) -> Rendition:

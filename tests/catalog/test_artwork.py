@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 
 from catalog import tasks
@@ -95,6 +96,29 @@ class TestWork:
             now = image.due_at
         assert waits == [1, 4, 16, 64, 256]
         assert "503" in title.artwork.get().problem
+
+    def test_goes_on_with_the_others_when_one_cannot_be_stored(
+        self, host: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        title = announce(f"{host}/a", f"{host}/a")
+        poster, backdrop = title.artwork.order_by("pk")
+        save = FileSystemStorage._save  # type: ignore[attr-defined]  # the stubs know no private methods
+
+        def saved(storage: Any, name: str, content: Any) -> str:
+            if "poster" in name:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return str(save(storage, name, content))
+
+        with monkeypatch.context() as disk:
+            disk.setattr(FileSystemStorage, "_save", saved)
+            assert artwork.work(now=NOW, limit=10) == 2
+        poster.refresh_from_db()
+        backdrop.refresh_from_db()
+        assert (bool(poster.file), bool(backdrop.file)) == (False, True)
+        assert (poster.problem[:17], poster.attempts, backdrop.problem) == ("Something outside", 1, "")
+        assert artwork.work(now=NOW + timedelta(minutes=1), limit=10) == 2
+        poster.refresh_from_db()
+        assert (bool(poster.file), poster.problem) == (True, "")
 
     def test_leaves_names_in_the_operators_storage_alone(self) -> None:
         ingest(feed(movie(1, artwork=[{"kind": "poster", "file": "a.webp"}])), ProviderFactory.create())

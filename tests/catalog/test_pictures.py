@@ -31,6 +31,14 @@ def halves(size: tuple[int, int] = (400, 600), mode: str = "RGB") -> Image.Image
     return image.convert(mode)
 
 
+def damaged_avif() -> bytes:
+    """An image whose size can be read, and whose picture cannot."""
+    data = bytearray(saved(halves((64, 64)), "AVIF"))
+    start = data.index(b"mdat") + 4
+    data[start : start + 20] = bytes(20)
+    return bytes(data)
+
+
 class TestInspect:
     def test_knows_the_size_as_seen(self) -> None:
         exif = Image.Exif()
@@ -47,7 +55,8 @@ class TestInspect:
             (b"", "no JPEG"), (b"GIF89a" + b"\0" * 100, "no JPEG"), (b"<svg xmlns='x'/>", "SVG"),
             (b"\xef\xbb\xbf <?xml version='1.0'?><svg/>", "SVG"), (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "no JPEG"),
             (saved(halves())[:500], "no JPEG"), (saved(Image.new("1", (20_000, 20_000)), "PNG"), "pixels"),
-            (saved(Image.new("RGB", (4, 4)), "PNG"), "too small"),
+            (saved(Image.new("RGB", (4, 4)), "PNG"), "too small"), (saved(Image.new("1", (10, 17_000)), "PNG"), "No side"),
+            (damaged_avif(), "no JPEG"),
             (saved(halves((40, 40)), "WEBP", save_all=True, append_images=[Image.new("RGB", (40, 40))]), "moves"),
             (saved(halves((40, 40)), "PNG", save_all=True, append_images=[Image.new("RGB", (40, 40))]), "moves"),
         ],
@@ -99,6 +108,25 @@ class TestRender:
             image = opened(largest.webp)
             assert "icc_profile" not in image.info
             assert image.getpixel((50, 50))[0] > 200  # type: ignore[index]  # three colours
+
+    def test_converts_by_profile_what_is_transparent(self) -> None:
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        # Its red is our green.
+        swapped = profile.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+        logo = halves((300, 100), "RGBA")
+        logo.putpixel((299, 99), (0, 0, 255, 0))
+        [*_, largest], _ = pictures.render(saved(logo, "PNG", icc_profile=swapped), "logo")
+        image = opened(largest.webp)
+        assert (image.mode, image.getpixel((299, 99))[3]) == ("RGBA", 0)  # type: ignore[index]  # four colours
+        red, green, *_ = image.getpixel((50, 50))  # type: ignore[misc]  # four colours
+        assert green > 150 > red
+
+    def test_takes_the_first_picture_of_what_a_camera_put_several_into(self) -> None:
+        data = saved(halves(), "MPO", save_all=True, append_images=[Image.new("RGB", (40, 40))])
+        assert opened(data).format == "MPO"
+        assert pictures.inspect(data) == pictures.Facts(400, 600, "jpg")
+        [*_, largest], _ = pictures.render(data, "poster")
+        assert opened(largest.webp).size == (400, 600)
 
     def test_keeps_the_greys_of_a_fine_scan(self) -> None:
         scan = Image.new("I;16", (300, 100), 30_000)

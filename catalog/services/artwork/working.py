@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.core.files.base import ContentFile
@@ -31,16 +32,19 @@ ORPHANS_KEPT = timedelta(days=1)
 def work(*, now: datetime, limit: int) -> int:
     """Fetch and resize up to `limit` images that are due; answer how many were taken up.
 
-    Safe to run twice and to be killed: an image is claimed by moving its next attempt ahead.
+    Safe to run twice and to be killed: an image is claimed by moving its next attempt ahead. What goes wrong with one
+    takes none of their attempts from the others.
     """
     claimed = _claim(now, limit)
-    announced = [image for image in claimed if not image.file]
     with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-        for image, fetched in zip(announced, pool.map(_fetched, [image.source for image in announced]), strict=True):
-            _receive(image, fetched, now=now)
+        fetched = [(image, pool.submit(_fetched, image.source)) for image in claimed if not image.file]
+        for image, answer in fetched:
+            with _alone(image):
+                _receive(image, answer.result(), now=now)
     for image in claimed:
         if image.file:
-            _resize(image, now=now)
+            with _alone(image):
+                _resize(image, now=now)
     return len(claimed)
 
 
@@ -62,6 +66,16 @@ def _claim(now: datetime, limit: int) -> list[Artwork]:
             image.due_at = now + timedelta(minutes=4 ** (image.attempts - 1))
         Artwork.objects.bulk_update(claimed, ["attempts", "due_at"])
     return claimed
+
+
+@contextmanager
+def _alone(image: Artwork) -> Iterator[None]:
+    """Log what goes wrong with one image, and let the others go on; it is tried again like one that was not fetched."""
+    try:
+        yield
+    except Exception:
+        logger.exception("Something outside an image went wrong.", extra={"artwork_id": image.pk})
+        Artwork.objects.filter(pk=image.pk).update(problem="Something outside the image went wrong; the log says what.")
 
 
 def _fetched(source: str) -> bytes | DomainError:
