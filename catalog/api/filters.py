@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import Any, cast
 
 import django_filters
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
 from accounts.maturity import Audience
 from catalog.api.viewers import viewer_of
-from catalog.models import Genre, Title, TitleGenre
+from catalog.models import Title
 from catalog.models.titles import Kind, TitleQuerySet
+from catalog.selectors import titles as selectors
 
 
 @extend_schema_field(OpenApiTypes.BOOL)
@@ -56,8 +57,7 @@ class TitleFilters(django_filters.FilterSet):
         fields: list[str] = []
 
     def with_genre(self, titles: QuerySet[Title], name: str, slug: Any) -> QuerySet[Title]:
-        genres = Genre.objects.filter(slug=slug).with_those_below()
-        return titles.filter(Exists(TitleGenre.objects.filter(title=OuterRef("pk"), genre__in=genres)))
+        return selectors.of_genres(titles, [slug])
 
     def made_in(self, titles: QuerySet[Title], name: str, code: Any) -> QuerySet[Title]:
         return titles.filter(countries__contains=[code.upper()])

@@ -15,7 +15,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Upper
 from django.utils.translation import gettext_lazy as _
 
 from catalog import rules
@@ -283,6 +283,13 @@ class Title(models.Model):
             models.Index(F("id").desc(), name="title_browse", condition=Q(state="published", parent__isnull=True)),
             models.Index(
                 "kind", F("id").desc(), name="title_browse_kind", condition=Q(state="published", parent__isnull=True)
+            ),
+            # And by original language, however few are in it.
+            models.Index(
+                Upper("original_language"),
+                F("id").desc(),
+                name="title_browse_language",
+                condition=Q(state="published", parent__isnull=True),
             ),
             # The admin's list by kind, also of a kind that few have.
             models.Index("kind", F("id").desc(), name="title_kind"),

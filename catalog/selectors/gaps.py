@@ -8,8 +8,9 @@ from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy
 
-from catalog.models import Artwork, ContentRating, SourceRecord, Title, TitleText
+from catalog.models import Artwork, ContentRating, Provider, SourceRecord, Title, TitleText
 from catalog.models.titles import Kind
+from catalog.selectors.titles import among
 
 GAPS = {
     "poster": gettext_lazy("No poster"),
@@ -47,10 +48,11 @@ def lacking(gap: str, *, country: str, language: str, now: datetime, provider: s
     neither sound nor subtitles of its own. With `provider`, a code, those alone that it delivers now. Tracks are those that somebody states, and those that are in the packaged film.
     """
     offered = Title.objects.published().standing_alone().offered_in(country, now, standing_alone=True)
-    titles = offered.order_by("-pk")
+    titles: QuerySet[Title] = offered.order_by("-pk")
     if provider:
-        delivered = SourceRecord.objects.filter(provider__code=provider, retired_at__isnull=True)
-        titles = titles.filter(Exists(delivered.filter(title=OuterRef("pk"))))
+        known = Provider.objects.filter(code=provider).values_list("pk", flat=True)
+        delivered = SourceRecord.objects.filter(provider__in=list(known), retired_at__isnull=True)
+        titles = among(titles, delivered)
     if gap in _CONDITIONS:
         return titles.exclude(kind=Kind.SERIES).filter(_lacks_track(gap, language.lower()))
     return titles.filter(~_has(gap, country, language))

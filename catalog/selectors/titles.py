@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from catalog.models import Credit, Genre, Person, Title
+from catalog.models import Credit, Genre, Person, Title, TitleGenre
+from catalog.models.tags import AskedEach
 from catalog.models.titles import Kind
 from catalog.rules import Viewer
 from catalog.selectors import availability, parts
@@ -17,6 +19,8 @@ from core.errors import DomainError
 
 MAX_SEASON = 1_000_000
 _EXTRAS = (Kind.EXTRA, Kind.SPECIAL, Kind.TRAILER)
+FEW = 2_500
+"""Of so many titles it is quicker to look at each than to look for the newest of them among a million."""
 FILMOGRAPHY = 200
 """At most so many titles of one person."""
 
@@ -38,6 +42,25 @@ class PersonNotFound(DomainError):
 def browse(viewer: Viewer, now: datetime) -> QuerySet[Title]:
     """Answer films, series and specials that the viewer may watch now; `parts.fetch` adds what their cards show."""
     return Title.objects.browsable_by(viewer, now)
+
+
+def of_genres(titles: QuerySet[Title], slugs: Sequence[str]) -> QuerySet[Title]:
+    """Keep what is of one of these genres, or of one below them in the tree; two queries tell how to look for it."""
+    below = Genre.objects.filter(slug__in=slugs).with_those_below()
+    genres = list(Genre.objects.filter(pk__in=below).values_list("pk", flat=True))
+    return among(titles, TitleGenre.objects.filter(genre__in=genres))
+
+
+def among(titles: QuerySet[Title], named: QuerySet[Any]) -> QuerySet[Title]:
+    """Keep the titles that rows of another table name, such as those of a genre; one query tells how to look for them.
+
+    Where they name few, these alone are looked at; where many, one title after the other is asked until there are enough.
+    PostgreSQL cannot choose between the two: it takes all genres but the most frequent for equally frequent.
+    """
+    few = list(named.values_list("title_id", flat=True)[: FEW + 1])
+    if len(few) <= FEW:
+        return titles.filter(pk__in=few)
+    return titles.filter(AskedEach(named.filter(title=OuterRef("pk"))))
 
 
 def coming_soon(viewer: Viewer, now: datetime) -> QuerySet[Title]:

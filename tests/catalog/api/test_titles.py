@@ -14,6 +14,7 @@ from accounts.maturity import Audience
 from catalog.models import Genre, Keyword, Person, Title
 from catalog.models.titles import State
 from catalog.rules import Viewer
+from catalog.selectors import titles
 from catalog.services import artwork, publication
 from core.clock import now
 from tests.factories import catalog as make
@@ -115,7 +116,11 @@ class TestTitles:
         assert client.get("/api/v1/titles", {"kind": "season"}).status_code == 400
         assert client.get("/api/v1/titles", {"year_from": "x"}).status_code == 400
 
-    def test_of_a_genre_are_those_of_the_genres_below_it_too(self, viewer: Callable[..., Client]) -> None:
+    @pytest.mark.parametrize("few", [2, 2_500])
+    def test_of_a_genre_are_those_of_the_genres_below_it_too(
+        self, viewer: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, few: int
+    ) -> None:
+        monkeypatch.setattr(titles, "FEW", few)
         place = None
         for slug in ("drama", "crime", "heist"):
             place = Genre.objects.create(slug=slug, name=slug.title(), parent=place)
@@ -150,6 +155,9 @@ class TestTitles:
         # Who asks; titles; all that hangs on them.
         with django_assert_num_queries(3):
             assert len(names(client)) == 30
+        # And of a genre: which lie below it; how many titles it has.
+        with django_assert_num_queries(5):
+            assert len(names(client, genre="drama")) == 30
 
 
 class TestTitle:
