@@ -104,6 +104,9 @@ TOLD: tuple[Promise, ...] = (
     _("One track took longer than %(hours)s hours to encode. Attach a shorter or smaller film."),
     _("Something outside the film went wrong; the log says what. Try again, or ask whoever runs the service."),
     _(
+        "There is no room left for this film where it is packaged or kept; the log says where. Try again, or ask whoever runs the service."
+    ),
+    _(
         "The process that packaged this film was killed again and again, perhaps for want of memory. Try again, or ask whoever runs the service."
     ),
     _("%(rate)s frames a second become %(made)s."),
@@ -111,6 +114,7 @@ TOLD: tuple[Promise, ...] = (
     _("The source is %(range)s; it is packaged in standard dynamic range."),
     _("The source has no sound."),
     _("Subtitles that are pictures are left out (%(kinds)s): attach them as text."),
+    _("Subtitles inside the film that have no lines are left out (%(names)s)."),
 )
 """Why packaging failed, and what it has noticed, as it says itself, with what is particular to the film left open."""
 

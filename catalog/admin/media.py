@@ -26,8 +26,8 @@ from unfold.widgets import (
 )
 
 from catalog.admin import staff
-from catalog.admin.lists import LargeList
 from catalog.admin.naming import name_of
+from catalog.admin.playing import PlayingPages, film_address
 from catalog.admin.words import gettext_lazy as _
 from catalog.models import Artwork, MediaPackage, MediaSubtitles, Title
 from catalog.problems import step_in_words, told_in_words
@@ -100,7 +100,7 @@ class SubtitlesForm(forms.Form):
 
 
 @admin.register(MediaPackage)
-class MediaPackageAdmin(LargeList):
+class MediaPackageAdmin(PlayingPages):
     """Films and how far they are. Adding one attaches a file to a title."""
 
     list_display = ("heading", "source", "state_label", "progress_label", "step_label", "length", "created_at")
@@ -216,6 +216,7 @@ class MediaPackageAdmin(LargeList):
                 for number in range(len(facts.get("posters", [])))
                 if package.folder
             ],
+            "watch": film_address(package) if self.has_add_permission(request) else "",
             "figures": _figures(package),
             "beside": MediaSubtitles.objects.filter(title=package.title_id).order_by("language", "role"),
             "form": SubtitlesForm(),

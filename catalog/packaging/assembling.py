@@ -13,6 +13,11 @@ from catalog.packaging.planning import SEGMENT_SECONDS, UNDETERMINED, Plan, Prev
 HLS_MANIFEST = "master.m3u8"
 DASH_MANIFEST = "manifest.mpd"
 THUMBNAILS = "preview/thumbnails.vtt"
+CONTENT_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl", ".mpd": "application/dash+xml", ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4", ".vtt": "text/vtt", ".jpg": "image/jpeg",
+}  # fmt: skip
+"""Of the files of a package, by the ends of their names."""
 _PREVIEW_LIST = "preview/tiles.m3u8"
 _DASH = "{urn:mpeg:dash:schema:mpd:2011}"
 _ROLE = "urn:mpeg:dash:role:2011"
@@ -107,11 +112,11 @@ def draw_posters(picture: Path, plan: Plan, target: Path, *, seconds: float, lim
         file = folder / f"{number}.jpg"
         command = [
             programs.ffmpeg(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *probing.READING,
-            "-ss", f"{instant:.3f}", "-i", probing.location(picture), "-map", "0:v:0", "-vf", "thumbnail=n=24",
+            "-ss", f"{instant:.3f}", "-i", probing.location(picture), "-map", "0:v:0", "-vf", "thumbnail=n=24,format=yuvj420p",
             "-frames:v", "1", "-q:v", "3", "-f", "image2", "-update", "1", probing.location(file),
         ]  # fmt: skip
         programs.run(command, seconds=seconds, max_file_bytes=limit)
-        # Near the end there may be too few pictures to choose from.
+        # Near the end there may be no picture to choose: subtitles and sound may last longer.
         if file.exists() and file.stat().st_size:
             names.append(f"posters/{file.name}")
     return names

@@ -25,7 +25,8 @@ def encode_picture(source: Path, target: Path, plan: Plan, rung: Rung, *, preset
         *(["bwdif=mode=send_frame"] if plan.deinterlace else []),
         # A picture that begins late is held from the start, so that sound keeps in step.
         f"fps={rate}:start_time=0",
-        f"scale={rung.width}:{rung.height}:flags=lanczos{_STANDARD_RANGE if plan.hdr else ''}",
+        # What uses all 256 levels, as telephones do, is shown too dark or too bright by what expects fewer.
+        f"scale={rung.width}:{rung.height}:flags=lanczos:out_range=tv{_STANDARD_RANGE if plan.hdr else ''}",
         "setsar=1",
         "format=yuv420p",
     ]
@@ -58,12 +59,16 @@ def extract_text(source: Path, target: Path, index: int, *, seconds: float, limi
     try:
         programs.run([str(part) for part in command], seconds=seconds, max_file_bytes=limit)
     except programs.ProgramFailed as error:
-        raise SourceRefused(
-            "subtitles_unreadable", "Subtitles inside the file cannot be read. Remove them, or attach them beside it."
-        ) from error
+        raise unreadable_text() from error
 
 
-_STANDARD_RANGE = ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv"
+def unreadable_text() -> SourceRefused:
+    return SourceRefused(
+        "subtitles_unreadable", "Subtitles inside the file cannot be read. Remove them, or attach them beside it."
+    )
+
+
+_STANDARD_RANGE = ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709"
 
 
 def _begin(source: Path) -> list[str]:

@@ -7,13 +7,13 @@ encoder spends by quality below a ceiling, so that a quiet film costs fewer bits
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from babel import Locale, UnknownLocaleError
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """Raised whenever a source would be packaged otherwise than before: what is there already is then made anew."""
 
 SEGMENT_SECONDS = 6
@@ -210,6 +210,16 @@ def plan(source: Source, bounds: Bounds, beside: Sequence[tuple[str, str]] = ())
         preview=preview(source.duration, rungs[0]),
         notes=tuple(notes),
     )
+
+
+def with_text(plan: Plan, names: Collection[str]) -> Plan:
+    """Answer a plan with the subtitles of these names alone; it notes which are left out."""
+    kept = tuple(track for track in plan.text if track.name in names)
+    empty = ", ".join(track.label for track in plan.text if track.name not in names)
+    notes = list(plan.notes)
+    if empty:
+        notes.append(f"Subtitles inside the film that have no lines are left out ({empty}).")
+    return replace(plan, text=kept, notes=tuple(notes))
 
 
 def ladder(picture: Picture) -> tuple[Rung, ...]:

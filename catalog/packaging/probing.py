@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,16 @@ READING = ("-protocol_whitelist", "file", "-format_whitelist", ",".join(CONTAINE
 """Options before an input: what is read is this file, and one of the containers above."""
 
 PROBE_SECONDS = 120
+PACKETS = 20
+"""So many packets are looked at: whether they are encrypted is said of each of them."""
 MEGABYTE = 1_000_000
 
 
 def probe(path: Path) -> Source:
     """Answer what is in a file. Raises SourceRefused when it is no film that can be read."""
     command = [
-        programs.ffprobe(), "-v", "error", *READING, "-show_streams", "-show_format", "-of", "json", location(path),
+        programs.ffprobe(), "-v", "error", *READING, "-show_streams", "-show_format",
+        "-show_packets", "-read_intervals", f"%+#{PACKETS}", "-of", "json", location(path),
     ]  # fmt: skip
     try:
         answer = json.loads(programs.run(command, seconds=PROBE_SECONDS, max_file_bytes=64 * MEGABYTE))
@@ -79,7 +83,16 @@ def read(answer: dict[str, Any]) -> Source:
             if stream.get("codec_type") == "audio" and stream.get("codec_name") and stream.get("channels")
         ),
         words=tuple(_words(stream) for stream in streams if stream.get("codec_type") == "subtitle"),
-        encrypted=any(stream.get("codec_tag_string") in {"encv", "enca", "drmi", "drms"} for stream in streams),
+        encrypted=_is_encrypted([*streams, *answer.get("packets", [])]),
+    )
+
+
+def _is_encrypted(parts: Iterable[dict[str, Any]]) -> bool:
+    """Say whether streams or packets are protected: ffprobe names their codec as if they were not, and decodes them to noise."""
+    return any(
+        part.get("codec_tag_string") in {"encv", "enca", "drmi", "drms"}
+        or any("Encryption" in item.get("side_data_type", "") for item in part.get("side_data_list", []))
+        for part in parts
     )
 
 

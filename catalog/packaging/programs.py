@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -35,6 +36,10 @@ class ProgramFailed(Exception):
         self.said = said
 
 
+class ProgramKilled(Exception):
+    """A program was killed by somebody else: mostly by a machine that has no memory left."""
+
+
 class TookTooLong(Exception):
     """A program was ended because its time was up."""
 
@@ -51,7 +56,7 @@ def run(
 
     `on_tick` is called a few times a second; what it raises ends the program. The program ends with this process,
     however that ends, and writes no file larger than `max_file_bytes`. Raises ProgramMissing, ProgramFailed,
-    TookTooLong.
+    TookTooLong; and, for what is no fault of the film, ProgramKilled, or OSError (ENOSPC) where no room was left to write.
     """
     until = time.monotonic() + seconds
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -79,9 +84,15 @@ def run(
                 process.kill()
                 process.wait()
         if process.returncode:
-            raise ProgramFailed(Path(command[0]).name, process.returncode, _end(errors))
+            raise _failure(Path(command[0]).name, process.returncode, _end(errors))
         output.seek(0)
         return output.read().decode("utf-8", "replace")
+
+
+def _failure(name: str, status: int, said: str) -> Exception:
+    if os.strerror(errno.ENOSPC) in said:
+        return OSError(errno.ENOSPC, f"{name} has no room left to write")
+    return ProgramKilled(f"{name} was killed") if status == -signal.SIGKILL else ProgramFailed(name, status, said)
 
 
 def ffmpeg() -> str:

@@ -39,6 +39,10 @@ class SubtitlesUnreadable(Exception):
     """This is no SRT or WebVTT; the message says what to do."""
 
 
+class SubtitlesEmpty(SubtitlesUnreadable):
+    """There is not a single line in them."""
+
+
 def as_webvtt(data: bytes, *, language: str = "") -> str:
     """Answer subtitles as WebVTT; SRT is converted, in whatever encoding it comes.
 
@@ -59,7 +63,7 @@ def as_webvtt(data: bytes, *, language: str = "") -> str:
     except (webvtt.errors.MalformedFileError, webvtt.errors.MalformedCaptionError, ValueError, IndexError) as error:
         raise SubtitlesUnreadable(f"This is neither SRT nor WebVTT: {error}. Save it as one of them.") from error
     if not cues.captions:
-        raise SubtitlesUnreadable("The file has no subtitles that can be read. Save it as SRT or WebVTT.")
+        raise SubtitlesEmpty("The file has no subtitles that can be read. Save it as SRT or WebVTT.")
     return str(cues.content)
 
 

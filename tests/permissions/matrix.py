@@ -342,6 +342,7 @@ ADMIN_PAGES: Mapping[str, Collection[str]] = {
         "author",
         "administrator",
     ],
+    "/admin/catalog/mediapackage/<uuid:package_id>/files/<path:name>": ["content", "administrator"],
     "/admin/catalog/mediapackage/<uuid:package_id>/posters/<int:number>/use": ["content", "administrator"],
     "/admin/catalog/mediapackage/<uuid:package_id>/retry": ["content", "administrator"],
     "/admin/catalog/mediapackage/<uuid:package_id>/subtitles": ["content", "administrator"],

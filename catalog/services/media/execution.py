@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -56,8 +56,8 @@ def execute(*, package_id: UUID, clock: Callable[[], datetime]) -> MediaPackage 
         )
     except jobs.LeaseLost:
         raise
-    except Exception:
-        jobs.disturbed(package, now=clock(), failure="Something outside the film went wrong; the log says what.")
+    except Exception as error:
+        jobs.disturbed(package, now=clock(), failure=_disturbance(error))
         raise
     package.refresh_from_db()
     return package
@@ -86,14 +86,9 @@ class _Job:
         tracks = self._encode(source, plan)
         rungs = self._worthwhile(plan, tracks)
         self._beat("Subtitles", 0.9, force=True)
-        for text in plan.text:
-            target = self.folder / f"{text.name}.vtt"
-            if text.index is None:
-                target.write_text(beside[text.language, text.role].text, encoding="utf-8")
-            else:
-                encoding.extract_text(source, target, text.index, **self.limits)
-                subtitles.write(target.read_bytes(), target)
-            tracks[text.name] = target
+        words = self._write_text(source, plan, beside)
+        tracks |= words
+        plan = planning.with_text(plan, words)
         output = self._assemble(tracks, plan, rungs)
         posters = assembling.draw_posters(tracks[rungs[0].name], plan, output, **self.limits)
         self._beat("Storing", 0.95, force=True)
@@ -185,6 +180,26 @@ class _Job:
             made.save(update_fields=["file"])
             storage.delete(replaced)
 
+    def _write_text(
+        self, source: Path, plan: Plan, beside: Mapping[tuple[str, str], MediaSubtitles]
+    ) -> dict[str, Path]:
+        """Write subtitles as WebVTT; those inside the film that have not a single line are left out."""
+        written = {}
+        for text in plan.text:
+            target = self.folder / f"{text.name}.vtt"
+            if text.index is None:
+                target.write_text(beside[text.language, text.role].text, encoding="utf-8")
+            else:
+                encoding.extract_text(source, target, text.index, **self.limits)
+                try:
+                    subtitles.write(target.read_bytes(), target)
+                except subtitles.SubtitlesEmpty:
+                    continue
+                except subtitles.SubtitlesUnreadable as error:
+                    raise encoding.unreadable_text() from error
+            written[text.name] = target
+        return written
+
     def _worthwhile(self, plan: Plan, tracks: dict[str, Path]) -> list[Rung]:
         rates = [tracks[rung.name].stat().st_size * 8 / 1000 / plan.duration for rung in plan.rungs]
         return [plan.rungs[number] for number in planning.worth_keeping(rates)]
@@ -233,14 +248,9 @@ class _Job:
 class _Content(File):  # type: ignore[type-arg]  # generic in the stubs alone
     """A file of a package, with the type that players and caches are told."""
 
-    TYPES = {
-        ".m3u8": "application/vnd.apple.mpegurl", ".mpd": "application/dash+xml", ".m4s": "video/iso.segment",
-        ".mp4": "video/mp4", ".vtt": "text/vtt", ".jpg": "image/jpeg",
-    }  # fmt: skip
-
     @property
     def content_type(self) -> str:
-        return self.TYPES.get(Path(self.name or "").suffix, "application/octet-stream")
+        return assembling.CONTENT_TYPES.get(Path(self.name or "").suffix, "application/octet-stream")
 
 
 @contextmanager
@@ -258,6 +268,15 @@ def _scratch(package: MediaPackage) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _disturbance(error: Exception) -> str:
+    """Answer what an editor is told of what is no fault of the film."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "There is no room left for this film where it is packaged or kept; the log says where."
+    if isinstance(error, programs.ProgramKilled):
+        return jobs.KILLED
+    return "Something outside the film went wrong; the log says what."
 
 
 def _need_room(folder: Path, size: int) -> None:

@@ -20,6 +20,8 @@ from core.errors import DomainError
 MAX_ATTEMPTS = 3
 """A job that was killed or disturbed this often is not begun again by itself."""
 
+KILLED = "The process that packaged this film was killed again and again, perhaps for want of memory."
+
 State = MediaPackage.State
 
 
@@ -93,11 +95,7 @@ def release_abandoned(*, now: datetime) -> list[UUID]:
     """Queue the jobs whose process was killed, and answer every queued one, oldest first."""
     with transaction.atomic():
         for package in MediaPackage.objects.locked().abandoned(now):
-            _queue_again(
-                package,
-                now=now,
-                failure="The process that packaged this film was killed again and again, perhaps for want of memory.",
-            )
+            _queue_again(package, now=now, failure=KILLED)
     return list(MediaPackage.objects.filter(state=State.QUEUED).order_by("created_at").values_list("pk", flat=True))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import m3u8
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -65,6 +67,26 @@ class TestFilms:
         assert staff.post(use).status_code == 302
         image = title.artwork.get()
         assert (image.kind, image.width, image.height) == ("still", 640, 360)
+
+    def test_are_watched_as_viewers_are_given_them(self, staff: Client, film: Path) -> None:
+        package = packaged(TitleFactory.create(), film)
+
+        def file(name: str) -> Any:
+            return staff.get(reverse("admin:catalog_mediapackage_file", args=[package.pk, name]))
+
+        def playlist(name: str) -> Any:
+            return m3u8.loads(file(name).getvalue().decode())  # type: ignore[no-untyped-call]
+
+        master = file("master.m3u8")
+        assert f'src="{master.request["PATH_INFO"]}"' in staff.get(page_of(package)).content.decode()
+        said = (master["Content-Type"], master["Cache-Control"])
+        assert said == ("application/vnd.apple.mpegurl", "private, max-age=86400, immutable")
+        assert master.getvalue()
+        names = [item.uri for kind in ("playlists", "media") for item in getattr(playlist("master.m3u8"), kind)]
+        assert len(names) == 5
+        assert all(file(playlist(name).segments[0].uri).getvalue() for name in names)
+        for name in ("none.m4s", "../../a.mp4", "v360-1/../master.m3u8", "posters", "manifest.mpd/x.mp4", "a\\0.mp4"):
+            assert file(name).status_code == 404, name
 
     def test_need_a_file_and_one_alone(self, staff: Client, queued: list[str]) -> None:
         title = TitleFactory.create()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -13,13 +14,15 @@ import m3u8
 import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, storages
 from lxml import etree
 from mpegdash.parser import MPEGDASHParser
 from PIL import Image
 
 from catalog.events import MediaReady
 from catalog.models import MediaPackage, MediaRendition, MediaSource, MediaSubtitles, Title
+from catalog.packaging import planning, probing
+from catalog.packaging.encoding import encode_picture, encode_sound
 from catalog.packaging.programs import ProgramMissing
 from catalog.selectors import media as selectors
 from catalog.services import media, titles
@@ -150,6 +153,41 @@ class TestExecute:
         assert [(item.content_type, item.lang) for item in sets] == [
             ("video", None), ("audio", None), ("audio", "de"), ("text", "und"), ("image", None),
         ]  # fmt: skip
+
+    def test_leaves_out_subtitles_that_have_no_lines(self, tmp_path: Path) -> None:
+        late = tmp_path / "late.srt"
+        late.write_text(clips.SRT.replace("00:00:0", "00:01:0"), encoding="utf-8")
+        plain = clips.film(tmp_path / "plain.mkv", seconds=1, sounds=("eng",), words=("eng",))
+        film = tmp_path / "film.mkv"
+        clips.ffmpeg(
+            "-i", str(plain), "-i", str(late), "-map", "0", "-map", "1", "-c", "copy", "-t", "1",
+            "-metadata:s:s:1", "language=deu", "-disposition:s:1", "forced", str(film),
+        )  # fmt: skip
+        package = packaged(TitleFactory.create(), film)
+        assert [track["language"] for track in package.facts["text"]] == ["en"]
+        assert package.facts["notes"] == [
+            "Subtitles inside the film that have no lines are left out (Deutsch [forced])."
+        ]
+        assert not list(folder_of(package).glob("t2-*"))
+
+    def test_brings_all_levels_of_brightness_into_the_range_that_screens_expect(self, tmp_path: Path) -> None:
+        film = clips.film(tmp_path / "f.avi", sounds=(), seconds=1, extra=["-c:v", "mjpeg", "-pix_fmt", "yuvj420p"])
+        plan, target = planning.plan(probing.probe(film), planning.Bounds(longest=60)), tmp_path / "v.mp4"
+        encode_picture(
+            film, target, plan, plan.rungs[0], preset="ultrafast", seconds=30, limit=10**8, progress=lambda _: None
+        )
+        command = [
+            settings.FFPROBE,
+            "-v",
+            "error",
+            "-show_entries",
+            "stream=pix_fmt,color_range",
+            "-of",
+            "csv=p=0",
+            str(target),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.strip() == "yuv420p,tv"
 
     def test_keeps_surround_sound_beside_stereo(self, tmp_path: Path) -> None:
         film = clips.film(tmp_path / "surround.mkv", sounds=("eng", "deu"), seconds=1, extra=["-ac:a:0", "6"])
@@ -375,6 +413,31 @@ class TestFailure:
         with pytest.raises(OSError, match="are needed"):
             media.execute(package_id=queued.pk, clock=lambda: NOW)
         assert not MediaRendition.objects.exists()
+
+    def test_of_a_full_disk_is_no_fault_of_the_film(
+        self, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        queued = attach(TitleFactory.create(), film)
+        assert queued is not None
+        with monkeypatch.context() as disk:
+            disk.setattr(FileSystemStorage, "_save", full)
+            for _ in range(3):
+                with pytest.raises(OSError, match="No space"):
+                    media.execute(package_id=queued.pk, clock=lambda: NOW)
+        queued.refresh_from_db()
+        assert (queued.state, queued.failure_code) == ("failed", "disturbed")
+        assert queued.failure.startswith("There is no room left")
+        assert not MediaRendition.objects.exists()
+        # Nor is one that is full while a track is made.
+        target = tmp_path / "a1.mp4"
+        target.symlink_to("/dev/full")
+        plan = planning.plan(probing.probe(film), planning.Bounds(longest=60))
+        with pytest.raises(OSError, match="no room left"):
+            encode_sound(film, target, plan, plan.audio[0], seconds=30, limit=10**9, progress=lambda _: None)
+
+
+def full(*_: Any) -> str:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def settings_packager() -> str:

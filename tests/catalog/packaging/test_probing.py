@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 
@@ -77,6 +78,16 @@ class TestProbe:
         with pytest.raises(SourceRefused, match="cut off"):
             probing.probe(whole)
 
+    def test_knows_a_film_that_is_protected(self, tmp_path: Path) -> None:
+        plain, protected = clips.film(tmp_path / "a.mp4", sounds=(), seconds=1), tmp_path / "b.mp4"
+        key = "00112233445566778899aabbccddeeff"
+        command = [
+            programs.packager(), "--quiet", f"in={plain},stream=video,output={protected}", "--enable_raw_key_encryption",
+            "--keys", f"label=:key_id={key}:key={key}", "--clear_lead", "0",
+        ]  # fmt: skip
+        programs.run(command, seconds=30, max_file_bytes=10**7)
+        assert [probing.probe(file).encrypted for file in (plain, protected)] == [False, True]
+
     def test_sound_alone_is_no_film(self, tmp_path: Path) -> None:
         found = probing.probe(clips.film(tmp_path / "a.mp4", picture=False))
         with pytest.raises(SourceRefused, match="only sound"):
@@ -93,6 +104,13 @@ class TestRun:
         with pytest.raises(programs.ProgramFailed):
             programs.run(["dd", "if=/dev/zero", f"of={file}", "bs=1000", "count=100"], seconds=5, max_file_bytes=50_000)
         assert file.stat().st_size <= 50_000
+
+    def test_tells_what_is_no_fault_of_the_film(self) -> None:
+        with pytest.raises(programs.ProgramKilled):
+            programs.run(["sh", "-c", "kill -9 $$"], seconds=5, max_file_bytes=10_000)
+        with pytest.raises(OSError, match="no room left") as full:
+            programs.run(["dd", "if=/dev/zero", "of=/dev/full", "bs=10", "count=1"], seconds=5, max_file_bytes=10_000)
+        assert full.value.errno == errno.ENOSPC
 
     def test_hides_our_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SECRET_KEY", "very secret")
