@@ -1,8 +1,8 @@
 """Answers of the catalogue, kept in Valkey for a minute at most.
 
-An answer is kept under what it depends on (address, country, languages, audience) and under the generation of
+An answer is kept under what it depends on (address, country, languages, audience), with the generation of
 the catalogue: a random word that every change takes away after its commit. Whoever makes an answer reads the generation
-before the tables, so what was read before a change is kept under a word that nobody asks for any more. An
+before the tables, so what was read before a change is kept with a word that is the present one no more. An
 answer also ends at the next instant at which any licence of its country begins or ends.
 
 Valkey may be away: then nothing is kept, and every answer is made.
@@ -25,17 +25,17 @@ from core.revocable import RevocableCache, State
 
 LARGEST = 512 * 1024
 """Bytes of the largest answer that is kept."""
-_generations = RevocableCache("catalogue")
-_answers = RevocableCache("answer")
+_cache = RevocableCache("catalogue")
 _CURRENT = "generation"
 
 
 class Kept(msgspec.Struct, array_like=True):
-    """An answer's body as JSON, a digest of it, and until when it holds, in seconds since 1970."""
+    """An answer's body as JSON, a digest of it, of which generation it is, and until when it holds, in seconds since 1970."""
 
     body: bytes
     digest: str
-    until: float
+    generation: str = ""
+    until: float = 0.0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -63,39 +63,39 @@ def answer(
     if connection.in_atomic_block:
         # What is read here may never be committed.
         return _made(make)
-    if (generation := _generation()) is None:
+    name = f"answer:{sha256(orjson.dumps(key)).hexdigest()}"
+    current, found = _cache.read_all([_CURRENT, name])
+    if (generation := _generation(current)) is None:
         return _made(make)
-    name = sha256(orjson.dumps([generation, *key])).hexdigest()
-    found = _answers.read(name)
     if isinstance(found, bytes):
         kept = _decoder.decode(found)
-        if kept.until > now.timestamp():
+        if kept.generation == generation and kept.until > now.timestamp():
             return kept
-        _answers.forget([name])
-    lease = _answers.lease(name)
+        _cache.forget([name])
+    lease = _cache.lease(name)
     made = _made(make)
     if lease is not None and len(made.body) <= LARGEST:
+        made.generation = generation
         made.until = min(filter(None, (next_boundary(country, now), ends()))).timestamp()
-        _answers.fill(name, lease, _encoder.encode(made))
+        _cache.fill(name, lease, _encoder.encode(made))
     return made
 
 
-def _generation() -> str | None:
-    """Answer the catalogue's generation; None when there is none just now: nothing is to be kept then."""
-    found = _generations.read(_CURRENT)
+def _generation(found: bytes | State) -> str | None:
+    """Answer the catalogue's generation as it was found, or a new one; None when nothing is to be kept just now."""
     if isinstance(found, bytes):
         return found.decode()
-    if found is State.ENDED or (lease := _generations.lease(_CURRENT)) is None:
+    if found is State.ENDED or (lease := _cache.lease(_CURRENT)) is None:
         return None
     generation = secrets.token_urlsafe(12)
-    _generations.fill(_CURRENT, lease, generation.encode())
+    _cache.fill(_CURRENT, lease, generation.encode())
     return generation
 
 
 def _made(make: Callable[[], Any]) -> Kept:
     body = orjson.dumps(make())
-    return Kept(body, sha256(body).hexdigest()[:32], 0.0)
+    return Kept(body, sha256(body).hexdigest()[:32])
 
 
 def _forget() -> None:
-    _generations.forget([_CURRENT])
+    _cache.forget([_CURRENT])

@@ -20,10 +20,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/problems", ProblemsView.as_view(), name="problems"),
-    path("api/v1/", include("core.api.urls")),
+    # What is asked for most comes first: addresses are tried one by one.
+    path("api/v1/", include("catalog.api.urls")),
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("billing.api.urls")),
-    path("api/v1/", include("catalog.api.urls")),
+    path("api/v1/", include("core.api.urls")),
     path("pay/<str:token>", billing_pages.PayPage.as_view(), name="pay"),
     path("gift/<str:token>", billing_pages.GiftPage.as_view(), name="gift"),
     path("invoices/<uuid:invoice_id>", billing_pages.invoice, name="invoice-page"),

@@ -12,7 +12,7 @@ run out by itself.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import Enum
 
 import structlog
@@ -50,12 +50,13 @@ class RevocableCache:
 
     def read(self, name: str) -> bytes | State:
         """Answer what is kept under a name: one read of Valkey."""
-        kept = connection().run(lambda valkey: valkey.get(self._key(name)))
-        if not isinstance(kept, bytes):
-            return State.ABSENT
-        if kept[:1] == _VALUE:
-            return kept[1:]
-        return State.ENDED if kept == _TOMBSTONE else State.ABSENT
+        return _found(connection().run(lambda valkey: valkey.get(self._key(name))))
+
+    def read_all(self, names: Sequence[str]) -> list[bytes | State]:
+        """Answer what is kept under each name at one instant: one read of Valkey."""
+        keys = [self._key(name) for name in names]
+        kept = connection().run(lambda valkey: valkey.mget(keys))
+        return [_found(each) for each in kept] if isinstance(kept, list) else [State.ABSENT for _ in keys]
 
     def lease(self, name: str) -> bytes | None:
         """Claim the right to fill a name, before reading its value; None if there is no such right now."""
@@ -85,6 +86,14 @@ class RevocableCache:
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
+
+
+def _found(kept: object) -> bytes | State:
+    if not isinstance(kept, bytes):
+        return State.ABSENT
+    if kept[:1] == _VALUE:
+        return kept[1:]
+    return State.ENDED if kept == _TOMBSTONE else State.ABSENT
 
 
 def _bury(valkey: Redis, keys: list[str]) -> None:

@@ -236,6 +236,12 @@ class TestKeptAnswers:
         kept.answer(["list"], "DE", NOON, read_then_lose)
         assert kept.answer(["list"], "DE", NOON, lambda: ["anew"]).body == b'["anew"]'
 
+    def test_of_a_catalogue_that_has_changed_give_way_to_the_next(self) -> None:
+        for n in range(3):
+            assert kept.answer(["list"], "DE", NOON, lambda: n).body == b"%d" % n  # noqa: B023 - called at once
+            assert kept.answer(["list"], "DE", NOON, lambda: "not made").body == b"%d" % n
+            kept._forget()
+
     def test_are_left_alone_by_what_is_rolled_back(self) -> None:
         kept.answer(["list"], "DE", NOON, lambda: 1)
         with transaction.atomic():
