@@ -50,6 +50,7 @@ PROBLEMS: Mapping[str, Promise] = {
     "shifted_column": _("Columns are shifted."),
     "stray_comma": _("A comma too many was taken out."),
     "too_long": _("Too long."),
+    "unended": _("The last line does not end."),
     "unknown_country": _("No country that we know."),
     "unknown_duration": _("No running time that we can read."),
     "unknown_format": _("No format that we know."),

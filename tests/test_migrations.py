@@ -115,6 +115,7 @@ class TestMigrating:
                     once_more()
                     call_command("migrate", app, name, verbosity=0)
                 once_more()
-            assert _files(app) == tables
+            # Tables that are new are nobody's yet.
+            assert tables.items() <= _files(app).items()
         finally:
             call_command("migrate", verbosity=0)

@@ -162,7 +162,7 @@ class FeedSourceAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs o
     readonly_fields = ("checked_at", "outcome", "failures", "shown_place")
     fields = (
         "provider", ("kind", "pattern"), "location", "credential", ("format", "delivery"), ("every_minutes", "enabled"),
-        ("checked_at", "failures"), "outcome",
+        ("settled_seconds", "marker"), ("checked_at", "failures"), "outcome",
     )  # fmt: skip
 
     @display(description=_("location"))

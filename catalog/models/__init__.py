@@ -20,12 +20,13 @@ from catalog.models.people import Credit, Person
 from catalog.models.publication import PublicationEntry
 from catalog.models.ratings import ContentRating
 from catalog.models.search import SearchCompletion, SearchDocument, SearchMiss, SearchRename, SearchWord
-from catalog.models.sources import FeedSource, TakenFile
+from catalog.models.sources import ArrivingFile, FeedSource, TakenFile
 from catalog.models.tags import Genre, Keyword, TitleGenre, TitleKeyword
 from catalog.models.titles import Title
 
 __all__ = [
     "AlternateTitle",
+    "ArrivingFile",
     "Artwork",
     "AvailabilityWindow",
     "Collection",

@@ -42,6 +42,12 @@ class FeedSource(models.Model):
     credential = models.SlugField(
         max_length=50, blank=True, db_index=False, help_text=_("The name under which FEED_CREDENTIALS has what authorises us.")
     )  # fmt: skip
+    marker = models.CharField(
+        max_length=20, blank=True, default="", db_default="", help_text=_("Ending of the file beside each one that says that it is whole, such as .done; empty: there is none.")
+    )  # fmt: skip
+    settled_seconds = models.PositiveIntegerField(
+        default=60, db_default=60, validators=[MinValueValidator(1)], help_text=_("For so long nothing of a file may change before it is taken, unless a marker says that it is whole.")
+    )  # fmt: skip
     every_minutes = models.PositiveIntegerField(default=60, validators=[MinValueValidator(1)])
     enabled = models.BooleanField(default=True)
     next_check_at = models.DateTimeField()
@@ -60,6 +66,8 @@ class FeedSource(models.Model):
             models.UniqueConstraint(fields=["provider", "location", "pattern"], name="feed_source_once"),
             # Every zero minutes is a loop against a partner's server.
             models.CheckConstraint(name="feed_source_has_pause", condition=Q(every_minutes__gte=1)),
+            # What is found is not taken at once: somebody may still be writing it.
+            models.CheckConstraint(name="feed_source_lets_settle", condition=Q(settled_seconds__gte=1)),
         ]
         indexes = [
             # What is due, every minute.
@@ -73,6 +81,28 @@ class FeedSource(models.Model):
     def place(self) -> str:
         """Answer the location as anybody may read it: a key in an address's query is left out."""
         return shown(self.location) if self.kind == self.Kind.ADDRESS else self.location
+
+
+class ArrivingFile(models.Model):
+    """A file of a watched folder that is not taken yet: how it was found, and since when each look has found it so.
+
+    `name` is its path below the folder, as that of a file that was taken.
+    """
+
+    source = models.ForeignKey(FeedSource, models.CASCADE, related_name="arriving", db_index=False)
+    name = models.CharField(max_length=255)
+    size = models.PositiveBigIntegerField(help_text="Bytes.")
+    modified_ns = models.BigIntegerField(help_text="Nanoseconds since 1970, as the file system says.")
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Two looks that find a file at once remember it once.
+            models.UniqueConstraint(fields=["source", "name"], name="arriving_file_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class TakenFile(models.Model):

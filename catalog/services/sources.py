@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -17,23 +21,27 @@ from django.core.files.base import File
 from django.db import IntegrityError, transaction
 
 from catalog.ingestion.formats import READERS
-from catalog.models import FeedSource, TakenFile
+from catalog.models import ArrivingFile, FeedSource, TakenFile
 from catalog.services import ingestion
 from core import outbound
 from core.errors import DomainError
-from core.files import open_found
+from core.files import copy_found
 
 logger = structlog.get_logger(__name__)
 
-SETTLED = timedelta(minutes=1)
-"""A file that changed later than this ago may still be on its way."""
 GIVEN_UP = timedelta(hours=1)
 """Whoever has had a file in hand for this long was killed; it is taken again."""
 MOST_FILES = 100
 """At most so many files of a folder are taken in one look; the next look takes more."""
+LONGEST_NAME = 255
+"""The longest path of a file below its folder, in characters."""
 WORRYING = 3
 """So many failures in a row are an error in the log, which alerts somebody."""
 
+# Hidden, or called as programs call what they are still writing.
+_UNFINISHED = re.compile(
+    r"(^|/)\.|~$|\.(part|partial|filepart|tmp|temp|crdownload|download|uploading|swp)$", re.IGNORECASE
+)
 _LOOKED_AT = ("provider", "kind", "location", "format")
 
 
@@ -77,9 +85,12 @@ def save(*, source_id: int | None, fields: Mapping[str, Any], now: datetime) -> 
         if changed:
             source.etag = source.last_modified = ""
             source.digest = b""
+            ArrivingFile.objects.filter(source=source).delete()
         if changed & {"provider", "format"}:
             # They were taken for somebody else, or as what they are not.
             TakenFile.objects.filter(source=source).delete()
+        if source.marker and not re.fullmatch(r"[.\w-]+", source.marker):
+            raise SourceInvalid(f"{source.marker!r} is no ending of a file's name: write one such as .done.")
         source.next_check_at = now
         source.save()
     return source
@@ -125,7 +136,9 @@ def check(*, source_id: int, by: str, now: datetime) -> list[UUID]:
     except DomainError as error:
         _note(source, str(error), now=now, failed=True)
     else:
-        _note(source, f"{len(runs)} taken" if runs else "Nothing new", now=now, failed=False)
+        taken = f"{len(runs)} taken" if runs else "Nothing new"
+        arriving = ArrivingFile.objects.filter(source=source).count()
+        _note(source, f"{taken}; {arriving} still arriving" if arriving else taken, now=now, failed=False)
     return runs
 
 
@@ -182,48 +195,117 @@ def _file_name(url: str) -> str:
 # ---------------------------------------------------------------- folders
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file of a folder, as a look has found it."""
+
+    path: Path
+    name: str
+    """Its path below the folder: files of one name may lie in two folders within."""
+    status: os.stat_result
+
+    @property
+    def state(self) -> tuple[str, int, int]:
+        return self.name, self.status.st_size, self.status.st_mtime_ns
+
+
 def _watch(source: FeedSource, by: str, now: datetime) -> Iterator[UUID]:
-    for path in _new_files(source, now):
-        try:
-            status = path.lstat()
-        except FileNotFoundError:
-            continue  # whoever put it there took it back
-        try:
-            with transaction.atomic():
-                taken = TakenFile.objects.create(
-                    source=source,
-                    name=path.name[:255],
-                    size=status.st_size,
-                    modified_ns=status.st_mtime_ns,
-                    taken_at=now,
-                )
-        except IntegrityError:
-            continue  # another look has taken it meanwhile
-        try:
-            with open_found(_folder(source), path, status) as file:
-                run_id = _take(source, file, path.name, by, now)
-        except OSError as error:
-            taken.delete()
-            raise SourceInvalid(f"{path.name} cannot be read: {error.strerror}.") from error
-        TakenFile.objects.filter(pk=taken.pk).update(run=run_id)
-        yield run_id
+    folder = _folder(source)
+    found = _untaken(source, folder, now)
+    whole = _whole(source, found, now)[:MOST_FILES]
+    _remember(source, [file for file in found if file not in whole], now)
+    for file in whole:
+        if run_id := _take_file(source, folder, file, by, now):
+            yield run_id
+    if too_long := next((file.name for file in found if len(file.name) > LONGEST_NAME), None):
+        raise SourceInvalid(f"{too_long[:100]}... is a path of more than {LONGEST_NAME} characters: shorten it.")
 
 
-def _new_files(source: FeedSource, now: datetime) -> list[Path]:
-    """Answer the files to take, oldest first: those that have been left alone for SETTLED and were not taken before."""
-    settled_ns = int((now - SETTLED).timestamp()) * 10**9
+def _take_file(source: FeedSource, folder: Path, file: _Found, by: str, now: datetime) -> UUID | None:
+    name, size, modified_ns = file.state
+    try:
+        with transaction.atomic():
+            taken = TakenFile.objects.create(source=source, name=name, size=size, modified_ns=modified_ns, taken_at=now)
+    except IntegrityError:
+        return None  # another look has taken it meanwhile
+    try:
+        with tempfile.TemporaryFile() as copy:
+            copy_found(folder, file.path, file.status, into=copy)
+            run_id = _take(source, copy, name, by, now)
+    except OSError as error:
+        taken.delete()
+        raise SourceInvalid(f"{name} cannot be read: {error.strerror}.") from error
+    TakenFile.objects.filter(pk=taken.pk).update(run=run_id)
+    return run_id
+
+
+def _untaken(source: FeedSource, folder: Path, now: datetime) -> list[_Found]:
+    """Answer the files that were not taken before, oldest first, without those whose names say that they are on their way."""
     TakenFile.objects.filter(source=source, run__isnull=True, taken_at__lte=now - GIVEN_UP).delete()
     known = set(TakenFile.objects.filter(source=source).values_list("name", "size", "modified_ns"))
-    folder = _folder(source)
     found = []
     for path in folder.glob(source.pattern):
-        # A link could lead out of the folder.
-        if path.is_symlink() or not path.is_file() or folder not in path.resolve().parents:
+        name = path.relative_to(folder).as_posix()
+        if _UNFINISHED.search(name) or (source.marker and name.endswith(source.marker)):
             continue
-        status = path.stat()
-        if status.st_mtime_ns <= settled_ns and (path.name[:255], status.st_size, status.st_mtime_ns) not in known:
-            found.append((status.st_mtime_ns, path.name, path))
-    return [path for *_, path in sorted(found)[:MOST_FILES]]
+        status = _status(path)
+        # A link could lead out of the folder.
+        if status is None or folder not in path.resolve().parents:
+            continue
+        file = _Found(path, name, status)
+        if file.state not in known:
+            found.append(file)
+    return sorted(found, key=lambda file: (file.status.st_mtime_ns, file.name))
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Answer what the file system says of a file; None of what is none, or is gone by now."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _whole(source: FeedSource, found: list[_Found], now: datetime) -> list[_Found]:
+    """Answer the files that nobody writes to any more: by their markers, or because looks `settled_seconds` apart found no change.
+
+    The clock of the file system is not asked: another machine's may be wrong, and a copy may have its original's time.
+    """
+    found = [file for file in found if len(file.name) <= LONGEST_NAME]
+    if source.marker:
+        return [file for file in found if _is_marked(file, source.marker)]
+    settled = now - timedelta(seconds=source.settled_seconds)
+    seen = set(
+        ArrivingFile.objects.filter(source=source, since__lte=settled).values_list("name", "size", "modified_ns")
+    )
+    return [file for file in found if file.state in seen]
+
+
+def _is_marked(file: _Found, marker: str) -> bool:
+    """Say whether a file's marker is there, and no older than the file: then it is that of an earlier delivery."""
+    status = _status(file.path.with_name(file.path.name + marker))
+    return status is not None and status.st_mtime_ns >= file.status.st_mtime_ns
+
+
+def _remember(source: FeedSource, arriving: list[_Found], now: datetime) -> None:
+    """Note how the files were found that are to be looked at again, and have that done soon."""
+    arriving = [file for file in arriving if len(file.name) <= LONGEST_NAME]
+    rows = ArrivingFile.objects.filter(source=source)
+    rows.exclude(name__in=[file.name for file in arriving]).delete()
+    seen = set(rows.values_list("name", "size", "modified_ns"))
+    ArrivingFile.objects.bulk_create(
+        [
+            ArrivingFile(source=source, name=name, size=size, modified_ns=modified_ns, since=now)
+            for name, size, modified_ns in (file.state for file in arriving if file.state not in seen)
+        ],
+        update_conflicts=True,
+        unique_fields=["source", "name"],
+        update_fields=["size", "modified_ns", "since"],
+    )
+    if arriving:
+        soon = now + timedelta(seconds=source.settled_seconds)
+        FeedSource.objects.filter(pk=source.pk, next_check_at__gt=soon).update(next_check_at=soon)
 
 
 def _folder(source: FeedSource) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,11 +25,23 @@ def open_found(folder: Path, path: Path, found: os.stat_result) -> BinaryIO:
             at = _opened(part, os.O_DIRECTORY, at)
             opened.callback(os.close, at)
         file = os.fdopen(_opened(name, 0, at), "rb")
-    now = os.fstat(file.fileno())
-    if not stat.S_ISREG(now.st_mode) or _identity(now) != _identity(found):
+    if not _is_still(file, found):
         file.close()
         raise OSError(errno.ESTALE, "it was replaced meanwhile; the next look takes it")
     return file
+
+
+def copy_found(folder: Path, path: Path, found: os.stat_result, *, into: BinaryIO) -> None:
+    """Copy the very file that was `found`, as `open_found` opens it. Raises OSError, too, when somebody writes to it meanwhile."""
+    with open_found(folder, path, found) as file:
+        shutil.copyfileobj(file, into, 1 << 20)
+        if not _is_still(file, found):
+            raise OSError(errno.ESTALE, "it was changed while it was read; a later look takes it")
+
+
+def _is_still(file: BinaryIO, found: os.stat_result) -> bool:
+    now = os.fstat(file.fileno())
+    return stat.S_ISREG(now.st_mode) and _identity(now) == _identity(found)
 
 
 def _opened(name: str | Path, flags: int, below: int | None = None) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.files import open_found
+from core.files import copy_found, open_found
 
 
 @pytest.fixture
@@ -67,3 +69,22 @@ class TestOpenFound:
         change(path, secret)
         with pytest.raises(OSError, match=r"links|replaced|directory"):
             open_found(folder, path, found)
+
+
+class TestCopyFound:
+    def test_copies_what_was_found(self, folder: Path) -> None:
+        path = folder / "acme" / "a.xml"
+        copy = io.BytesIO()
+        copy_found(folder, path, path.lstat(), into=copy)
+        assert copy.getvalue() == b"<a/>"
+
+    def test_refuses_what_changes_while_it_is_copied(self, folder: Path) -> None:
+        path = folder / "acme" / "a.xml"
+
+        class Growing(io.BytesIO):
+            def write(self, block: Any) -> int:
+                path.write_bytes(b"<a/><b/>")
+                return super().write(block)
+
+        with pytest.raises(OSError, match="changed while it was read"):
+            copy_found(folder, path, path.lstat(), into=Growing())

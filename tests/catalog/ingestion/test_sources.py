@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,7 +20,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import FeedSource, IngestRun, Provider, TakenFile, Title
+from catalog.models import ArrivingFile, FeedSource, IngestRun, Provider, TakenFile, Title
 from catalog.services import ingestion, sources
 from catalog.tasks import check_due_sources, check_source, run_ingest
 from tests.catalog.test_admin import form_of, staff
@@ -249,34 +250,125 @@ class TestFolder:
     def watched(self, **fields: Any) -> FeedSource:
         return source_of("acme", kind="folder", **fields)
 
+    def settled(self, source: FeedSource, *, now: Any = NOW) -> list[IngestRun]:
+        """Look twice, so long apart that what has not changed is taken; answer what was."""
+        assert check(source, now=now)[0] == []
+        return check(source, now=now + timedelta(minutes=1))[0]
+
     def test_gives_each_file_once_the_oldest_first(self, folder: Path) -> None:
         self.drop(folder, "b.jsonl", feed(movie(1)), age=timedelta(hours=3))
         self.drop(folder, "a.jsonl", feed(movie(2)), age=timedelta(hours=2))
         self.drop(folder, "notes.txt", b"not a feed")
         source = self.watched(pattern="*.jsonl")
-        runs, source = check(source)
+        runs = self.settled(source)
         assert [run.source_name for run in runs] == ["b.jsonl", "a.jsonl"]
         assert content(runs[0]) == feed(movie(1))
-        assert check(source)[0] == []
+        assert self.settled(source) == []
         self.drop(folder, "a.jsonl", feed(movie(3)), age=timedelta(minutes=5))
-        assert [run.source_name for run in check(source)[0]] == ["a.jsonl"]
+        assert [run.source_name for run in self.settled(source)] == ["a.jsonl"]
+        assert not ArrivingFile.objects.exists()
+
+    def test_gives_files_of_one_name_in_two_folders_both(self, folder: Path) -> None:
+        for day in ("monday", "tuesday"):
+            (folder / day).mkdir()
+            self.drop(folder / day, "titles.jsonl", feed(movie(1)))
+        runs = self.settled(self.watched(pattern="**/*.jsonl"))
+        assert [run.source_name for run in runs] == ["monday/titles.jsonl", "tuesday/titles.jsonl"]
+        assert set(TakenFile.objects.values_list("name", "run")) == {
+            ("monday/titles.jsonl", runs[0].pk), ("tuesday/titles.jsonl", runs[1].pk),
+        }  # fmt: skip
 
     @pytest.mark.parametrize("field", ["provider", "format"])
     def test_gives_its_files_again_once_they_are_taken_otherwise(self, folder: Path, field: str) -> None:
         self.drop(folder, "a.json", b"[]")
         source = self.watched()
-        check(source)
+        self.settled(source)
         value = {"provider": ProviderFactory.create(), "format": "tvmaze"}[field]
         saved = sources.save(source_id=source.pk, fields={field: value, "location": "acme"}, now=NOW)
-        [run], _ = check(saved)
+        [run] = self.settled(saved)
         assert getattr(run, field) == value
-        assert check(sources.save(source_id=source.pk, fields={"every_minutes": 5}, now=NOW))[0] == []
+        assert self.settled(sources.save(source_id=source.pk, fields={"every_minutes": 5}, now=NOW)) == []
 
-    def test_leaves_alone_what_may_still_be_on_its_way(self, folder: Path) -> None:
-        self.drop(folder, "a.jsonl", feed(movie(1)), age=timedelta(seconds=59))
+    def test_leaves_alone_what_is_still_on_its_way(self, folder: Path) -> None:
+        """However old its time: a copy may have its original's, and another machine's clock may be wrong."""
+        source = self.watched(settled_seconds=90)
+        for seconds in (0, 60, 120, 180):
+            self.drop(folder, "a.jsonl", b"x" * seconds, age=timedelta(days=1))
+            runs, source = check(source, now=NOW + timedelta(seconds=seconds))
+            assert (runs, source.outcome) == ([], "Nothing new; 1 still arriving")
+        assert check(source, now=NOW + timedelta(seconds=269))[0] == []
+        runs, source = check(source, now=NOW + timedelta(seconds=270))
+        assert ([content(run) for run in runs], source.outcome) == ([b"x" * 180], "1 taken")
+
+    def test_is_looked_at_again_as_soon_as_what_arrives_may_be_whole(self, folder: Path) -> None:
+        self.drop(folder, "a.jsonl", feed(movie(1)))
+        source = self.watched(every_minutes=60, settled_seconds=90)
+        assert sources.claim_due(now=NOW) == [source.pk]
+        _, source = check(source)
+        assert source.next_check_at == NOW + timedelta(seconds=90)
+        assert sources.claim_due(now=NOW + timedelta(seconds=90)) == [source.pk]
+        runs, source = check(source, now=NOW + timedelta(seconds=90))
+        assert (len(runs), source.next_check_at) == (1, NOW + timedelta(minutes=60, seconds=90))
+
+    @pytest.mark.parametrize(
+        "name", [".a.jsonl.Xy12", "a.jsonl.part", "a.jsonl.FILEPART", "a.tmp", "a.jsonl~", ".upload/a.jsonl"]
+    )
+    def test_leaves_alone_what_is_named_as_unfinished(self, folder: Path, name: str) -> None:
+        (folder / name).parent.mkdir(exist_ok=True)
+        path = self.drop(folder, name, feed(movie(1)))
+        source = self.watched(pattern="**/*")
+        assert self.settled(source) == []
+        path.rename(folder / "a.jsonl")
+        assert [run.source_name for run in self.settled(source)] == ["a.jsonl"]
+
+    def test_takes_what_has_a_marker_at_once_and_nothing_else_ever(self, folder: Path) -> None:
+        source = self.watched(pattern="*", marker=".done")
+        self.drop(folder, "a.jsonl", feed(movie(1)))
+        for days in range(3):
+            assert check(source, now=NOW + timedelta(days=days))[0] == []
+        self.drop(folder, "a.jsonl.done", b"")
+        assert [content(run) for run in check(source)[0]] == [feed(movie(1))]
+        # The next delivery under the same name: the marker is that of the one before.
+        self.drop(folder, "a.jsonl", feed(movie(2)), age=timedelta(minutes=59))
+        assert self.settled(source) == []
+        self.drop(folder, "a.jsonl.done", b"", age=timedelta(minutes=58))
+        assert [content(run) for run in check(source)[0]] == [feed(movie(2))]
+
+    def test_that_is_written_to_while_it_is_read_is_taken_later(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = self.drop(folder, "a.jsonl", feed(movie(1)))
         source = self.watched()
-        assert check(source)[0] == []
-        assert len(check(source, now=NOW + timedelta(seconds=2))[0]) == 1
+        check(source)
+        copy = shutil.copyfileobj
+
+        def growing(*arguments: Any) -> None:
+            copy(*arguments)
+            with path.open("ab") as file:
+                file.write(feed(movie(2)))
+
+        with monkeypatch.context() as written:
+            written.setattr(shutil, "copyfileobj", growing)
+            runs, source = check(source, now=NOW + timedelta(minutes=1))
+        assert (runs, source.failures, IngestRun.objects.count()) == ([], 1, 0)
+        assert "changed while it was read" in source.outcome
+        later = NOW + timedelta(minutes=2)
+        assert [content(run) for run in self.settled(source, now=later)] == [feed(movie(1)) + feed(movie(2))]
+
+    def test_of_a_path_too_long_says_so_and_gives_the_others(self, folder: Path) -> None:
+        deep = folder / ("a" * 200) / ("b" * 200)
+        deep.mkdir(parents=True)
+        self.drop(deep, "a.jsonl", feed(movie(1)))
+        self.drop(folder, "b.jsonl", feed(movie(2)))
+        source = self.watched(pattern="**/*.jsonl")
+        assert [run.source_name for run in self.settled(source)] == ["b.jsonl"]
+        source.refresh_from_db()
+        assert "more than 255 characters" in source.outcome
+
+    @pytest.mark.parametrize("marker", ["/done", "*", "../x"])
+    def test_refuses_a_marker_that_is_no_ending(self, folder: Path, marker: str) -> None:
+        with pytest.raises(sources.SourceInvalid):
+            self.watched(marker=marker)
 
     @pytest.mark.parametrize("location", ["../elsewhere", "/etc", "nothing"])
     def test_outside_or_missing_is_refused(self, folder: Path, location: str) -> None:
@@ -289,7 +381,7 @@ class TestFolder:
         secret = self.drop(folder.parent, "secret.jsonl", feed(movie(1)))
         (folder / "a.jsonl").symlink_to(secret)
         (folder / "sub").symlink_to(folder.parent)
-        assert check(self.watched(pattern="**/*.jsonl"))[0] == []
+        assert self.settled(self.watched(pattern="**/*.jsonl")) == []
 
     @pytest.mark.parametrize("pattern", ["/etc/*", "../*", "a/../../*"])
     def test_is_not_left_by_a_pattern(self, folder: Path, pattern: str) -> None:
@@ -309,8 +401,8 @@ class TestFolder:
         TakenFile.objects.create(
             source=source, name="a.jsonl", size=status.st_size, modified_ns=status.st_mtime_ns, taken_at=NOW
         )
-        assert check(source)[0] == []
-        assert len(check(source, now=NOW + sources.GIVEN_UP)[0]) == 1
+        assert self.settled(source) == []
+        assert len(self.settled(source, now=NOW + sources.GIVEN_UP)) == 1
 
 
 class TestOrder:
