@@ -66,6 +66,15 @@ def credit(findings: Findings, name: str, job: str, *, display: str = "", charac
     )
 
 
+# The comma before Jr. or Ph.D. belongs to a name.
+_BETWEEN_NAMES = re.compile(r",(?!\s*(?:jr|sr|ii|iii|iv|ph\.?\s?d|m\.?d)\.?\s*(?:,|$))", re.IGNORECASE)
+
+
+def people(text: str) -> list[str]:
+    """Answer the names in a list with commas, as they stand there; empty ones too."""
+    return [name.strip() for name in _BETWEEN_NAMES.split(text)]
+
+
 def licence(findings: Findings, field: str, word: str) -> str | None:
     """Answer a licence type in our words; None, with a warning, for one that we do not know."""
     if found := LICENCES.get(word.lower()):

@@ -64,6 +64,23 @@ class JsonLinesReader:
         yield from records
 
     def _records(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
+        announced, found = None, 0
+        for entry in self._lines(stream):
+            if isinstance(entry, RawRecord):
+                found += 1
+                yield entry
+            else:
+                header, announced = entry
+                yield header
+        if announced not in (None, found):
+            raise UnreadableDelivery(
+                f"The header says that {announced:,} lines follow, and there are {found:,}: the file was cut off, or put"
+                " together of several. Deliver it whole, or correct the header."
+            )
+
+    def _lines(self, stream: BinaryIO) -> Iterator[tuple[Header, int | None] | RawRecord]:
+        """Yield each line's record, and of the header how many are to follow, if it says so."""
+        is_sound = False
         for number, line, cut in lines(stream):
             content = line.strip()
             if not content:
@@ -76,14 +93,20 @@ class JsonLinesReader:
             try:
                 data = orjson.loads(content)
             except orjson.JSONDecodeError as error:
+                if is_sound and not line.endswith(b"\n"):
+                    raise UnreadableDelivery(
+                        f"Line {number:,}, the last one, breaks off: the file was cut off. Deliver it whole."
+                    ) from error
                 yield _unreadable(number, content, "invalid_json", f"The line is not JSON in UTF-8: {error}.")
                 continue
             if number == 1 and isinstance(data, dict) and data.get("kind") == "feed":
-                yield _header(data)
+                is_sound = True
+                yield _header(data), data.get("titles")
                 continue
             if not isinstance(data, dict):
                 yield _unreadable(number, content, "not_an_object", "The line is no JSON object.")
                 continue
+            is_sound = True
             external_id = data.get("id")
             yield RawRecord(number, external_id if isinstance(external_id, str) else "", content, data)
 

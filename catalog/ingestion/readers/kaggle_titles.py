@@ -26,6 +26,7 @@ _COLUMNS = (
     "show_id", "type", "title", "director", "cast", "country",
     "date_added", "release_year", "rating", "duration", "listed_in", "description",
 )  # fmt: skip
+_PEOPLE = frozenset({"director", "cast"})
 _KINDS = {"Movie": "movie", "TV Show": "series"}
 _SHOW_ID = re.compile(r"s\d{1,9}")
 _RUNTIME = re.compile(r"(\d{1,4}) min")
@@ -37,7 +38,7 @@ class KaggleTitlesReader:
 
     name: ClassVar[str] = "kaggle-titles"
     label: ClassVar[str] = "Kaggle titles (CSV)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     carries_licences: ClassVar[bool] = False
     describes: ClassVar[bool] = True
 
@@ -55,30 +56,25 @@ class KaggleTitlesReader:
             )
         source.take()
         while True:
-            number = source.number + 1
-            fault = ("", "")
+            number, row, error = source.number + 1, [], ""
             try:
                 row = next(rows)
             except StopIteration:
                 return
-            except csv.Error as error:
-                row, fault = [], ("invalid_csv", f"The line is not CSV: {error}.")
+            except csv.Error as found:
+                error = str(found)
             content = source.take()
             if not content.strip():
                 continue
-            if source.cut:
-                fault = ("line_too_long", f"A line is longer than {MAX_LINE:,} bytes.")
-            elif source.undecodable:
-                fault = ("invalid_utf8", "The line is not UTF-8.")
-            elif not fault[0] and len(row) != len(_COLUMNS):
-                fault = ("wrong_columns", f"Has {len(row)} columns instead of {len(_COLUMNS)}.")
             external_id = row[0].strip() if row else ""
-            if fault[0]:
+            if fault := source.fault(row, error, content):
+                code, message = fault
                 problem = Problem(
-                    number, external_id[:255], "", fault[0], "error", f"{fault[1]} Correct it and deliver again."
+                    number, external_id[:255], "", code, "error", f"{message} Correct it and deliver again."
                 )
                 # Of a broken row only what looks like an id is believed: a wrong one would hide that a title is missing.
-                yield RawRecord(number, external_id if _SHOW_ID.fullmatch(external_id) else "", content, fault=problem)
+                is_believed = _SHOW_ID.fullmatch(external_id) and code != "unended"
+                yield RawRecord(number, external_id if is_believed else "", content, fault=problem)
             else:
                 yield RawRecord(number, external_id, content, dict(zip(_COLUMNS, row, strict=True)))
 
@@ -219,8 +215,8 @@ class _Row:
             self.missing(column)
             return ()
         names: dict[str, str] = {}
-        for part in self.row[column].split(","):
-            name = part.strip()
+        listed = self.row[column]
+        for name in meaning.people(listed) if column in _PEOPLE else map(str.strip, listed.split(",")):
             if not name:
                 self.warning(column, "stray_comma", "Has a comma with no name beside it: remove it.")
             elif (key := rules.fold(name) or name) in names:
@@ -267,6 +263,28 @@ class _Lines:
         except UnicodeDecodeError:
             self.undecodable = True
             return line.decode(errors="replace")
+
+    def fault(self, row: list[str], error: str, content: bytes) -> tuple[str, str] | None:
+        """Answer what is wrong with the row that was just taken, as a code and a sentence. Raises UnreadableDelivery."""
+        if self.cut:
+            return "line_too_long", f"A line is longer than {MAX_LINE:,} bytes."
+        ends = content.endswith((b"\n", b"\r"))
+        if not ends and (self.undecodable or error or len(row) != len(_COLUMNS)):
+            raise UnreadableDelivery(
+                f"Line {self.number:,}, the last one, breaks off: the file was cut off. Deliver it whole."
+            )
+        if self.undecodable:
+            return "invalid_utf8", "The line is not UTF-8."
+        if error:
+            return "invalid_csv", f"The line is not CSV: {error}."
+        if len(row) != len(_COLUMNS):
+            return "wrong_columns", f"Has {len(row)} columns instead of {len(_COLUMNS)}."
+        if not ends:
+            return (
+                "unended",
+                "The last line has no line break at its end, so nobody can tell whether the file is whole.",
+            )
+        return None
 
     def take(self) -> bytes:
         """Answer the bytes of the row that was just read."""

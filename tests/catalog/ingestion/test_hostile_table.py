@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import socket
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -25,7 +26,8 @@ from catalog.services import artwork, sources
 from core import outbound
 from tests.catalog.ingestion.test_hostile import Endless, catalog, film, workbook
 from tests.catalog.ingestion.test_kaggle_titles import HEADER, row, rows
-from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, counts, feed, ingest, movie
+from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, counts, feed, header, ingest, movie
+from tests.http_server import answering, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +55,7 @@ REFUSED = [
      b"<!DOCTYPE rss [<!ENTITY f SYSTEM 'http://169.254.169.254/'>]><rss>&f;</rss>", "document type"),
     ("XML: an external document type", "movielabs-mec",
      b"<!DOCTYPE x SYSTEM 'http://127.0.0.1/x.dtd'><CoreMetadataList/>", "document type"),
+    ("XML: a bomb of entities in an NFO", "kodi-nfo", f"{BOMB}<movie><title>&l9;</title></movie>".encode(), "sound XML"),
     ("XML: 100,000 elements within each other", "firetv", catalog(film("x", more="<a>" * 100_000)), "sound XML"),
     ("XML: Latin-1 that says nothing of it", "firetv", catalog(film("Café")).decode().encode("latin-1"), "sound XML"),
     ("XML: cut off in the middle", "firetv", catalog(film("A"), film("B", "f2"))[:-30], "sound XML"),
@@ -61,6 +64,14 @@ REFUSED = [
     ("JSON: Latin-1", "roku-direct", '{"providerName": "Café"}'.encode("latin-1"), ""),
     ("JSON: cut off in the middle", "tvmaze", f"[{SHOW}, {{".encode(), ""),
     ("JSON: nothing but zero bytes", "roku-search", bytes(1000), ""),
+    ("JSON Lines: cut off in the middle of a line", "jsonl", feed(movie(1), movie(2))[:-30], "cut off"),
+    ("JSON Lines: fewer lines than its header says", "jsonl",
+     feed(header("full") | {"titles": 3}, movie(1), movie(2)), "says that 3 lines follow, and there are 2"),
+    ("CSV: cut off in the middle of a line", "kaggle-titles", rows(row(show_id="s2"), row())[:-30], "cut off"),
+    ("CSV: cut off within quotation marks", "kaggle-titles",
+     rows(row(show_id="s2"), row(description='"A pier."'))[:-3], "cut off"),
+    ("CSV: cut off within a letter", "kaggle-titles", rows(row(show_id="s2"), row(description="Café"))[:-2], "cut off"),
+    ("Spreadsheet: cut off in the middle", "avails-xlsx", workbook(["Avail"], ["Territory"])[:-100], "no workbook"),
     ("CSV: semicolons for commas", "kaggle-titles", HEADER.replace(b",", b";") + b"\n", "with commas"),
     ("CSV: tabs for commas", "kaggle-titles", HEADER.replace(b",", b"\t") + b"\n", "with commas"),
     ("CSV: UTF-16", "kaggle-titles", rows(row()).decode().encode("utf-16"), "with commas"),
@@ -75,6 +86,7 @@ REFUSED = [
     ),
     ("JSON Lines: a PDF", "jsonl", b"%PDF-1.7\n%", "PDF"),
     ("Spreadsheet: a ZIP bomb", "avails-xlsx", archive("xl/worksheets/sheet1.xml", b"0" * UNPACKED), "unpacks to"),
+    ("Spreadsheet: a ZIP bomb within a ZIP", "avails-xlsx", archive("inner.zip", archive("a", b"0" * UNPACKED)), "workbook"),
     ("Spreadsheet: no ZIP at all", "avails-xlsx", b"a,b\n1,2\n", "workbook"),
     ("Spreadsheet: other columns", "avails-xlsx", workbook(["x"], ["a", "b"]), "LicenseType"),
 ]  # fmt: skip
@@ -127,6 +139,8 @@ REPORTED = [
      {"read": 2, "created": 1, "rejected": 1}, "wrong_columns"),
     ("CSV: shifted columns, the duration under rating", "kaggle-titles", rows(row(rating="74 min", duration="")),
      {"read": 1, "created": 1}, "shifted_column"),
+    ("CSV: a last line that may have been cut off", "kaggle-titles", rows(row(show_id="s2"), row())[:-3],
+     {"read": 2, "created": 1, "rejected": 1}, "unended"),
     ("CSV: a quotation mark that never closes", "kaggle-titles", rows(row(show_id="s2"), row(title='"The Pier')),
      {"read": 2, "created": 1, "rejected": 1}, "invalid_csv"),
     ("Text: mojibake (CafÃ©)", "jsonl", feed(movie(1, titles={"en": "CafÃ©"})), {"read": 1, "created": 1}, "mojibake"),
@@ -218,6 +232,26 @@ class TestHostileInput:
         with pytest.raises(outbound.AddressRefused) as refused:
             outbound.fetch(address, into=io.BytesIO(), most=1000, seconds=1)
         record_property("hostile", (f"Address: {address}", f"refused: {refused.value}"))
+
+    def test_that_leads_there_by_a_redirect_or_a_name_is_not_followed(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch, record_property: Record
+    ) -> None:
+        settings.OUTBOUND_ALLOW_LOOPBACK = True
+        real = socket.getaddrinfo
+        inside = {"inside.example": "10.0.0.8", "mapped.example": "::ffff:10.0.0.8"}
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda host, *rest, **options: real(inside.get(host, host), *rest, **options)
+        )
+        with serving() as (url, answers):
+            answers["/feed"] = answering(status=302, Location="http://inside.example/")
+            for said, address in (
+                ("a redirect to a name inside", f"{url}/feed"),
+                ("a name that resolves to 10.0.0.8", "http://inside.example/"),
+                ("a name that resolves to ::ffff:10.0.0.8", "http://mapped.example/"),
+            ):
+                with pytest.raises(outbound.AddressRefused) as refused:
+                    outbound.fetch(address, into=io.BytesIO(), most=1000, seconds=1)
+                record_property("hostile", (f"Address: {said}", f"refused: {refused.value}"))
 
     def test_of_addresses_in_feeds_is_not_followed(self, record_property: Record) -> None:
         provider = ProviderFactory.create()

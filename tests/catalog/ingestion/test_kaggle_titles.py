@@ -97,6 +97,12 @@ class TestRow:
         ]  # fmt: skip
         assert str(SourceRecord.objects.get().added_on) == "2020-03-04"
 
+    @pytest.mark.parametrize("more", ["Jr.", "jr", "Ph.D.", "PhD", "III", "Jr., Ph.D."])
+    def test_credits_nobody_who_is_called_junior_or_doctor(self, more: str) -> None:
+        kaggle(rows(row(cast=f'"Mara Ellwood, {more}, Ira Ivanov"')))
+        credited = Credit.objects.filter(job="actor").order_by("billing").values_list("person__name", flat=True)
+        assert list(credited) == [f"Mara Ellwood, {more}", "Ira Ivanov"]
+
     def test_becomes_a_series_with_its_number_of_seasons(self) -> None:
         kaggle(rows(row(type="TV Show", duration="2 Seasons", rating="TV-MA")))
         title = Title.objects.get()
@@ -183,6 +189,14 @@ class TestFullDelivery:
         run = ingest(rows(row(), "Movie,The Pier"), provider, format="kaggle-titles", delivery="full")
         assert counts(run) == {"read": 2, "unchanged": 1, "rejected": 1}
         assert not Title.objects.filter(state="withdrawn").exists()
+
+    def test_takes_back_nothing_when_its_last_line_may_have_been_cut_off(self) -> None:
+        provider = ProviderFactory.create(max_retired_percent=100)
+        ingest(rows(row(), row(show_id="s2"), row(show_id="s3")), provider, format="kaggle-titles")
+        run = ingest(rows(row(), row(show_id="s2"))[:-4], provider, format="kaggle-titles", delivery="full")
+        assert counts(run) == {"read": 2, "unchanged": 1, "rejected": 1}
+        assert [code for _, code, _ in found(run)] == ["unended", "unreadable_ids"]
+        assert set(Title.objects.values_list("state", "texts__synopsis_short")) == {("published", "A pier.")}
 
 
 class TestFile:
