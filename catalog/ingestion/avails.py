@@ -81,6 +81,11 @@ def texts(names: Iterable[tuple[str, str]], place: str, findings: Findings) -> t
     return tuple(found[language] for language in sorted(found))
 
 
+def format_profile(name: str, dynamic_range: str) -> str:
+    """Answer a format, one with a high dynamic range as such: without the range, nobody has granted it."""
+    return f"{name}-HDR" if dynamic_range.strip().lower() not in {"", "false", "no", "0", "sdr"} else name
+
+
 def is_revoked(status: str) -> bool:
     """Say whether a title's status takes its licence back."""
     return status.strip().lower() in {"revoked", "expired"}

@@ -112,10 +112,10 @@ def ratings(element: xml.Element | None, path: str, findings: Findings) -> tuple
 def identifiers(element: xml.Element | None, content_id: str, findings: Findings) -> tuple[Identifier, ...]:
     """Answer the ids that name the title: its ContentID, its EIDR, and those of AltIdentifier."""
     found: list[Identifier | None] = [content_identifier(content_id)]
-    eidrs = [f"10.5240/{match[1]}" if (match := _EIDR_ID.fullmatch(content_id)) else ""]
-    for kind in ("Title", "Season", "Series"):
-        eidrs += xml.every(element, f"{kind}EIDR-URN")
-    found += [meaning.eidr(findings, "TitleEIDR-URN", text) for text in eidrs if text]
+    if match := _EIDR_ID.fullmatch(content_id):
+        found.append(meaning.eidr(findings, "ContentID", f"10.5240/{match[1]}"))
+    for field in ("TitleEIDR-URN", "SeasonEIDR-URN", "SeriesEIDR-URN"):
+        found += [meaning.eidr(findings, field, text) for text in xml.every(element, field)]
     for item in (item for kind in ("", "Season", "Series") for item in xml.all_of(element, f"{kind}AltIdentifier")):
         namespace, value = xml.words(item, "Namespace").lower(), xml.words(item, "Identifier")
         if namespace == "eidr":

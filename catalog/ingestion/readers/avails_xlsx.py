@@ -34,7 +34,7 @@ _READ = frozenset(
         "AnnounceDate", "SuppressionLiftDate", "AllowedLanguages", "HoldbackLanguage", "ContractID", "ReportingID",
         "AvailID", "ALID", "ReleaseYear", "ReleaseHistoryOriginal", "TotalRunTime", "Director", "RatingSystem",
         "RatingValue", "RatingReason", "TitleID", "EpisodeTitleID", "EpisodeID", "SeasonTitleID", "SeasonID",
-        "SeriesTitleID", "SeriesID", "ID",
+        "SeriesTitleID", "SeriesID", "ID", "HDR",
     }
 )  # fmt: skip
 _EIDR = re.compile(r"10\.5240/.+")
@@ -48,7 +48,7 @@ class AvailsSpreadsheetReader:
 
     name: ClassVar[str] = "avails-xlsx"
     label: ClassVar[str] = "MovieLabs Avails (spreadsheet)"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     carries_licences: ClassVar[bool] = True
     describes: ClassVar[bool] = False
 
@@ -56,7 +56,7 @@ class AvailsSpreadsheetReader:
         number = 0
         told: set[str] = set()
         names = _names(stream)
-        for place, row in _rows(stream):
+        for place, row, others in _rows(stream):
             season, series = _wholes(row, names)
             for whole, kind, parent in ((series, "series", None), (season, "season", series)):
                 if (
@@ -77,13 +77,13 @@ class AvailsSpreadsheetReader:
                 )
                 yield RawRecord(number, own, b"", fault=fault)
             else:
-                yield RawRecord(number, own, content, (row, shown))
+                yield RawRecord(number, own, content, (row, shown, others))
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
         if raw.implied:
             whole, kind, parent = raw.data
             return avails.whole_record(whole, kind, parent, findings)
-        findings.left_out |= raw.data[0].keys() - _READ
+        findings.left_out |= (raw.data[0].keys() - _READ) | raw.data[2]
         record = _Licence(raw, findings).record()
         return None if findings.rejected else record
 
@@ -91,30 +91,54 @@ class AvailsSpreadsheetReader:
 READER = AvailsSpreadsheetReader()
 
 
-def _rows(stream: BinaryIO) -> Iterator[tuple[int, _Row]]:
-    """Yield each row that says something, with its number in the sheet, by the names of its columns."""
+def _rows(stream: BinaryIO) -> Iterator[tuple[int, _Row, set[str]]]:
+    """Yield each row that says something, by the names of its columns, with its number in the sheet.
+
+    Sheets without these columns are not read; each row comes with their names.
+    """
     _refuse_bombs(stream)
     try:
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
-        sheet = book.worksheets[0]
-        cells = sheet.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
-        groups, names = next(cells, ()), [str(name or "").strip() for name in next(cells, ())]
-        if missing := sorted(_REQUIRED - set(names)):
+        sheets = [(sheet.title, *_columns(sheet)) for sheet in book.worksheets]
+        read = [(names, cells) for _, names, cells in sheets if set(names) >= _REQUIRED]
+        if not read:
+            lacking = min((_REQUIRED - set(names) for _, names, _ in sheets), key=len, default=_REQUIRED)
             raise UnreadableDelivery(
-                f"The second row must name the columns of Avails 1.7 to 1.9; it lacks {', '.join(missing)}."
+                f"The second row must name the columns of Avails 1.7 to 1.9; it lacks {', '.join(sorted(lacking))}."
                 " Choose the right format, or correct the sheet."
             )
-        del groups
-        for place, values in enumerate(cells, 3):
-            texts = [_text(value) for value in values]
-            if not any(texts) or sum(text.startswith("//") for text in texts) > 2:
-                # Empty, or the template's notes on what is required.
-                continue
-            yield place, {name: text for name, text in zip(names, texts, strict=False) if name and text}
+        others = {f"sheet {title}" for title, names, _ in sheets if not set(names) >= _REQUIRED and any(names)}
+        for names, cells in read:
+            for place, values in enumerate(cells, 3):
+                texts = [_text(value) for value in values]
+                if not any(texts) or sum(text.startswith("//") for text in texts) > 2:
+                    # Empty, or the template's notes on what is required.
+                    continue
+                if place > MAX_ROWS or any(texts[MAX_COLUMNS:]):
+                    raise UnreadableDelivery(
+                        f"A sheet has more than {MAX_ROWS:,} rows or {MAX_COLUMNS} columns: deliver it in parts."
+                    )
+                # What stands under no name is told of by its place.
+                yield (
+                    place,
+                    {
+                        name or f"column {n}": text
+                        for n, (name, text) in enumerate(zip(names, texts, strict=False), 1)
+                        if text
+                    },
+                    others,
+                )
     except (InvalidFileException, zipfile.BadZipFile, KeyError, IndexError, ValueError, SyntaxError, OSError) as error:
         raise UnreadableDelivery(
             f"The file is no sound workbook (.xlsx): {' '.join(str(error).split())[:200]}. Save it anew."
         ) from error
+
+
+def _columns(sheet: Any) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+    """Answer the names in the second row of a sheet, and the rows below; one row and column more than we take."""
+    cells = sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS + 1, values_only=True)
+    next(cells, ())
+    return [str(name or "").strip() for name in next(cells, ())], cells
 
 
 def _refuse_bombs(stream: BinaryIO) -> None:
@@ -167,7 +191,8 @@ def _own_id(row: _Row) -> str:
         "AllowedLanguages",
         "Start",
     )
-    return f"avail:{alid}|{'|'.join(row.get(name, '') for name in names)}"
+    parts = [row.get(name, "") for name in names] + ([row["HDR"]] if row.get("HDR") else [])
+    return f"avail:{alid}|{'|'.join(parts)}"
 
 
 def _prefix(row: _Row) -> str:
@@ -182,7 +207,7 @@ def _names(stream: BinaryIO) -> dict[str, _Names]:
     A title has a row for each language, and each row is to say all of its names: else the last would be its only one.
     """
     found: dict[str, dict[str, str]] = {}
-    for _, row in _rows(stream):
+    for _, row, _others in _rows(stream):
         language = re.split(r"[,;:]", row.get("AssetLanguage", ""))[0].strip()
         language = language if rules.is_language_tag(language) else ""
         for prefix in ("", "Episode", "Season", "Series"):
@@ -215,7 +240,7 @@ class _Licence:
         self.raw = raw
         self.row: _Row
         self.names: _Names
-        self.row, self.names = raw.data
+        self.row, self.names, _ = raw.data
         self.findings = findings
 
     def record(self) -> TitleRecord | None:
@@ -252,8 +277,8 @@ class _Licence:
             runtime_seconds=meaning.duration(findings, "TotalRunTime", row.get("TotalRunTime", "")),
             credits=tuple(
                 credit
-                for name in row.get("Director", "").split(",")
-                if name.strip() and (credit := meaning.credit(findings, name, "director"))
+                for name in meaning.people(row.get("Director", ""))
+                if name and (credit := meaning.credit(findings, name, "director"))
             ),
             ratings=self.ratings(),
             external_ids=self.identifiers(content_id, prefix),
@@ -304,7 +329,7 @@ class _Licence:
             status=row.get("TitleStatus", ""),
             languages=_list(row, "AllowedLanguages"),
             holdbacks=_list(row, "HoldbackLanguage"),
-            formats=_list(row, "FormatProfile"),
+            formats=[avails.format_profile(name, row.get("HDR", "")) for name in _list(row, "FormatProfile")],
             grant_id=row.get("AvailID", ""),
             contract_id=row.get("ContractID", ""),
             reporting_id=row.get("ReportingID", ""),

@@ -218,9 +218,8 @@ def _languages(item: xml.Element, name: str) -> list[str]:
 
 
 def _formats(item: xml.Element) -> list[str]:
-    """Answer formats, those with a high dynamic range as such: without the range, nobody has granted them."""
     return [
-        f"{name}-HDR" if found.get("HDR", "").strip().lower() not in {"", "false", "0"} else name
+        avails.format_profile(name, found.get("HDR", ""))
         for found in xml.all_of(item, "FormatProfile")
         if (name := xml.words(found))
     ]

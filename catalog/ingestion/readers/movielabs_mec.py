@@ -81,6 +81,7 @@ class _Core:
         default = next(
             (info for info in localized if info.get("default") == "true"), localized[0] if localized else None
         )
+        self.leave_out_of_others(localized, default)
         language = xml.words(basic, "OriginalLanguage") or xml.words(basic, "PrimarySpokenLanguage")
         return TitleRecord(
             external_id=self.raw.external_id,
@@ -210,6 +211,13 @@ class _Core:
         named = sorted(xml.all_of(default, "Genre"), key=lambda item: item.get("level", "0"))
         found = (self.findings.text("Genre", xml.words(item) or item.get("id", ""))[:100] for item in named)
         return tuple(dict.fromkeys(name for name in found if name))
+
+    def leave_out_of_others(self, localized: list[xml.Element], default: xml.Element | None) -> None:
+        """Note genres and keywords that only another language than the default one has."""
+        for info in localized:
+            for name in ("Genre", "Keyword"):
+                if set(xml.every(info, name)) - set(xml.every(default, name)):
+                    self.findings.left_out.add(f"{name} in {info.get('language', '')[:20]}")
 
     def artwork(self, localized: list[xml.Element]) -> tuple[Image, ...]:
         """Announce the images; one without an address of its own is known by its image id."""

@@ -210,6 +210,14 @@ class TestWindows:
         record, findings = one("avails-xml", avail(limits=f"<FormatProfile {hdr}>UHD</FormatProfile>"))
         assert (record.windows[0].formats, codes(findings)) == ((granted,), [])
 
+    @pytest.mark.parametrize(("hdr", "granted"), [("", "UHD"), ("No", "UHD"), ("Yes", "UHD-HDR"), ("HDR10", "UHD-HDR")])
+    def test_of_a_sheet_grant_a_high_dynamic_range_in_a_column_of_their_own(self, hdr: str, granted: str) -> None:
+        header = [*hostile.TestSpreadsheet.HEADER, "HDR"]
+        row = [*hostile.TestSpreadsheet.ROW[:9], "UHD", hdr]
+        [(record, findings)] = read("avails-xlsx", hostile.workbook(["Avail"], header, row))
+        assert record is not None
+        assert (record.windows[0].formats, codes(findings), findings.left_out) == ((granted,), [], set())
+
     def test_without_a_format_are_refused(self) -> None:
         [(record, findings)] = read("avails-xml", avail(limits=""))
         [refused] = [problem for problem in findings.problems if problem.severity == "error"]
@@ -323,6 +331,15 @@ class TestNames:
         ]  # fmt: skip
         assert Image("backdrop", "https://img.example/Mexico.jpg", "es-AR") in record.artwork
         assert "repeated" not in [code for code, _ in codes(findings)]
+
+    def test_of_another_language_tell_of_the_genres_that_it_alone_has(self) -> None:
+        infos = (
+            f"<LocalizedInfo language='{language}'{default}><TitleDisplayUnlimited>A</TitleDisplayUnlimited>"
+            f"<Genre>Comedy</Genre><Genre>{genre}</Genre></LocalizedInfo>"
+            for language, default, genre in (("de", "", "Satire"), ("en", " default='true'", "Political"))
+        )
+        record, findings = one("movielabs-mec", core(*infos))
+        assert (record.genres, findings.left_out) == (("Comedy", "Political"), {"Genre in de"})
 
     def test_that_stand_twice_for_one_language_are_told_of(self) -> None:
         info = "<LocalizedInfo language='es'><TitleDisplayUnlimited>{}</TitleDisplayUnlimited></LocalizedInfo>"

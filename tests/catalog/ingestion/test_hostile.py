@@ -12,6 +12,7 @@ import pytest
 
 from catalog.ingestion.formats import READERS
 from catalog.ingestion.reader import UnreadableDelivery
+from catalog.ingestion.readers import avails_xlsx
 from catalog.models import Title, TitleText
 from tests.factories.catalog import ProviderFactory, counts, feed, ingest, movie
 
@@ -217,6 +218,32 @@ class TestSpreadsheet:
     def test_is_read(self) -> None:
         run = ingest(workbook(["Avail"], [*self.HEADER], [*self.ROW]), ProviderFactory.create(), format="avails-xlsx")
         assert counts(run) == {"read": 1, "created": 1}
+
+    def test_of_several_sheets_is_read_whole(self) -> None:
+        book = openpyxl.load_workbook(io.BytesIO(workbook(["Avail"], [*self.HEADER], [*self.ROW])))
+        for name, own in (("TV", "a2"), ("Notes", "")):
+            sheet = book.create_sheet(name)
+            for row in (["Avail"], [*self.HEADER], [*self.ROW[:6], own, *self.ROW[7:]]) if own else (["x"], ["y"]):
+                sheet.append(row)
+        content = io.BytesIO()
+        book.save(content)
+        run = ingest(content.getvalue(), ProviderFactory.create(), format="avails-xlsx")
+        assert counts(run) == {"read": 2, "created": 1, "updated": 1}
+        assert list(run.problems.values_list("code", "field")) == [("not_kept", "sheet Notes")]
+
+    def test_tells_of_what_stands_under_no_name(self) -> None:
+        content = workbook(["Avail"], [*self.HEADER], [*self.ROW, "12 GBP"])
+        run = ingest(content, ProviderFactory.create(), format="avails-xlsx")
+        assert counts(run) == {"read": 1, "created": 1}
+        assert list(run.problems.values_list("code", "field")) == [("not_kept", "column 11")]
+
+    def test_larger_than_we_take_is_refused_and_not_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(avails_xlsx, "MAX_ROWS", 4)
+        rows = [[*self.ROW[:6], f"a{number}", *self.ROW[7:]] for number in range(3)]
+        whole = ingest(workbook(["Avail"], [*self.HEADER], *rows[:2]), ProviderFactory.create(), format="avails-xlsx")
+        assert (whole.state, whole.read) == ("finished", 2)
+        run = ingest(workbook(["Avail"], [*self.HEADER], *rows), ProviderFactory.create(), format="avails-xlsx")
+        assert (run.state, "more than 4 rows" in run.failure) == ("failed", True)
 
     def test_that_unpacks_to_gigabytes_is_refused(self) -> None:
         content = io.BytesIO()
