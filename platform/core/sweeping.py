@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+import psycopg
 from django.db import InterfaceError, OperationalError, connection
 from prometheus_client import Counter
 
@@ -61,7 +62,9 @@ def together_or_apart(sweep: str, together: Callable[[], Result], apart: Callabl
 
 def is_outage(error: Exception) -> bool:
     """Answer whether the database is gone, after an error of whatever was just done."""
-    return isinstance(error, OperationalError | InterfaceError) and not connection.is_usable()
+    # What the driver raises while rows are sent comes untranslated.
+    kinds = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+    return isinstance(error, kinds) and not connection.is_usable()
 
 
 def report(sweep: str, row: object, error: Exception) -> None:

@@ -6,18 +6,15 @@ A run ends with the table (tests/tally.py); `make faults ROUNDS=10` makes it a l
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
-from os import environ
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlparse
 from uuid import uuid4
 
 import pytest
@@ -35,11 +32,10 @@ from billing.gateway import ChargeOutcome
 from billing.models import Invoice, JournalEntry, NumberSeries, PaymentAttempt, Subscription, WebhookEvent
 from billing.services import payments, renewals, webhooks
 from billing.stripe_gateway import StripeGateway, client
-from local.postgres import Cluster, binaries, claim_home
-from local.throwaway import free_port
 from tests.billing.customers import Customer
 from tests.billing.threads import apart, at_once
 from tests.factories.billing import PriceFactory
+from tests.own_postgres import own_postgres
 from tests.standin import Standin
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.rule("4.16", "4.23")]
@@ -198,41 +194,6 @@ class TestServers:
             postgres.start()
             asked = [lambda: Client().get("/api/v1/plans").status_code] * IDLE
             assert at_once(*asked) == [200] * IDLE
-
-
-@contextmanager
-def own_postgres(folder: Path) -> Iterator[Cluster]:
-    """Move this test to a server of its own, with all there is in the database of the others."""
-    cluster = Cluster(claim_home(f"throwaway-restarted-{uuid4().hex[:8]}", beside=folder), free_port())
-    here = connection.settings_dict
-    shared = urlparse(environ["DATABASE_URL"])._replace(path=f"/{here['NAME']}")
-    before = {name: here[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}
-    try:
-        cluster.start()
-        own = urlparse(cluster.url("postgres"))
-        dump, restore = binaries() / "pg_dump", binaries() / "psql"
-        dumped = subprocess.run([dump, shared.geturl()], check=True, capture_output=True, text=True)
-        subprocess.run(
-            [restore, "--quiet", "--set", "ON_ERROR_STOP=1", own.geturl()],
-            input=dumped.stdout,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        disconnect()
-        here.update(NAME="postgres", USER=own.username, PASSWORD=own.password, HOST=own.hostname, PORT=own.port)
-        yield cluster
-    finally:
-        disconnect()
-        here.update(before)
-        cluster.remove()
-
-
-def disconnect() -> None:
-    wrapper = connections["default"]
-    assert isinstance(wrapper, DatabaseWrapper)
-    wrapper.close()
-    wrapper.close_pool()
 
 
 def await_charges(standin: Standin, count: int, *, seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,12 +15,11 @@ from django.db import connection
 from catalog import lexemes
 from catalog.events import CatalogBatchApplied
 from catalog.ingestion.records import TitleRecord
-from catalog.models import ExternalId, IngestRun, Provider, SourceRecord, Title
+from catalog.models import ExternalId, Provider, SourceRecord, Title
 from catalog.models.titles import State
 from catalog.services import identities, revisions, search
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import changes, linking, rows, spelling
-from catalog.services.ingestion.caches import Names
 from catalog.services.ingestion.finding import Finder, Known, Ref, Staged
 from catalog.services.ingestion.resembling import ask
 from core import outbox
@@ -29,27 +29,17 @@ _Row = tuple[Any, ...]
 _Maker = Callable[[UUID, TitleRecord], Iterable[_Row]]
 
 
+@dataclass(eq=False)
 class Batch(Finder):
     """One set of records of one rank, being written."""
 
-    def __init__(
-        self,
-        batch: list[Staged],
-        run: IngestRun,
-        provider: Provider,
-        names: Names,
-        now: datetime,
-        *,
-        settle: Callable[[], bool],
-    ) -> None:
-        super().__init__(batch, run, provider, names, now, settle=settle)
-        self.published: list[tuple[UUID, int]] = []
-        self.withdrawn: list[tuple[UUID, int]] = []
-        self.entries: list[search.Entry] = []
-        self.changed: set[UUID] = set()
-        self.public: list[UUID] = []
-        self.affected: set[UUID] = set()
-        self.edited: dict[UUID, set[str]] = {}
+    published: list[tuple[UUID, int]] = field(default_factory=list, init=False)
+    withdrawn: list[tuple[UUID, int]] = field(default_factory=list, init=False)
+    entries: list[search.Entry] = field(default_factory=list, init=False)
+    changed: set[UUID] = field(default_factory=set, init=False)
+    public: list[UUID] = field(default_factory=list, init=False)
+    affected: set[UUID] = field(default_factory=set, init=False)
+    edited: dict[UUID, set[str]] = field(default_factory=dict, init=False)
 
     def write(self) -> None:
         """Decide what becomes of each record, and write it."""
@@ -263,13 +253,18 @@ class Batch(Finder):
             return claims
         held = self._held(wanted)
         # Of what another title holds the batch before may make it let go.
-        elsewhere = any(held.get(item, title_id) != title_id for title_id, items in naming.items() for item in items)
+        elsewhere = _held_elsewhere(held, naming)
         if elsewhere and self.settle():
             held = self._held(wanted)
+            elsewhere = _held_elsewhere(held, naming)
         # Nor does it hold any longer what its own record has ceased to name.
         replaced = self.changed - {title_id for title_id, names in self.edited.items() if "external_ids" in names}
         replaced -= self.shares.keys()
         held = {key: title_id for key, title_id in held.items() if title_id not in replaced or key in naming[title_id]}
+        # Nor what its own record will cease to name, in a batch to come.
+        if taken := {key: held[key] for key in elsewhere if key in held and held[key] not in naming}:
+            for key in linking.given_up(taken, self.run):
+                ExternalId.objects.filter(title_id=held.pop(key), namespace=key[0], value=key[1]).delete()
         present = {key for key, title_id in held.items() if title_id in self.shares}
         for staged in kept:
             title_id = ids[staged.row_number]
@@ -384,3 +379,10 @@ class Batch(Finder):
 
     def _log(self) -> None:
         changes.log_publication(self.published, self.withdrawn, provider=self.provider, run=self.run, now=self.now)
+
+
+def _held_elsewhere(
+    held: Mapping[tuple[str, str], UUID], naming: Mapping[UUID, set[tuple[str, str]]]
+) -> set[tuple[str, str]]:
+    """Answer the external ids that one title names and another holds."""
+    return {item for title_id, items in naming.items() for item in items if held.get(item, title_id) != title_id}

@@ -17,6 +17,7 @@ from catalog.ingestion.reader import UnreadableDelivery
 from catalog.models import IngestProblem, IngestRun, Provider
 from catalog.services import search
 from catalog.services.ingestion import applying, retiring, runs, staging
+from core.sweeping import is_outage
 
 
 def execute(
@@ -26,7 +27,8 @@ def execute(
 
     `clock` answers the present instant: a run may last an hour, and says every thousand records
     that it lives. Raises ProviderBusy, RunUnknown, LeaseLost. A delivery that cannot be read ends
-    the run as failed; so does an error of ours, which is raised again.
+    the run as failed; so does an error of ours, which is raised again. When the database is lost, that is
+    raised, and the run is begun again as one that was killed.
     """
     run = runs.begin(run_id=run_id, now=clock())
     if run is None:
@@ -43,7 +45,10 @@ def execute(
         runs.end(run, now=clock(), failure=str(error))
     except runs.LeaseLost:
         raise
-    except Exception:
+    except Exception as error:
+        if is_outage(error):
+            # Nothing can be written down. Whoever finds the run abandoned begins it again.
+            raise
         runs.end(
             run,
             now=clock(),

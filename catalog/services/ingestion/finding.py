@@ -76,27 +76,18 @@ class Outcome:
         )  # fmt: skip
 
 
+@dataclass(eq=False)
 class Finder:
     """One set of records of one rank, and what we know of them."""
 
-    def __init__(
-        self,
-        batch: list[Staged],
-        run: IngestRun,
-        provider: Provider,
-        names: Names,
-        now: datetime,
-        *,
-        settle: Callable[[], bool],
-    ) -> None:
-        self.batch = batch
-        self.run = run
-        self.provider = provider
-        self.names = names
-        self.now = now
-        # Waits for the batch before, if there is one, where it may have said otherwise meanwhile.
-        self.settle = settle
-        self.outcome = Outcome()
+    batch: list[Staged]
+    run: IngestRun
+    provider: Provider
+    names: Names
+    now: datetime
+    settle: Callable[[], bool] = field(kw_only=True)
+    """Waits for the batch before, if there is one, where it may have said otherwise meanwhile."""
+    outcome: Outcome = field(default_factory=Outcome, init=False)
 
     def find(self) -> None:
         """Find what we know of each record and of what it belongs to, and the titles that new ones name."""

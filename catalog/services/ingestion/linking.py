@@ -12,8 +12,8 @@ from uuid import UUID
 from django.db import connection
 
 from catalog.ingestion.formats import READERS
-from catalog.ingestion.records import Identifier, TitleRecord
-from catalog.models import Provider, SourceRecord, Title
+from catalog.ingestion.records import Identifier, TitleRecord, load
+from catalog.models import IngestRun, IngestStaging, Provider, SourceRecord, Title
 from catalog.services.ingestion import rows
 
 NAMING = frozenset({"eidr", "imdb", "wikidata", "isan", "tmdb", "tvdb", "tms", "movielabs", "tvmaze-show"})
@@ -72,6 +72,32 @@ def title_named(record: TitleRecord, by_identifier: Mapping[Identifier, tuple[UU
     found = {by_identifier[item] for item in record.external_ids if item in by_identifier}
     titles = {title_id for title_id, kind in found if kind == record.kind}
     return titles.pop() if len(titles) == 1 and len(found) == 1 else None
+
+
+def given_up(held: Mapping[tuple[str, str], UUID], run: IngestRun) -> set[tuple[str, str]]:
+    """Answer which external ids their titles give up in this run: their own record, which is yet to be written, names them no more.
+
+    Those titles are locked. One of which others tell, or whose ids an editor has chosen, keeps its ids.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT title.id, staged.payload FROM catalog_title AS title"
+            " JOIN catalog_sourcerecord AS source ON source.title_id = title.id AND source.provider_id = %s"
+            " JOIN catalog_ingeststaging AS staged ON staged.run_id = %s AND staged.external_id = source.external_id"
+            " WHERE title.id = ANY(%s) AND staged.outcome = %s AND NOT 'external_ids' = ANY(title.edited) AND NOT EXISTS ("
+            " SELECT FROM catalog_sourcerecord AS other WHERE other.title_id = title.id AND other.id <> source.id)"
+            " ORDER BY title.id FOR UPDATE OF title",
+            [run.provider_id, run.pk, list(set(held.values())), IngestStaging.Outcome.PENDING],
+        )
+        staged = {title_id: load(bytes(payload)) for title_id, payload in cursor.fetchall()}
+    named = {
+        (title_id, item.namespace, item.value) for title_id, record in staged.items() for item in record.external_ids
+    }
+    return {
+        key
+        for key, title_id in held.items()
+        if title_id in staged and not staged[title_id].withdrawn and (title_id, *key) not in named
+    }
 
 
 def sources_of(title_ids: Collection[UUID]) -> dict[UUID, list[Source]]:

@@ -6,11 +6,15 @@ import io
 import threading
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import connection, transaction
+from django.core.files.base import ContentFile
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from catalog.models import (
     Credit,
@@ -23,10 +27,12 @@ from catalog.models import (
     SourceRecord,
     Title,
 )
-from catalog.services import editing, ingestion
+from catalog.services import editing, ingestion, people
 from catalog.services.ingestion import applying, batch, relay, runs
 from catalog.services.ingestion.caches import Names
+from tests.billing.threads import apart, await_waiting
 from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, counts, feed, ingest, movie
+from tests.own_postgres import own_postgres
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -208,6 +214,24 @@ def test_an_identifier_that_the_batch_before_gives_up_is_free(overtaking: list[A
     assert ExternalId.objects.get().title == title_of("m12")
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_identifier_that_a_later_batch_gives_up_is_free(kept: bool, overtaking: list[Any]) -> None:
+    """Two films change their identifiers: in which batches they stand is nobody's business. What an editor chose stays."""
+    provider = known_provider()
+    three_batches(provider, m8={"external_ids": [IMDB]}, m12={"external_ids": [EIDR]})
+    if kept:
+        editing.edit(title_id=title_of("m12").pk, fields={}, parts={"external_ids": [EIDR]}, by="user:7", now=NOW)
+        Title.objects.filter(pk=title_of("m12").pk).update(edited=["external_ids"])
+    changed: dict[str, dict[str, Any]] = {f"m{number}": {"runtime_seconds": 9} for number in range(30)}
+    run = three_batches(provider, **{**changed, "m8": {"external_ids": [EIDR]}, "m12": {"external_ids": [IMDB]}})
+    assert counts(run) == {"read": 30, "updated": 30}
+    assert problems(run) == ([(9, "m8", "external_id_taken")] if kept else [])
+    holders = dict(ExternalId.objects.values_list("namespace", "title"))
+    assert holders == (
+        {"eidr": title_of("m12").pk} if kept else {"eidr": title_of("m8").pk, "imdb": title_of("m12").pk}
+    )
+
+
 def test_a_title_that_a_record_of_the_batch_before_describes_is_not_described_by_another(overtaking: list[Any]) -> None:
     provider, ours = known_provider(), TitleFactory.create()
     for item in (IMDB, EIDR):
@@ -318,3 +342,63 @@ def test_within_a_transaction_of_the_callers_one_connection_writes(handed_over: 
         run = ingest(feed(*map(movie, range(MANY))), ProviderFactory.create())
     assert handed_over == []
     assert counts(run) == {"read": MANY, "created": MANY}
+
+
+def test_a_database_that_restarts_while_both_write_loses_nothing(
+    tmp_path: Path, overtaking: list[Any], handed_over: list[int]
+) -> None:
+    """Neither batch has committed; the run is begun again, and ends with exactly the rows that it would have written."""
+    with own_postgres(tmp_path) as postgres:
+
+        def restart() -> None:
+            postgres.stop()
+            postgres.start()
+
+        provider, content = known_provider(), feed(*map(movie, range(30)))
+        run = ingestion.open_run(
+            provider=provider, format="jsonl", source_name="feed.jsonl", by="test", now=NOW, content=ContentFile(content)
+        )  # fmt: skip
+
+        def execute() -> IngestRun | None:
+            return ingestion.execute(run_id=run.pk, open_delivery=lambda _: io.BytesIO(content), clock=lambda: NOW)
+
+        overtaking.append(restart)
+        with pytest.raises((DatabaseError, InterfaceError, psycopg.Error)):
+            execute()
+        assert (overtaking, handed_over) == ([], [10, 10, 10])
+        # As the next request or task does.
+        connection.close()
+        run.refresh_from_db()
+        assert (run.state, run.read, run.created, Title.objects.count()) == ("running", 30, 0, 1)
+        assert ingestion.release_abandoned(now=NOW + timedelta(minutes=2)) == [run.pk]
+        done = execute()
+        assert done is not None
+        assert (done.state, counts(done), problems(done)) == ("finished", {"read": 30, "created": 30}, [])
+        assert Title.objects.count() == SearchDocument.objects.count() == Credit.objects.count() == 31
+        assert (Person.objects.count(), PublicationEntry.objects.count()) == (1, 31)
+
+
+def test_a_person_who_is_merged_while_two_batches_credit_them_is_credited_no_more(overtaking: list[Any]) -> None:
+    """Both know them from their cache. The merge waits for both, and takes over what they have written."""
+    provider = known_provider()
+    ingest(feed(movie(MANY + 1, people=[{"name": "I. Caldera", "job": "director"}])), provider)
+    kept, merged = (Person.objects.get(name=name) for name in ("Ines Caldera", "I. Caldera"))
+
+    def merge() -> None:
+        people.merge(kept_id=kept.pk, merged_id=merged.pk, by="user:7", now=NOW)
+
+    merging: list[Future[None]] = []
+
+    def begin_merge() -> None:
+        merging.append(elsewhere.submit(apart, merge))
+        await_waiting(2)
+
+    overtaking.append(begin_merge)
+    credited = [{"name": "I. Caldera", "job": "director"}]
+    with ThreadPoolExecutor(1) as elsewhere:
+        run = three_batches(provider, **{f"m{number}": {"people": credited} for number in range(30)})
+    [done] = merging
+    done.result()
+    assert (counts(run), problems(run)) == ({"read": 30, "created": 30}, [])
+    assert set(Credit.objects.values_list("person__name")) == {("Ines Caldera",)}
+    assert Credit.objects.count() == 32

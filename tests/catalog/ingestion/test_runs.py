@@ -202,6 +202,10 @@ class TestConstraints:
 
 @pytest.mark.django_db(transaction=True)
 class TestTwoAtOnce:
+    @pytest.fixture(autouse=True, params=[1000, 10], ids=["one batch", "batches in turn"])
+    def _of_batches(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(applying, "BATCH", request.param)
+
     def test_of_one_provider_never_interleave(self) -> None:
         provider = ProviderFactory.create()
         content = feed(*map(movie, range(50)))
@@ -229,8 +233,8 @@ class TestTwoAtOnce:
 
     def test_of_two_providers_do_not_deadlock_over_genres_and_words(self) -> None:
         genres = ["Drama", "Comedy", "Crime"]
-        forwards = feed(*(movie(number, genres=genres) for number in range(300)))
-        backwards = feed(*(movie(number, genres=genres[::-1]) for number in range(299, -1, -1)))
+        forwards = feed(*(movie(number, genres=genres) for number in range(100)))
+        backwards = feed(*(movie(number, genres=genres[::-1]) for number in range(99, -1, -1)))
         pair = [(opened(content), content) for content in (forwards, backwards)]
         states: list[str] = []
 
@@ -247,7 +251,7 @@ class TestTwoAtOnce:
         for thread in threads:
             thread.join()
         assert states == ["finished", "finished"]
-        assert Title.objects.count() == 600
+        assert Title.objects.count() == 200
 
 
 @pytest.mark.django_db(transaction=True)
