@@ -226,6 +226,7 @@ FIELDS: Mapping[str, Promise] = {
     "used_at": _("used at"),
     "valid_until": _("valid until"),
     "version": _("version"),
+    "voided_at": _("void since"),
     "wallet": _("wallet"),
     "with_ads": _("with advertising"),
     "withdrawal_days": _("days of withdrawal"),

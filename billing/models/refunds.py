@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice, NumberSeries
 from billing.models.payments import PaymentAttempt
+from billing.words import in_words
+from core import money
 from core.ids import new_id
 from core.money import Money
 
@@ -132,7 +134,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{Money(self.amount, self.currency)}, {self.get_state_display()}"
+        return f"{money.shown(Money(self.amount, self.currency))}, {self.get_state_display()}"
 
     @property
     def is_given_back(self) -> bool:
@@ -141,7 +143,11 @@ class Refund(models.Model):
 
 
 class CreditNote(models.Model):
-    """The document of a refund, numbered without gaps in a series of its own. Written once."""
+    """The document of a refund, numbered without gaps in a series of its own. Written once.
+
+    Where the refund failed and is tried again it is the document of the other try, which says the same. It is void, and
+    keeps its number, once nothing will be given back with it.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     refund = models.OneToOneField(Refund, on_delete=models.PROTECT, related_name="credit_note")
@@ -152,6 +158,7 @@ class CreditNote(models.Model):
     net = models.BigIntegerField()
     tax = models.BigIntegerField()
     issued_at = models.DateTimeField()
+    voided_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -224,7 +231,7 @@ class Dispute(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.gateway_id} {self.status}"
+        return f"{self.gateway_id}, {in_words(self.status)}"
 
     @property
     def standing(self) -> Dispute.Standing:

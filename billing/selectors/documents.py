@@ -156,12 +156,13 @@ def of_credit_note(note: CreditNote) -> Document:
     rate = words.rate(rates.pop()) if len(rates) == 1 else ""
     total = note.net + note.tax
     values = {"number": invoice.number}
+    standing = standing_of_note(note)
     return Document(
         language=words.language,
         title=gettext("Credit note"),
         number=note.number,
-        standing=gettext("Given back") if refund.is_given_back else "",
-        standing_kind="good",
+        standing=standing[1],
+        standing_kind=standing[0],
         issued=note.issued_at,
         facts=[
             Fact(gettext("Credit note number"), note.number),
@@ -195,6 +196,8 @@ def _given_back(refund: Refund, words: Words) -> list[Fact]:
     """Say where the money of a refund went, and what of it nobody has to pay any more."""
     if refund.answer == Refund.Answer.PAID_OTHERWISE:
         return [Fact(gettext("Given back"), words.amount(refund.amount))]
+    if refund.state == Refund.State.FAILED:
+        return []
     if refund.attempt is not None:
         label = gettext("Given back to %(card)s") % {"card": card(refund.attempt.payment_method)}
         return [Fact(label, words.amount(refund.amount))]
@@ -231,6 +234,17 @@ def _standing(invoice: Invoice) -> tuple[str, str]:
             return "over", gettext("Not collected: nothing is owed any more")
         case _:
             return "waiting", gettext("Open")
+
+
+def standing_of_note(note: CreditNote) -> tuple[str, str]:
+    """Answer how a credit note stands, with its refund read: `good`, `waiting` or `over`, and in words."""
+    if note.voided_at is not None:
+        return "over", gettext("Void: nothing is given back")
+    if note.refund.is_given_back:
+        return "good", gettext("Given back")
+    if note.refund.state == Refund.State.FAILED:
+        return "waiting", gettext("Not given back yet")
+    return "waiting", gettext("On its way")
 
 
 def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], words: Words) -> list[Fact]:

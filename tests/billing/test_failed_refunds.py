@@ -9,10 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from accounts.models import OutgoingEmail
 from billing import stripe_gateway
 from billing.gateway import RefundKind, RefundOutcome
 from billing.models import CreditNote, Refund
-from billing.selectors import explanations, figures
+from billing.selectors import documents, explanations, figures
 from billing.services import refunds
 from core.clock import now
 from core.errors import DomainError
@@ -36,6 +37,11 @@ class TestFailed:
             outcome=RefundOutcome(RefundKind.FAILED, refund.gateway_id, "lost_or_stolen_card"),
             now=now(),
         )
+
+    def accept(self, refund: Refund) -> Refund:
+        """Let it succeed where the stand-in, which knows nothing of the failure, would refuse it."""
+        outcome = RefundOutcome(RefundKind.SUCCEEDED, f"re_{refund.pk}")
+        return refunds.settle(refund_id=refund.pk, outcome=outcome, now=now())
 
     def test_is_said_and_shown_until_it_is_asked_for_again(
         self, standin: Standin, caplog: pytest.LogCaptureFixture
@@ -129,6 +135,47 @@ class TestFailed:
                 again(refund_id=refund.pk, by=BEN, now=now())
         assert Refund.objects.values_list("answer", "answered_by").get(pk=refund.pk) == ("paid_otherwise", ANNA)
         assert Refund.objects.count() == 2
+
+    def test_is_tried_again_with_the_credit_note_that_it_has(self, standin: Standin) -> None:
+        """Money that goes back once has one document, however often it is tried."""
+        invoice = paid(standin)
+        self.fail(first := give_back(invoice, 400))
+        note = CreditNote.objects.get()
+        assert documents.standing_of_note(note) == ("waiting", "Not given back yet")
+        # The second try is refused before anything is written, and the third is taken.
+        self.fail(second := refunds.retry(refund_id=first.pk, by=ANNA, now=now()))
+        third = refunds.retry(refund_id=second.pk, by=ANNA, now=now())
+        assert CreditNote.objects.get().refund_id == first.pk
+        sent = self.accept(third)
+        kept = CreditNote.objects.get()
+        assert (kept.pk, kept.number, kept.refund_id, kept.voided_at) == (note.pk, note.number, third.pk, None)
+        assert (sent.state, documents.standing_of_note(kept)) == ("succeeded", ("good", "Given back"))
+        assert OutgoingEmail.objects.filter(template="billing/email/refunded").count() == 2
+        asked = refunds.request(invoice_id=invoice.pk, amount=999, reason="", by=ANNA, now=now())
+        assert (self.accept(asked).state, balances()) == ("succeeded", {})
+        assert sum(each.net + each.tax for each in CreditNote.objects.all()) == 1399
+
+    def test_whose_other_try_says_something_else_has_a_void_credit_note(self, standin: Standin) -> None:
+        """500 of 1399 were 420 and 80. After 87 and 17, and 668 and 127, of the rest 421 and 79 are left."""
+        invoice = paid(standin)
+        self.fail(refund := give_back(invoice, 500))
+        self.accept(refunds.request(invoice_id=invoice.pk, amount=104, reason="", by=ANNA, now=now()))
+        self.accept(refunds.request(invoice_id=invoice.pk, amount=795, reason="", by=ANNA, now=now()))
+        self.accept(again := refunds.retry(refund_id=refund.pk, by=ANNA, now=now()))
+        told = CreditNote.objects.order_by("pk").values_list("refund", "net", "tax", "voided_at")
+        (void, _, _, in_force) = told
+        assert (void[:3], void[3] is not None) == ((refund.pk, 420, 80), True)
+        assert in_force == (again.pk, 421, 79, None)
+        assert balances() == {}
+
+    def test_that_is_not_owed_has_a_void_credit_note(self, standin: Standin, client: Client) -> None:
+        self.fail(refund := give_back(invoice := paid(standin), 400))
+        refunds.answer(refund_id=refund.pk, how=Refund.Answer.DISMISSED, reason="fraud", by=BEN, now=now())
+        note = CreditNote.objects.get()
+        assert note.voided_at is not None
+        told = documents.of_credit_note(documents.credit_notes().get())
+        assert (told.standing_kind, told.standing, told.tender) == ("over", "Void: nothing is given back", [])
+        assert documents.of_invoice(invoice).tender[-1].label != f"Given back, credit note {note.number}"
 
     @pytest.mark.django_db(transaction=True)
     def test_is_tried_again_once_by_two_at_once(self, standin: Standin) -> None:

@@ -100,10 +100,13 @@ class CreditNoteSerializer(serializers.ModelSerializer[CreditNote]):
     invoice = serializers.UUIDField(source="invoice_id")
     currency = serializers.CharField(source="refund.currency")
     total = serializers.SerializerMethodField(help_text="Tax included.")
+    voided_at = serializers.DateTimeField(
+        allow_null=True, help_text="Set when nothing is given back with it after all; it keeps its number."
+    )
 
     class Meta:
         model = CreditNote
-        fields = ["id", "number", "invoice", "currency", "net", "tax", "total", "issued_at"]
+        fields = ["id", "number", "invoice", "currency", "net", "tax", "total", "issued_at", "voided_at"]
 
     def get_total(self, note: CreditNote) -> int:
         return note.net + note.tax

@@ -40,8 +40,12 @@ def issue(refund: Refund, paid_from: Mapping[tuple[Account, str], int], *, now: 
     else:
         lines = _service_given_up(refund, now=now)
     _book(refund, "refund", {**lines, **paid_from}, now=now)
+    documents.mail_credit_note(_take_over(refund, now=now) or _write(refund, now=now), now=now)
+
+
+def _write(refund: Refund, *, now: datetime) -> CreditNote:
     series, sequence = invoicing.reserve_numbers(1, code=invoicing.CREDIT_NOTES, now=now)
-    note = CreditNote.objects.create(
+    return CreditNote.objects.create(
         refund=refund,
         invoice=refund.invoice,
         series=series,
@@ -51,7 +55,38 @@ def issue(refund: Refund, paid_from: Mapping[tuple[Account, str], int], *, now: 
         tax=refund.tax,
         issued_at=now,
     )
-    documents.mail_credit_note(note, now=now)
+
+
+def _take_over(refund: Refund, *, now: datetime) -> CreditNote | None:
+    """Answer the credit note of a failed refund that this one is another try of, as this one's.
+
+    One that says something else, since more was given back meanwhile, is void, and the answer is None.
+    """
+    first = note_of(refund)
+    if first is None:
+        return None
+    if (first.net, first.tax) != (refund.net, refund.tax):
+        void(first, now=now)
+        return None
+    first.refund = refund
+    first.save(update_fields=["refund"])
+    return first
+
+
+def note_of(refund: Refund) -> CreditNote | None:
+    """Answer the credit note of a refund, or of the failed one that it is another try of."""
+    tried: Refund | None = refund
+    while tried is not None:
+        if note := CreditNote.objects.filter(refund=tried).first():
+            return note
+        tried = Refund.objects.filter(invoice=refund.invoice_id, retry=tried).first()
+    return None
+
+
+def void(note: CreditNote, *, now: datetime) -> None:
+    """Let nothing be given back with a credit note that says so."""
+    note.voided_at = now
+    note.save(update_fields=["voided_at"])
 
 
 def _service_given_up(refund: Refund, *, now: datetime) -> dict[tuple[Account, str], int]:
@@ -87,7 +122,7 @@ def pay_otherwise(refund: Refund, *, now: datetime) -> None:
     """Book a failed refund of a locked paid invoice as paid from our bank: what `take_back` undid is so after all."""
     bank = {(Account.BANK, ""): -refund.amount}
     if not CreditNote.objects.filter(refund=refund).exists():
-        # It failed before its document was written.
+        # It failed before its document was written, or taken over.
         issue(refund, bank, now=now)
         return
     if collector := collector_of(refund):
