@@ -14,7 +14,7 @@ from billing import rules, stripe_gateway
 from billing.api import pages
 from billing.gateway import ChargeOutcome, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, PaymentMethod, Subscription
-from billing.services import dunning, renewals
+from billing.services import dunning, payments, renewals, webhooks
 from tests.billing.customers import Customer
 from tests.billing.instant import InstantGateway
 from tests.factories.billing import NOW, PriceFactory, make_due
@@ -248,3 +248,49 @@ def test_the_next_try_that_a_customer_is_told_of_is_one_that_comes(
         setattr(subscription, name, value)
     invoice = Invoice(subscription=subscription, currency="USD")
     assert pages._next_try(invoice, now=at) == told
+
+
+@pytest.mark.rule("4.14", "4.16")
+class TestCanceledByHand:
+    """Somebody cancels a renewal's PaymentIntent in Stripe's dashboard, and its answer was lost."""
+
+    def test_is_tried_again_on_the_next_day_for_it(self, standin: Standin) -> None:
+        customer = Customer(standin)
+        customer.save_card()
+        assert customer.subscribe(PriceFactory.create()).status_code == 201
+        card, due = PaymentMethod.objects.get().gateway_id, Subscription.objects.get().next_bill_at
+        assert due is not None
+        gateway = stripe_gateway.connect()
+
+        def renew(at: datetime) -> None:
+            standin.control.set_clock(int(at.timestamp()))
+            renewals.run(gateway=gateway, clock=lambda: at, limit=9)
+
+        standin.control.change_card(card, behaves_like="4000002760003184")
+        standin.control.fault("lost_reply", path="/v1/payment_intents")
+        renew(due)
+        attempt = PaymentAttempt.objects.latest("pk")
+        assert attempt.state == "sent"
+        at_stripe = gateway.find_charge(customer=attempt.params["customer"], attempt_id=str(attempt.pk), since=due)
+        gateway.cancel_charge(at_stripe.payment_intent, idempotency_key="by hand")
+        webhooks.fill_holes(gateway=gateway, livemode=False, now=due)
+        webhooks.process_due(gateway=gateway, now=due + timedelta(seconds=1))
+        subscription = Subscription.objects.get()
+        assert (subscription.status, subscription.next_step, subscription.parked_reason) == ("past_due", "retry", "")
+        assert subscription.next_bill_at == due + timedelta(days=1, seconds=1)
+        renew(due + timedelta(hours=2))
+        assert list(PaymentAttempt.objects.order_by("pk").values_list("state", flat=True)) == ["succeeded", "canceled"]
+        standin.control.change_card(card, behaves_like="4242424242424242")
+        renew(due + timedelta(days=1, minutes=1))
+        subscription.refresh_from_db()
+        assert (subscription.status, subscription.next_step, subscription.parked_reason) == ("active", "renew", "")
+        assert len(standin.control.charges()) == 2
+
+    def test_ends_what_was_canceled_meanwhile(self) -> None:
+        make_due(1, price=PriceFactory.create(), due_at=NOW)
+        attempts = renewals.claiming.claim(now=NOW, size=1).attempts.keys()
+        # Its customer does not want the period that is being billed.
+        Subscription.objects.update(cancel_at=NOW + timedelta(days=31))
+        by_hand = InstantGateway(ChargeOutcome(OutcomeKind.CANCELED, "pi_1", code="canceled"))
+        payments.send(attempts, gateway=by_hand, now=NOW)
+        assert (Subscription.objects.get().status, Invoice.objects.get().status) == ("canceled", "void")

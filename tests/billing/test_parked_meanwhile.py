@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from django.db import connections, transaction
 
-from billing.gateway import ChargeOutcome, DisputeState, OutcomeKind
-from billing.models import Invoice, JournalLine, PaymentAttempt, Subscription
+from billing import stripe_gateway
+from billing.gateway import ChargeOutcome, DisputeState, Gateway, OutcomeKind
+from billing.models import CreditGrant, Invoice, JournalLine, PaymentAttempt, Subscription
 from billing.services import changes, disputes, parking, payments, renewals, settlement
 from billing.services.settlement import Changes
+from core import clock
 from core.idempotency import RequestKey
 from core.ids import new_id
+from tests.billing.customers import Customer
 from tests.billing.instant import InstantGateway
 from tests.billing.test_old_calls import UnderWay
 from tests.billing.threads import await_waiting
 from tests.factories.billing import NOW, PlanFactory, PriceFactory, make_due
+from tests.standin import Standin
 
 LATE = NOW + timedelta(hours=25)
 LOST = ChargeOutcome(OutcomeKind.UNKNOWN)
@@ -30,6 +36,18 @@ def lose(gateway: InstantGateway) -> PaymentAttempt:
     renewals.run(gateway=gateway, clock=lambda: NOW, limit=9)
     gateway.outcome = None
     return PaymentAttempt.objects.get()
+
+
+class Interrupted:
+    """A gateway whose charge takes long enough for something else to happen before it arrives."""
+
+    def __init__(self, gateway: Gateway, meanwhile: Callable[[], None]) -> None:
+        self._gateway = gateway
+        self._meanwhile = meanwhile
+
+    def charge(self, *, params: Mapping[str, Any], idempotency_key: str) -> ChargeOutcome:
+        self._meanwhile()
+        return self._gateway.charge(params=params, idempotency_key=idempotency_key)
 
 
 def park(now: datetime) -> None:
@@ -143,7 +161,8 @@ class TestParkedMeanwhile:
         payments.sweep(gateway=gateway, now=NOW + timedelta(hours=hours))
         assert (states(), gateway.charges) == (["sent"], {})
 
-    def test_of_a_change_comes_to_nothing(self) -> None:
+    @pytest.mark.parametrize("is_over", [False, True])
+    def test_of_a_change_is_made_again_once_it_is_put_back_unless_its_period_is_over(self, *, is_over: bool) -> None:
         plan = PlanFactory.create(tier=1)
         (due,) = make_due(1, price=PriceFactory.create(plan=plan), due_at=NOW)
         gateway = InstantGateway()
@@ -157,9 +176,40 @@ class TestParkedMeanwhile:
         with transaction.atomic():
             park(LATE)
         payments.sweep(gateway=gateway, now=LATE + timedelta(hours=25))
-        assert (Invoice.objects.get(kind="change").status, len(gateway.charges)) == ("void", 1)
-        assert sum(JournalLine.objects.filter(account="receivable:user").values_list("amount", flat=True)) == 0
+        assert (Invoice.objects.get(kind="change").status, len(gateway.charges)) == ("open", 1)
         assert Subscription.objects.get().price_id == due.price_id
+        moment = Subscription.objects.get().paid_through if is_over else LATE + timedelta(hours=26)
+        assert moment is not None
+        parking.put_back(subscription_id=due.pk, now=moment, by="staff:1")
+        payments.sweep(gateway=gateway, now=moment)
+        after = (Invoice.objects.get(kind="change").status, len(gateway.charges), Subscription.objects.get().price_id)
+        assert after == (("void", 1, due.price_id) if is_over else ("paid", 2, higher.pk))
+        assert sum(JournalLine.objects.filter(account="receivable:user").values_list("amount", flat=True)) == 0
+        # Not one that was found nowhere and lies about: there is nothing left to ask for.
+        assert not PaymentAttempt.objects.filter(state__in=PaymentAttempt.OPEN).exists()
+
+    def test_of_a_change_that_is_under_way_lets_the_change_take_place(self, standin: Standin) -> None:
+        """By a clock that jumped its call looks lost. What is charged is what was bought, and nothing is paid twice."""
+        customer = Customer(standin)
+        customer.save_card()
+        lower, higher = (PriceFactory.create(plan=PlanFactory.create(tier=tier), amount=1000 * tier) for tier in (1, 2))
+        assert customer.subscribe(lower).status_code == 201
+        gateway, moment = stripe_gateway.connect(), clock.now()
+
+        def meanwhile() -> None:
+            with transaction.atomic():
+                park(moment)
+            payments.sweep(gateway=gateway, now=moment + timedelta(hours=25))
+
+        quote = changes.quote(account_id=customer.account.pk, price_id=higher.pk, now=moment)
+        key = RequestKey.of(account_id=customer.account.pk, operation="parked", key=str(new_id()), body=None)
+        changes.accept(
+            account_id=customer.account.pk, quote_id=quote.pk, request_key=key,
+            gateway=cast("Gateway", Interrupted(gateway, meanwhile)), now=moment,
+        )  # fmt: skip
+        assert states() == ["succeeded", "succeeded"]
+        assert (Invoice.objects.get(kind="change").status, Subscription.objects.get().price_id) == ("paid", higher.pk)
+        assert (len(standin.control.charges()), CreditGrant.objects.count()) == (2, 0)
 
 
 @pytest.mark.rule("4.16")

@@ -128,9 +128,18 @@ def _mark_again(attempt: PaymentAttempt, *, now: datetime) -> list[Call] | None:
     """Answer the call of an attempt that has no charge, to be made again; None where it must not be."""
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
     invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
-    if invoice.status != Invoice.Status.OPEN or (subscription is not None and subscription.parked_at is not None):
+    if invoice.status != Invoice.Status.OPEN or _is_over(invoice, subscription, now=now):
+        return None
+    if subscription is not None and subscription.parked_at is not None:
         return None
     return mark_sent([attempt.pk], now=now, sent_within=None)
+
+
+def _is_over(invoice: Invoice, subscription: Subscription | None, *, now: datetime) -> bool:
+    """Answer whether a locked invoice is of a change that would change nothing any more."""
+    if subscription is None or invoice.kind != Invoice.Kind.CHANGE:
+        return False
+    return settlement.nothing_is_left(invoice, subscription, now=now)
 
 
 def _is_used_up(attempt: PaymentAttempt, again: Sequence[Call], *, gateway: Gateway, now: datetime) -> bool:
@@ -149,9 +158,10 @@ def _is_used_up(attempt: PaymentAttempt, again: Sequence[Call], *, gateway: Gate
 def _replace(attempt: PaymentAttempt, *, is_used_up: bool, now: datetime) -> UUID | None:
     """Close an attempt that charged nothing and make the next one; answers its id.
 
-    Where the subscription was parked meanwhile nothing more is charged: a change comes to nothing, and a period is tried
-    again once staff have put the subscription back. What was sent for it stays as it is until then unless its key
-    `is_used_up`: it may be under way still, and another key would be another charge.
+    Where the subscription was parked meanwhile nothing more is charged. What was sent stays as it is until staff have put
+    the subscription back, unless its key `is_used_up`: it may be under way still, another key would be another charge,
+    and a change that is paid takes place. What was not sent, or charges nothing any more, is tried again then if it is of
+    a period; a change comes to nothing, as it does once there is nothing left to change.
     """
     subscription = Subscription.objects.locked().filter(invoices=attempt.invoice_id).first()
     invoice = Invoice.objects.locked().get(pk=attempt.invoice_id)
@@ -160,16 +170,16 @@ def _replace(attempt: PaymentAttempt, *, is_used_up: bool, now: datetime) -> UUI
         # Settled meanwhile, or sent after it was looked for.
         return None
     is_parked = subscription is not None and subscription.parked_at is not None
-    is_owed = invoice.status == Invoice.Status.OPEN and invoice.kind == Invoice.Kind.PERIOD
-    if is_parked and is_owed and lost.sent_at and not is_used_up:
+    is_over = invoice.status != Invoice.Status.OPEN or _is_over(invoice, subscription, now=now)
+    if is_parked and not is_over and lost.sent_at and not is_used_up:
         return None
     final = State.FAILED if lost.sent_at else State.CANCELED
     lost.state, lost.decline_code, lost.settled_at = final, "never_arrived", now
     lost.save(update_fields=["state", "decline_code", "settled_at"])
     if invoice.status != Invoice.Status.OPEN:
         return None
-    if subscription is not None and subscription.parked_at is not None:
-        _leave_to_staff(invoice, subscription, now=now)
+    if subscription is not None and (is_parked or is_over):
+        _charge_no_more(invoice, subscription, now=now)
         return None
     following = invoicing.new_attempt(
         invoice,
@@ -183,8 +193,8 @@ def _replace(attempt: PaymentAttempt, *, is_used_up: bool, now: datetime) -> UUI
     return following.pk
 
 
-def _leave_to_staff(invoice: Invoice, subscription: Subscription, *, now: datetime) -> None:
-    """Let nothing of a locked open invoice be charged while its subscription is parked."""
+def _charge_no_more(invoice: Invoice, subscription: Subscription, *, now: datetime) -> None:
+    """Let nothing of a locked open invoice be charged: a change's is void, a period's waits until it is put back."""
     changes = settlement.Changes()
     if invoice.kind == Invoice.Kind.CHANGE:
         invoice.status = Invoice.Status.VOID

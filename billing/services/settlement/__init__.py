@@ -7,7 +7,7 @@ comes in; nearly all of it is `ordinary`, the rest leads to `successes` and `fai
 
 from billing.services.settlement.changes import SYSTEM, Changes
 from billing.services.settlement.failures import record_failure
-from billing.services.settlement.outcomes import settle
+from billing.services.settlement.outcomes import nothing_is_left, settle
 from billing.services.settlement.states import (
     cancel,
     cancel_unpaid,
@@ -29,6 +29,7 @@ __all__ = [
     "change_status",
     "end_trial_unpaid",
     "mark_paid",
+    "nothing_is_left",
     "park",
     "pause",
     "put_on_hold",

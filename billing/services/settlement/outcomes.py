@@ -65,7 +65,7 @@ def _apply(
             return
         _close(attempt, State.SUCCEEDED, outcome, changes, now=now)
         is_change = invoice.kind == Invoice.Kind.CHANGE
-        if is_change and invoice.status == Invoice.Status.OPEN and _nothing_is_left(invoice, subscription, now=now):
+        if is_change and invoice.status == Invoice.Status.OPEN and nothing_is_left(invoice, subscription, now=now):
             invoice.status = Invoice.Status.VOID
             changes.invoices[invoice.pk] = invoice
         if invoice.status in {Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE}:
@@ -96,6 +96,7 @@ def _apply(
     ):
         # The customer may try again with the same PaymentIntent; it is withdrawn when it lies about for a day.
         return
+    was_awaited = attempt.state != State.REQUIRES_ACTION
     final = State.CANCELED if outcome.kind is OutcomeKind.CANCELED else State.FAILED
     _close(attempt, final, outcome, changes, now=now)
     if subscription.status == Status.INCOMPLETE:
@@ -106,7 +107,13 @@ def _apply(
             invoice.status = Invoice.Status.VOID
             changes.invoices[invoice.pk] = invoice
     elif outcome.kind is OutcomeKind.CANCELED:
-        if subscription.status in rules.LIVE and invoice.status == Invoice.Status.OPEN:
+        if subscription.status not in rules.LIVE or invoice.status != Invoice.Status.OPEN:
+            return
+        if was_awaited:
+            # By hand, at the gateway: nobody has declined it, and it is tried again on the next day for it.
+            attempt.decline_class = rules.DeclineClass.SOFT
+            record_failure(invoice, attempt, subscription, changes, now=now)
+        else:
             retry_if_card_changed(attempt, subscription, changes, now=now)
     elif invoice.status != Invoice.Status.OPEN:
         # Paid by another attempt meanwhile: nothing failed.
@@ -120,8 +127,8 @@ def _apply(
         park(subscription, f"gateway_refused_{outcome.code}", changes, now=now)
 
 
-def _nothing_is_left(invoice: Invoice, subscription: Subscription, *, now: datetime) -> bool:
-    """Answer whether what a locked invoice was to change is over: the subscription, or the period it was quoted for."""
+def nothing_is_left(invoice: Invoice, subscription: Subscription, *, now: datetime) -> bool:
+    """Answer whether what a change's locked invoice was to change is over: the subscription, or the period it was quoted for."""
     if subscription.status not in rules.CHANGEABLE:
         return True
     if Period.objects.filter(subscription=subscription, start__gt=invoice.created_at).exists():
