@@ -134,7 +134,7 @@ def export(*, account_id: UUID) -> Iterator[Stream]:
 def erase(*, account_id: UUID, now: datetime, tally: Tally) -> None:
     """End the subscription, delete the customer at the gateway, and strip cards and proofs; what is fiscal stays.
 
-    Raises MoneyOnItsWay, and PaymentServiceUnavailable when the gateway does not answer.
+    Raises MoneyOnItsWay, RefundUnanswered, and PaymentServiceUnavailable when the gateway does not answer.
     """
     leaving.end(account_id=account_id, now=now)
     cards.forget_customer(account_id=account_id, gateway=stripe_gateway.connect(), tally=tally)

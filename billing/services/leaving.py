@@ -27,6 +27,14 @@ class MoneyOnItsWay(DomainError):
     status: ClassVar[int] = 409
 
 
+class RefundUnanswered(DomainError):
+    """The account's owner has not got money back that we owe them, and staff have not said what is done about it."""
+
+    code: ClassVar[str] = "refund_unanswered"
+    title: ClassVar[str] = "A refund failed, and nobody has answered it yet."
+    status: ClassVar[int] = 409
+
+
 def stop(*, account_id: UUID, now: datetime) -> None:
     """Let nothing more be charged: the subscription ends with what is paid for, or at once.
 
@@ -63,11 +71,15 @@ def what_hinders(*, account_id: UUID) -> DomainError | None:
         Refund.objects.filter(invoice__account=account_id, state__in=Refund.OPEN),
         Dispute.objects.filter(attempt__invoice__account=account_id, closed_at=None),
     )
-    return MoneyOnItsWay() if any(rows.exists() for rows in underway) else None
+    if any(rows.exists() for rows in underway):
+        return MoneyOnItsWay()
+    # Erased, nobody could be asked any more where to send it.
+    failed = Refund.objects.unanswered().filter(invoice__account=account_id)
+    return RefundUnanswered() if failed.exists() else None
 
 
 def end(*, account_id: UUID, now: datetime) -> None:
-    """End what is left of the subscription now. Raises MoneyOnItsWay."""
+    """End what is left of the subscription now. Raises MoneyOnItsWay, RefundUnanswered."""
     with transaction.atomic():
         # A subscribe request waits here for us, or we for it.
         get_user_model().objects.select_for_update(no_key=True).filter(pk=account_id).first()

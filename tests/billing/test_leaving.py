@@ -15,8 +15,8 @@ from accounts.models import AccountDeletion, AuditEntry, ErasureStep, OutgoingEm
 from accounts.services import accounts, deletions, mails
 from accounts.services.audit import NOWHERE
 from billing import stripe_gateway
-from billing.gateway import GatewayRefused
-from billing.models import Dispute, Invoice, PaymentAttempt, PaymentCustomer, PaymentMethod, Subscription
+from billing.gateway import GatewayRefused, RefundKind, RefundOutcome
+from billing.models import Dispute, Invoice, PaymentAttempt, PaymentCustomer, PaymentMethod, Refund, Subscription
 from billing.services import refunds, renewals, subscriptions
 from core import outbox
 from core.clock import now
@@ -164,6 +164,26 @@ class TestErasure:
         assert User.objects.get(pk=customer.account.pk).is_active
         assert not ErasureStep.objects.exists()
 
+    def test_waits_for_an_answer_to_a_refund_that_failed(self, standin: Standin) -> None:
+        """Erased, nobody could be asked any more where their money shall go."""
+        customer = subscriber(standin)
+        asked = request(customer)
+        refund = refunds.request(
+            invoice_id=Invoice.objects.get().pk, amount=400, reason="", by="staff:1", now=asked.erase_at
+        )
+        refunds.settle(
+            refund_id=refund.pk, outcome=RefundOutcome(RefundKind.FAILED, "re_1", "expired"), now=asked.erase_at
+        )
+        before = holdings.about(holdings.person(customer.account.pk))
+        assert not deletions.carry_out(deletion_id=asked.pk, now=asked.erase_at)
+        asked.refresh_from_db()
+        assert (asked.waits_for, asked.started_at) == ("refund_unanswered", None)
+        assert holdings.about(holdings.person(customer.account.pk)) == before
+        refunds.answer(
+            refund_id=refund.pk, how=Refund.Answer.PAID_OTHERWISE, reason="by transfer", by="staff:2", now=now()
+        )
+        assert deletions.carry_out(deletion_id=asked.pk, now=asked.next_try_at)
+
     @pytest.mark.parametrize("what", ["charge", "refund", "dispute"])
     def test_waits_for_money_on_its_way_and_leaves_the_account_whole(self, standin: Standin, what: str) -> None:
         customer = subscriber(standin)
@@ -187,7 +207,7 @@ class TestErasure:
 
         PaymentAttempt.objects.update(state="succeeded", settled_at=now())
         Dispute.objects.update(closed_at=now())
-        Invoice.objects.get().refunds.update(state="failed")
+        Invoice.objects.get().refunds.update(state="refused")
         assert deletions.carry_out(deletion_id=asked.pk, now=asked.next_try_at)
 
 
