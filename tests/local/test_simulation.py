@@ -125,7 +125,7 @@ def charges() -> list[dict[str, Any]]:
 
 def broken(charges: list[dict[str, Any]], *reports: TieOut) -> set[str]:
     checked = Invariants(now=NOW, charges=charges, reports=reports, named=(0, ()), entitlements=(0, ())).findings()
-    assert len(checked) == 26
+    assert len(checked) == 27
     return {finding.name for finding in checked if finding.broken}
 
 

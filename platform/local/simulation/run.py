@@ -107,7 +107,7 @@ class Simulation:
                 act()
         self.world.move(self._at(day + 1) - timedelta(minutes=5))
         self._ask_who_may_watch(day)
-        self.people.decide_disputes(self.world.now)
+        self.people.decide()
         if not self.mishaps.workers_away:
             self.reports += self.workers.work_nightly()
 
