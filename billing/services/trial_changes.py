@@ -43,8 +43,8 @@ def change(subscription: Subscription, quote: Quote, *, by: str, now: datetime) 
     cycles.note(subscription, reason, by=by, now=now).save(force_insert=True)
     first = forecasts.first_bill_of(subscription, None, now=now)
     amount = Money(first.amount, first.currency)
-    told = Letter("trial_changed", subscription, {"plan": price.plan.name, "ends": first.at, "amount": amount})
-    letters.write([told], now=now)
+    what = {"plan": price.plan.name, "interval": price.interval}
+    letters.write([Letter("trial_changed", subscription, {**what, "ends": first.at, "amount": amount})], now=now)
 
 
 def _hold_to_card(subscription: Subscription, price: Price) -> None:

@@ -101,8 +101,8 @@ def start(
     )
     first = forecasts.first_bill_of(subscription, None, now=now)
     amount = Money(first.amount, first.currency)
-    told = Letter("trial_started", subscription, {"plan": price.plan.name, "ends": ends_at, "amount": amount})
-    letters.write([told], now=now)
+    what = {"plan": price.plan.name, "interval": price.interval}
+    letters.write([Letter("trial_started", subscription, {**what, "ends": ends_at, "amount": amount})], now=now)
     return subscription
 
 

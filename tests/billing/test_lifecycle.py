@@ -260,11 +260,22 @@ class TestTrial:
         assert (first.status_code, again.status_code, first.json()["id"]) == (201, 201, again.json()["id"])
         assert told() == ["trial_started"]
 
-    def test_is_confirmed_with_what_the_first_charge_will_be(self, standin: Standin) -> None:
+    @pytest.mark.parametrize(
+        ("language", "interval", "says"),
+        [
+            ("en", "month", "then it costs $7.74 for the first month."),
+            ("en", "year", "then it costs $7.74 for the first year."),
+            ("de", "year", "danach kostet das erste Jahr 7,74\xa0$."),
+        ],
+    )
+    def test_is_confirmed_with_what_the_first_charge_will_be_and_for_how_long(
+        self, standin: Standin, language: str, interval: str, says: str
+    ) -> None:
         Coupon.objects.create(code="HALF", percent=50, periods=1)
-        customer, price = signed_up(standin), PriceFactory.create(trial_days=7)
+        customer, price = signed_up(standin), PriceFactory.create(trial_days=7, interval=interval)
+        type(customer.account).objects.update(language=language)
         try_it(customer, price, coupon="half")
-        assert "then it costs $7.74" in mails.render(OutgoingEmail.objects.get()).body
+        assert says in mails.render(OutgoingEmail.objects.get()).body
 
     def test_reminder_is_stored_with_its_time_and_sent_once(self, standin: Standin) -> None:
         customer, price = signed_up(standin), PriceFactory.create(trial_days=30)
@@ -275,7 +286,10 @@ class TestTrial:
         assert [notices.remind(now=due + timedelta(hours=n), limit=9) for n in range(2)] == [1, 0]
         reminder = subscription.reminders.get()
         assert (reminder.kind, reminder.boundary, reminder.sent_at) == ("trial_ending", end, due)
-        assert "On that day $15.49 is charged." in mails.render(OutgoingEmail.objects.latest("pk")).body
+        assert (
+            "On that day $15.49 is charged for the first month."
+            in mails.render(OutgoingEmail.objects.latest("pk")).body
+        )
 
     def test_counts_a_coupon_from_the_first_charge(self, standin: Standin) -> None:
         Coupon.objects.create(code="HALF", percent=50, periods=1)
