@@ -21,6 +21,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import ActionForm, AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -43,6 +44,7 @@ from accounts.services import accounts, audit, sessions, suppressions
 from core import clock
 from core.admin import SecureAddresses
 from core.errors import DomainError
+from core.words import gettext_lazy as _
 
 
 class ReasonForm(ActionForm):
@@ -52,7 +54,7 @@ class ReasonForm(ActionForm):
         label="",
         required=False,
         max_length=200,
-        widget=UnfoldAdminTextInputWidget({"placeholder": "Reason", "aria-label": "Reason", "x-show": "action"}),
+        widget=UnfoldAdminTextInputWidget({"placeholder": _("Reason"), "aria-label": _("Reason"), "x-show": "action"}),
     )
 
 
@@ -93,7 +95,7 @@ class SignInInline(TabularInline):
     """Where the account is signed in. Never shows a session's key, which is as good as a password."""
 
     model = UserSession
-    verbose_name_plural = "Sign-ins"
+    verbose_name_plural = _("Sign-ins")
     fields = ["ip", "user_agent", "created_at", "last_seen_at"]
     extra = 0
     ordering = ["-last_seen_at"]
@@ -125,13 +127,13 @@ class UserAdmin(DjangoUserAdmin, OnRecord):  # type: ignore[misc, type-arg]  # D
     list_display = ["email", "country", "language", "is_active", "is_staff", "created_at"]
     list_filter = ["is_active", "is_staff", "groups"]
     search_fields = ["email__startswith"]
-    search_help_text = "The beginning of an address"
+    search_help_text = _("The beginning of an address")
     show_full_result_count = False
     readonly_fields = ["suspended_at", "suspension_reason", "created_at", "last_login", "is_active"]
     fieldsets = (
         (None, {"fields": ["email", "password", "country", "language"]}),
-        ("Standing", {"fields": ["is_active", "suspended_at", "suspension_reason", "created_at", "last_login"]}),
-        ("Rights", {"fields": ["is_staff", "is_superuser", "groups"]}),
+        (_("Standing"), {"fields": ["is_active", "suspended_at", "suspension_reason", "created_at", "last_login"]}),
+        (_("Rights"), {"fields": ["is_staff", "is_superuser", "groups"]}),
     )
     add_fieldsets = ((None, {"classes": ["wide"], "fields": ["email", "password1", "password2"]}),)  # type: ignore[assignment]  # declared as empty
     RIGHTS: ClassVar[list[str]] = ["is_staff", "is_superuser", "groups"]
@@ -201,10 +203,10 @@ class UserAdmin(DjangoUserAdmin, OnRecord):  # type: ignore[misc, type-arg]  # D
         """Answer why an action is taken; empty, and said so, if nobody says."""
         reason = request.POST.get("reason", "").strip()[:200]
         if not reason:
-            self.message_user(request, "Say why, beside the action.", messages.ERROR)
+            self.message_user(request, gettext("Say why, beside the action."), messages.ERROR)
         return reason
 
-    @admin.action(description="Suspend, with a reason", permissions=["suspend"])
+    @admin.action(description=_("Suspend, with a reason"), permissions=["suspend"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Shut the chosen accounts out."""
         if not (reason := self._reason(request)):
@@ -219,12 +221,12 @@ class UserAdmin(DjangoUserAdmin, OnRecord):  # type: ignore[misc, type-arg]  # D
                     origin=origin_of(request),
                 )
             except DomainError as error:
-                self.message_user(request, f"{account}: {error.detail}", messages.ERROR)
+                self.message_user(request, f"{account}: {gettext(str(error))}", messages.ERROR)
             else:
                 self.log_change(request, account, f"Suspended: {reason}")
-                self.message_user(request, f"{account} is suspended.")
+                self.message_user(request, gettext("%(account)s is suspended.") % {"account": account})
 
-    @admin.action(description="Unsuspend, with a reason", permissions=["suspend"])
+    @admin.action(description=_("Unsuspend, with a reason"), permissions=["suspend"])
     def unsuspend(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let the chosen accounts in again."""
         if not (reason := self._reason(request)):
@@ -239,10 +241,10 @@ class UserAdmin(DjangoUserAdmin, OnRecord):  # type: ignore[misc, type-arg]  # D
                     origin=origin_of(request),
                 )
             except DomainError as error:
-                self.message_user(request, f"{account}: {error.detail}", messages.ERROR)
+                self.message_user(request, f"{account}: {gettext(str(error))}", messages.ERROR)
             else:
                 self.log_change(request, account, f"Unsuspended: {reason}")
-                self.message_user(request, f"{account} may sign in again.")
+                self.message_user(request, gettext("%(account)s may sign in again.") % {"account": account})
 
 
 @admin.register(OutgoingEmail)
@@ -254,7 +256,7 @@ class OutgoingEmailAdmin(Discreet):
     list_display = ["address", "template", "language", "created_at", "sent_at", "given_up_at", "attempts", "last_error"]
     list_filter = ["template"]
     search_fields = ["address__startswith"]
-    search_help_text = "The beginning of an address"
+    search_help_text = _("The beginning of an address")
     show_full_result_count = False
     exclude = ["context"]
     ordering = ["-created_at"]
@@ -290,7 +292,7 @@ class SuppressedAddressAdmin(ModelAdmin):
     list_display = ["address_hash", "reason", "detail", "at"]
     list_filter = ["reason"]
     search_fields = ["address_hash"]
-    search_help_text = "A whole address"
+    search_help_text = _("A whole address")
     show_full_result_count = False
     ordering = ["-at"]
     has_add_permission = has_change_permission = _never
@@ -316,7 +318,7 @@ class AccountDeletionAdmin(Discreet):
     readonly_fields = ["what_was_erased"]
     has_add_permission = has_change_permission = has_delete_permission = _never
 
-    @admin.display(description="What was erased")
+    @admin.display(description=_("What was erased"))
     def what_was_erased(self, deletion: AccountDeletion) -> str:
         """Answer each app's counts."""
         steps = deletion.steps.order_by("pk")
@@ -353,7 +355,7 @@ class ProfileTransferAdmin(OnRecord):
     list_filter = ["outcome"]
     list_select_related = ["from_account", "to_account"]
     search_fields = ["from_account__email__startswith", "to_email__startswith"]
-    search_help_text = "The beginning of either address"
+    search_help_text = _("The beginning of either address")
     show_full_result_count = False
     ordering = ["-offered_at"]
     has_add_permission = has_change_permission = has_delete_permission = _never
@@ -369,7 +371,7 @@ class AuditEntryAdmin(OnRecord):
     list_filter = ["act", "actor"]
     list_select_related = ["account"]
     search_fields = ["account__email__startswith"]
-    search_help_text = "The beginning of an address"
+    search_help_text = _("The beginning of an address")
     show_full_result_count = False
     ordering = ["-at", "-id"]
     has_add_permission = has_change_permission = has_delete_permission = _never

@@ -11,6 +11,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts import rules
 from accounts.models.users import User
@@ -31,9 +32,9 @@ class PolicyDocument(models.Model):
     class Kind(models.TextChoices):
         """What it is about."""
 
-        TERMS = "terms", "terms of use"
-        PRIVACY = "privacy", "privacy notice"
-        MARKETING = "marketing", "news and offers by mail"
+        TERMS = "terms", _("terms of use")
+        PRIVACY = "privacy", _("privacy notice")
+        MARKETING = "marketing", _("news and offers by mail")
 
     REQUIRED = ("terms", "privacy")
     """Nobody has an account without having agreed to these."""
@@ -126,8 +127,8 @@ class SuppressedAddress(models.Model):
     class Reason(models.TextChoices):
         """What happened to our mail."""
 
-        BOUNCE = "bounce", "mail comes back"
-        COMPLAINT = "complaint", "its reader called it spam"
+        BOUNCE = "bounce", _("mail comes back")
+        COMPLAINT = "complaint", _("its reader called it spam")
 
     address_hash = models.CharField(max_length=64, primary_key=True)
     """SHA-256 of the canonical address."""

@@ -11,6 +11,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.users import User
 from core.ids import new_id
@@ -38,11 +39,11 @@ class Recovery(models.Model):
     class Outcome(models.TextChoices):
         """How it ended."""
 
-        OPEN = "", "open"
-        CANCELLED = "cancelled", "cancelled"
-        COMPLETED = "completed", "completed"
-        FAILED = "failed", "too many wrong codes"
-        EXPIRED = "expired", "not completed in time"
+        OPEN = "", _("open")
+        CANCELLED = "cancelled", _("cancelled")
+        COMPLETED = "completed", _("completed")
+        FAILED = "failed", _("too many wrong codes")
+        EXPIRED = "expired", _("not completed in time")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recoveries")

@@ -13,6 +13,7 @@ from uuid import UUID
 from allauth.account.models import EmailAddress
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.profiles import Profile
 from accounts.models.users import User
@@ -50,11 +51,11 @@ class ProfileTransfer(models.Model):
     class Outcome(models.TextChoices):
         """How it ended."""
 
-        OPEN = "", "open"
-        ACCEPTED = "accepted", "accepted"
-        DECLINED = "declined", "declined"
-        CANCELLED = "cancelled", "cancelled"
-        EXPIRED = "expired", "not answered in time"
+        OPEN = "", _("open")
+        ACCEPTED = "accepted", _("accepted")
+        DECLINED = "declined", _("declined")
+        CANCELLED = "cancelled", _("cancelled")
+        EXPIRED = "expired", _("not answered in time")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     profile = models.ForeignKey(Profile, on_delete=models.SET_NULL, null=True, related_name="transfers")

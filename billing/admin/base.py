@@ -24,8 +24,10 @@ from accounts import selectors as accounts
 from accounts.admin_pages import OnRecord
 from accounts.rules import canonical_email
 from billing import pdf
-from billing.models import CreditUse, NumberSeries, Price, Subscription
+from billing.admin.forms import AskingForm
+from billing.models import CreditUse, Dispute, FraudWarning, NumberSeries, Price, Subscription
 from billing.selectors.documents import Document
+from core import money
 from core.admin import BoundedPaginator
 from core.errors import DomainError
 from core.money import Money
@@ -61,6 +63,7 @@ class Actor:
 
 
 _NAMES = "_names_of_actors"
+_REFUSAL = "_refusal_of_a_service"
 
 
 class Coloured(NamedTuple):
@@ -163,6 +166,53 @@ class OfPerson(OnRecord, ReadOnly):  # type: ignore[misc]  # the stubs of unfold
     """A table that only services write and whose rows each tell of a customer: who looks at one is on record."""
 
 
+class OfPayment(OfPerson):
+    """What a bank says of a payment, with the ways to all that the payment belongs to."""
+
+    person = "attempt.invoice.account_id"
+
+    @display(description=_("customer"))
+    def customer(self, row: Dispute | FraudWarning) -> str:
+        """Link to the account."""
+        return link(row.attempt.invoice.account)
+
+    @display(description=_("subscription"))
+    def subscription(self, row: Dispute | FraudWarning) -> str:
+        """Link to what the payment was for, by its plan."""
+        return plan_link(row.attempt.invoice.subscription)
+
+    @display(description=_("invoice"))
+    def invoice(self, row: Dispute | FraudWarning) -> str:
+        """Link to what was paid."""
+        return link(row.attempt.invoice)
+
+    @display(description=_("payment"))
+    def payment(self, row: Dispute | FraudWarning) -> str:
+        """Link to what the bank speaks of."""
+        return link(row.attempt, f"{row.attempt.payment_method}, {row.attempt.gateway_id}")
+
+
+class Asked(OfPerson):
+    """A table whose rows staff ask a service for; what it refuses stands in the form again, with the reason."""
+
+    form = AskingForm
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Show the form once more where the service refuses what it says."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError as error:
+            setattr(request, _REFUSAL, said(error))
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Let the form know why it was refused."""
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"refusal": getattr(request, _REFUSAL, "")})
+
+
 class CurrencyFilter(admin.SimpleListFilter):
     """The currencies of our prices: those of a large table would have to be collected from all its rows."""
 
@@ -257,7 +307,7 @@ class WithPdf(OfPerson):
 
 def amount_of(amount: int | None, currency: str) -> str:
     """Write minor units with their currency."""
-    return NOTHING if amount is None else str(Money(amount, currency))
+    return NOTHING if amount is None else money.shown(Money(amount, currency))
 
 
 def link(row: Model | None, text: object = None) -> str:

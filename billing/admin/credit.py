@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.forms import Form, ModelForm
+from django.forms import Form
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from unfold.decorators import display
@@ -18,6 +18,7 @@ from billing.admin.base import (
     OVER,
     WAITING,
     Actor,
+    Asked,
     Coloured,
     CurrencyFilter,
     OfPerson,
@@ -25,6 +26,7 @@ from billing.admin.base import (
     amount_of,
     link,
 )
+from billing.admin.forms import AskingForm
 from billing.models import AccessGrant, CreditGrant, CreditUse, Gift
 from billing.services import access, crediting, gifts
 from core import clock, money
@@ -76,7 +78,7 @@ class UseInline(UsesInline):
         return link(use.invoice)
 
 
-class GoodwillForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+class GoodwillForm(AskingForm):
     """Credit out of goodwill."""
 
     def clean(self) -> dict[str, Any]:
@@ -92,7 +94,7 @@ class GoodwillForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at
 
 
 @admin.register(CreditGrant)
-class CreditGrantAdmin(OfPerson):
+class CreditGrantAdmin(Asked):
     """Credit. Adding some gives it out of goodwill; above the limit somebody else approves it here."""
 
     person = "account_id"
@@ -269,7 +271,7 @@ class GiftAdmin(OfPerson):
         return Coloured(gift.state, gift.get_state_display())
 
 
-class AccessForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+class AccessForm(AskingForm):
     """Access for a time."""
 
     def clean(self) -> dict[str, Any]:
@@ -282,7 +284,7 @@ class AccessForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
 
 
 @admin.register(AccessGrant)
-class AccessGrantAdmin(OfPerson):
+class AccessGrantAdmin(Asked):
     """Access that nobody pays for; it is given for a time, and ended here before that."""
 
     person = "account_id"

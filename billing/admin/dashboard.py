@@ -19,10 +19,10 @@ from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext
 
 from billing.admin.base import ReadOnly
-from billing.admin.words import in_words
 from billing.models import RecurringRevenueDay, Setback
 from billing.selectors import exports, figures
 from billing.selectors.figures import Figures, RecurringDay, Slice
+from billing.words import in_words
 from core import clock, money
 from core.money import Money
 
@@ -38,6 +38,18 @@ MOVEMENTS = {
     "contraction": "var(--color-orange-500)",
     "churn": "var(--color-red-500)",
 }
+GREY = "#9ca3af"
+AXIS: dict[str, Any] = {"border": {"dash": [5, 5], "width": 0}, "ticks": {"color": GREY}}
+CHART: dict[str, Any] = {
+    "animation": False,
+    "responsive": True,
+    "maintainAspectRatio": False,
+    "grouped": False,
+    "maxBarThickness": 4,
+    "datasets": {"bar": {"borderRadius": 12, "borderSkipped": "middle"}, "line": {"borderWidth": 2}},
+    "plugins": {"legend": {"display": False}},
+}
+"""As charts of the admin look; those are told neither the language nor what is counted in whole numbers."""
 
 
 @admin.register(RecurringRevenueDay)
@@ -65,9 +77,12 @@ class DashboardAdmin(ReadOnly):
                 "subscriptions": _bars(found.subscriptions, "var(--color-primary-500)"),
                 "dunning": _bars(found.dunning, "var(--color-orange-500)"),
                 "declines": _bars(found.declines, "var(--color-red-500)"),
+                "counted": _options(language, whole=True),
+                "moved": _options(language),
+                "measured": _options(language, from_zero=False),
             },
             "tie_outs": [
-                (report, money.format(Money(report.difference, report.currency), language), report.details)
+                (report, money.shown(Money(report.difference, report.currency)), report.details)
                 for report in found.tie_outs
             ],
             "parked": [(part.name, in_words(part.name), part.count) for part in found.parked],
@@ -127,25 +142,26 @@ def _currency(code: str, days: list[RecurringDay]) -> dict[str, Any]:
         }
         for name, colour in MOVEMENTS.items()
     ]
-    line = {"data": [major(day.closing) for day in shown], "borderColor": "var(--color-primary-500)"}
+    # One day alone makes no line.
+    points = {"pointStyle": "circle", "pointRadius": 4} if len(shown) == 1 else {"pointStyle": False}
+    colour = "var(--color-primary-500)"
+    line = {"data": [major(day.closing) for day in shown], "borderColor": colour, "backgroundColor": colour} | points
     return {
         "code": code,
         "title": gettext("Monthly recurring revenue, %(currency)s") % {"currency": code},
-        "amount": money.format(Money(newest.closing, code), get_language() or "en"),
+        "amount": money.shown(Money(newest.closing, code)),
         "subscribers": newest.subscribers,
         "day": newest.day,
         "rows": [
-            (_named(name), money.format(Money(sum(getattr(day, name) for day in shown), code), get_language() or "en"))
-            for name in MOVEMENTS
+            (_named(name), money.shown(Money(sum(getattr(day, name) for day in shown), code))) for name in MOVEMENTS
         ],
-        "line": json.dumps({"labels": labels, "datasets": [line | {"displayYAxis": True, "maxTicksXLimit": 10}]}),
+        "line": json.dumps({"labels": labels, "datasets": [line]}),
         "bars": json.dumps({"labels": labels, "datasets": movements}),
     }
 
 
 def _amounts(parts: Iterable[Slice], code: str) -> list[tuple[str, int, str]]:
-    language = get_language() or "en"
-    return [(in_words(part.name), part.count, money.format(Money(part.amount, code), language)) for part in parts]
+    return [(in_words(part.name), part.count, money.shown(Money(part.amount, code))) for part in parts]
 
 
 def _named(movement: str) -> str:
@@ -162,5 +178,15 @@ def _named(movement: str) -> str:
 
 def _bars(parts: Iterable[Slice], colour: str) -> str:
     parts = list(parts)
-    data = {"data": [part.count for part in parts], "backgroundColor": colour, "displayYAxis": True}
+    data = {"data": [part.count for part in parts], "backgroundColor": colour}
     return json.dumps({"labels": [in_words(part.name) for part in parts], "datasets": [data]})
+
+
+def _options(language: str, *, whole: bool = False, from_zero: bool = True) -> str:
+    """Answer how a chart writes its numbers: as people of a language do, and in steps of one where they are counted."""
+    ticks = AXIS["ticks"] | ({"precision": 0} if whole else {})
+    scales = {
+        "x": AXIS | {"grid": {"tickWidth": 0}, "ticks": AXIS["ticks"] | {"maxTicksLimit": 10}},
+        "y": AXIS | {"grid": {"lineWidth": 0, "tickWidth": 0}, "ticks": ticks, "beginAtZero": from_zero},
+    }
+    return json.dumps(CHART | {"locale": language, "scales": scales})

@@ -15,6 +15,7 @@ from unfold.decorators import display
 from billing.admin.base import (
     BAD,
     GOOD,
+    NOTHING,
     OVER,
     WAITING,
     Coloured,
@@ -30,9 +31,10 @@ from billing.admin.base import (
     said,
 )
 from billing.models import CreditNote, CreditUse, Dispute, FraudWarning, Invoice, InvoiceLine, PaymentAttempt, Refund
-from billing.selectors import documents, explanations
+from billing.selectors import documents, explanations, words
 from billing.selectors.documents import Document
 from billing.services import refunds
+from billing.words import in_words, written
 from core import clock
 from core.errors import DomainError
 from core.words import gettext_lazy as _
@@ -42,10 +44,15 @@ class LineInline(ReadOnlyInline):
     """The lines, each with how it came about."""
 
     model = InvoiceLine
-    fields = ("position", "description", "amount_label", "discount_label", "tax_label", "how")
-    readonly_fields = ("amount_label", "discount_label", "tax_label", "how")
+    fields = ("position", "what", "amount_label", "discount_label", "tax_label", "how")
+    readonly_fields = ("what", "amount_label", "discount_label", "tax_label", "how")
     ordering = ("position",)
-    reads = ("invoice",)
+    reads = ("invoice", "price__plan")
+
+    @display(description=_("what for"))
+    def what(self, line: InvoiceLine) -> str:
+        """Say what it is for, as its customer reads it."""
+        return words.description(line)
 
     @display(description=_("amount"))
     def amount_label(self, line: InvoiceLine) -> str:
@@ -60,7 +67,7 @@ class LineInline(ReadOnlyInline):
     @display(description=_("tax in it"))
     def tax_label(self, line: InvoiceLine) -> str:
         """Show major units, and the rate."""
-        rate = f" ({line.tax_rate.normalize() * 100:f} %)" if line.tax_rate is not None else ""
+        rate = f" ({words.percent(line.tax_rate.normalize())})" if line.tax_rate is not None else ""
         return amount_of(line.tax, line.invoice.currency) + rate
 
     @display(description=_("derivation"))
@@ -74,8 +81,8 @@ class AttemptInline(ReadOnlyInline):
 
     model = PaymentAttempt
     verbose_name_plural = _("payments")
-    fields = ("page", "state", "payment_method", "gateway_id", "decline_code", "sent_at", "settled_at")
-    readonly_fields = ("page",)
+    fields = ("page", "state", "payment_method", "gateway_id", "decline_label", "sent_at", "settled_at")
+    readonly_fields = ("page", "decline_label")
     ordering = ("n",)
     reads = ("payment_method",)
 
@@ -84,13 +91,18 @@ class AttemptInline(ReadOnlyInline):
         """Link to the attempt."""
         return link(attempt, gettext("no. %(n)d") % {"n": attempt.n})
 
+    @display(description=_("decline"))
+    def decline_label(self, attempt: PaymentAttempt) -> str:
+        """Write the bank's code for people."""
+        return in_words(attempt.decline_code) or NOTHING
+
 
 class RefundInline(ReadOnlyInline):
     """What was given back, or is to be."""
 
     model = Refund
-    fields = ("page", "state", "reason", "credit_note", "requested_at", "settled_at")
-    readonly_fields = ("page", "credit_note")
+    fields = ("page", "state", "reason_label", "credit_note", "requested_at", "settled_at")
+    readonly_fields = ("page", "reason_label", "credit_note")
     ordering = ("pk",)
     reads = ("credit_note",)
 
@@ -98,6 +110,11 @@ class RefundInline(ReadOnlyInline):
     def page(self, refund: Refund) -> str:
         """Link to the refund."""
         return link(refund, amount_of(refund.amount, refund.currency))
+
+    @display(description=_("reason"))
+    def reason_label(self, refund: Refund) -> str:
+        """Write what somebody wrote, or ours in the language at hand."""
+        return written(refund.reason)
 
     @display(description=_("credit note"))
     def credit_note(self, refund: Refund) -> str:
@@ -255,7 +272,7 @@ class CreditNoteAdmin(WithPdf):
     """Credit notes."""
 
     person = "invoice.account_id"
-    list_display = ("number", "invoice", "customer", "total_label", "issued_at", "pdf_link")
+    list_display = ("number", "invoice", "customer", "total_label", "standing_label", "issued_at", "pdf_link")
     list_select_related = ("invoice__account", "refund")
     search_fields = ("=number", "=invoice__number", "=invoice__account__email")
     search_help_text = _("A whole number or e-mail address.")
@@ -268,10 +285,12 @@ class CreditNoteAdmin(WithPdf):
         "net_label",
         "tax_label",
         "total_label",
+        "standing_label",
         "issued_at",
+        "voided_at",
         "pdf_link",
     )
-    readonly_fields = ("customer", "net_label", "tax_label", "total_label", "pdf_link")
+    readonly_fields = ("customer", "net_label", "tax_label", "total_label", "standing_label", "pdf_link")
 
     def document(self, request: HttpRequest, pk: UUID) -> Document | None:
         """Answer a credit note as its customer has it."""
@@ -287,6 +306,11 @@ class CreditNoteAdmin(WithPdf):
     def total_label(self, note: CreditNote) -> str:
         """Show major units."""
         return amount_of(note.net + note.tax, note.refund.currency)
+
+    @display(description=_("state"), label={"good": GOOD, "waiting": WAITING, "over": OVER})
+    def standing_label(self, note: CreditNote) -> Coloured:
+        """Say whether the money went back."""
+        return Coloured(*documents.standing_of_note(note))
 
     @display(description=_("net"))
     def net_label(self, note: CreditNote) -> str:

@@ -14,12 +14,12 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from billing import entitlements, rules
-from billing.admin.base import said
+from billing.admin.base import amount_of, said
 from billing.models import Coupon, Plan, PlanFamily, Price
+from billing.selectors import words
 from billing.services import plans
 from core import clock, money
 from core.errors import DomainError
-from core.money import Money
 from core.words import gettext_lazy as _
 
 
@@ -139,7 +139,7 @@ class PriceAdmin(ModelAdmin):
     @display(description=_("amount"), ordering="amount")
     def amount_label(self, price: Price) -> str:
         """Show major units."""
-        return str(Money(price.amount, price.currency))
+        return amount_of(price.amount, price.currency)
 
     @display(description=_("country"), ordering="country")
     def place(self, price: Price) -> str:
@@ -159,7 +159,9 @@ class CouponAdmin(ModelAdmin):
     def takes_off(self, coupon: Coupon) -> str:
         """Write the share or the amount."""
         return (
-            f"{coupon.percent.normalize():f} %" if coupon.percent else str(Money(coupon.amount or 0, coupon.currency))
+            words.percent(coupon.percent.normalize() / 100)
+            if coupon.percent
+            else amount_of(coupon.amount or 0, coupon.currency)
         )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -11,10 +11,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, OVER, WAITING, Coloured, OfPerson, amount_of, as_json, link, links
+from billing.admin.base import BAD, GOOD, NOTHING, OVER, WAITING, Coloured, OfPerson, amount_of, as_json, link, links
 from billing.models import PaymentAttempt, PaymentMethod, Refund, WebhookEvent
 from billing.selectors import webhooks
 from billing.services import webhooks as services
+from billing.words import in_words
 from core import clock
 from core.words import gettext_lazy as _
 
@@ -31,7 +32,7 @@ class PaymentAttemptAdmin(OfPerson):
         "amount_label",
         "state_label",
         "payment_method",
-        "decline_code",
+        "decline_label",
         "gateway_id",
         "sent_at",
     )
@@ -50,7 +51,7 @@ class PaymentAttemptAdmin(OfPerson):
                     "customer",
                     "amount_label",
                     "state_label",
-                    "decline_code",
+                    "decline_label",
                     "decline_class",
                     "payment_method",
                     "created_at",
@@ -62,7 +63,7 @@ class PaymentAttemptAdmin(OfPerson):
         ),
         (_("At Stripe"), {"fields": ("gateway_id", "idempotency_key", "sent", "claimed_until")}),
     )
-    readonly_fields = ("customer", "amount_label", "state_label", "went_back", "sent")
+    readonly_fields = ("customer", "amount_label", "state_label", "decline_label", "went_back", "sent")
 
     @display(description=_("customer"))
     def customer(self, attempt: PaymentAttempt) -> str:
@@ -73,6 +74,11 @@ class PaymentAttemptAdmin(OfPerson):
     def amount_label(self, attempt: PaymentAttempt) -> str:
         """Show major units."""
         return amount_of(attempt.invoice.due, attempt.invoice.currency)
+
+    @display(description=_("decline"), ordering="decline_code")
+    def decline_label(self, attempt: PaymentAttempt) -> str:
+        """Write the bank's code for people."""
+        return in_words(attempt.decline_code) or NOTHING
 
     @display(description=_("refunds, disputes and warnings"))
     def went_back(self, attempt: PaymentAttempt) -> str:

@@ -1,4 +1,4 @@
-"""Money that goes back: refunds, disputes, warnings of fraud."""
+"""Money that goes back: asked for, approved by a second person, and answered where it failed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.forms import Form, ModelForm, TypedChoiceField
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.forms import Form, TypedChoiceField
+from django.http import HttpRequest
 from django.utils.translation import gettext
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from accounts import selectors as accounts
-from billing import stripe_gateway
 from billing.admin.base import (
     BAD,
     GOOD,
@@ -25,26 +21,24 @@ from billing.admin.base import (
     OVER,
     WAITING,
     Actor,
+    Asked,
     Coloured,
-    OfPerson,
     amount_of,
     link,
-    plan_link,
     said,
 )
-from billing.admin.words import in_words
-from billing.models import Dispute, FraudWarning, Refund
-from billing.selectors import evidence as packs
-from billing.services import evidence, fraud, refunds
+from billing.admin.forms import AskingForm, Choices
+from billing.models import Refund
+from billing.services import refunds
+from billing.words import in_words, written
 from core import clock
 from core.errors import DomainError
 from core.words import gettext_lazy as _
 
-REQUESTED_BY, APPROVED_BY, SUBMITTED_BY = Actor("requested_by"), Actor("approved_by"), Actor("submitted_by")
-ANSWERED_BY = Actor("answered_by")
+REQUESTED_BY, APPROVED_BY, ANSWERED_BY = Actor("requested_by"), Actor("approved_by"), Actor("answered_by")
 
 
-class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+class RefundForm(AskingForm):
     """What is given back, and whether it is owed again: a choice that nobody makes by leaving it out."""
 
     owed_again = TypedChoiceField(
@@ -54,7 +48,7 @@ class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
             ("yes", _("stays as it is: the customer owes the amount again, and the next invoice charges it")),
         ],
         coerce=lambda choice: choice == "yes",
-        widget=UnfoldAdminRadioSelectWidget,
+        widget=Choices,
     )
 
     def clean_amount(self) -> int:
@@ -65,7 +59,7 @@ class RefundForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
         return amount
 
 
-class AnswerForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at runtime
+class AnswerForm(AskingForm):
     """What is done about a refund that failed."""
 
     answer = TypedChoiceField(
@@ -76,14 +70,14 @@ class AnswerForm(ModelForm):  # type: ignore[type-arg] # takes no parameter at r
             (Refund.Answer.DISMISSED, _("not owed to the customer")),
         ],
         coerce=Refund.Answer,
-        widget=UnfoldAdminRadioSelectWidget,
+        widget=Choices,
     )
 
     def clean(self) -> dict[str, Any]:
         """Ask how it was paid, or why it is not owed."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("answer") not in {None, Refund.Answer.RETRIED} and not cleaned.get("answer_reason", "").strip():
-            self.add_error("answer_reason", refunds.AnswerWithoutReason.title)
+            self.add_error("answer_reason", gettext(refunds.AnswerWithoutReason.title))
         return cleaned
 
 
@@ -104,7 +98,7 @@ class UnansweredFilter(admin.SimpleListFilter):
 
 
 @admin.register(Refund)
-class RefundAdmin(OfPerson):
+class RefundAdmin(Asked):
     """Refunds. Adding one asks for it; those that wait are approved or refused here, by somebody else than who asked.
 
     One that failed is answered on its page: tried again, paid in another way, or not owed.
@@ -117,7 +111,7 @@ class RefundAdmin(OfPerson):
         "amount_label",
         "state_label",
         "owed_again",
-        "reason",
+        "reason_label",
         REQUESTED_BY,
         APPROVED_BY,
         "requested_at",
@@ -138,7 +132,7 @@ class RefundAdmin(OfPerson):
         "owed_again",
         "state_label",
         "failure_label",
-        "reason",
+        "reason_label",
         "attempt",
         "credit_note_link",
         "gateway_id",
@@ -154,6 +148,7 @@ class RefundAdmin(OfPerson):
         "parts",
         "state_label",
         "failure_label",
+        "reason_label",
         "credit_note_link",
         REQUESTED_BY,
         APPROVED_BY,
@@ -184,24 +179,6 @@ class RefundAdmin(OfPerson):
         if obj is None or not request.user.has_perm("billing.request_refund"):
             return False
         return Refund.objects.unanswered().filter(pk=obj.pk).exists()
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Show a refund, and answer one that failed, or say why that cannot be."""
-        try:
-            return super().change_view(request, object_id, form_url, extra_context)
-        except DomainError as error:
-            self.message_user(request, said(error), messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Ask for a refund, or say why there is none."""
-        try:
-            return super().add_view(request, form_url, extra_context)
-        except DomainError as error:
-            self.message_user(request, said(error), messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Model, form: Form, change: bool) -> None:
         """Ask, or answer, through the service."""
@@ -282,6 +259,11 @@ class RefundAdmin(OfPerson):
             return gettext("refused by %(who)s") % {"who": accounts.names_of([who])[who]}
         return in_words(refund.failure) or NOTHING
 
+    @display(description=_("reason"), ordering="reason")
+    def reason_label(self, refund: Refund) -> str:
+        """Write what somebody wrote, or ours in the language at hand."""
+        return written(refund.reason)
+
     @display(description=_("credit note"))
     def credit_note_link(self, refund: Refund) -> str:
         """Link to its document."""
@@ -302,239 +284,3 @@ class RefundAdmin(OfPerson):
     def state_label(self, refund: Refund) -> Coloured:
         """Colour the state."""
         return Coloured(refund.state, refund.get_state_display())
-
-
-class OfPayment(OfPerson):
-    """What a bank says of a payment, with the ways to all that the payment belongs to."""
-
-    person = "attempt.invoice.account_id"
-
-    @display(description=_("customer"))
-    def customer(self, row: Dispute | FraudWarning) -> str:
-        """Link to the account."""
-        return link(row.attempt.invoice.account)
-
-    @display(description=_("subscription"))
-    def subscription(self, row: Dispute | FraudWarning) -> str:
-        """Link to what the payment was for, by its plan."""
-        return plan_link(row.attempt.invoice.subscription)
-
-    @display(description=_("invoice"))
-    def invoice(self, row: Dispute | FraudWarning) -> str:
-        """Link to what was paid."""
-        return link(row.attempt.invoice)
-
-    @display(description=_("payment"))
-    def payment(self, row: Dispute | FraudWarning) -> str:
-        """Link to what the bank speaks of."""
-        return link(row.attempt, f"{row.attempt.payment_method}, {row.attempt.gateway_id}")
-
-
-@admin.register(Dispute)
-class DisputeAdmin(OfPayment):
-    """Disputes: until when the bank takes evidence, what we hold, and the action that submits it."""
-
-    list_display = (
-        "gateway_id",
-        "customer",
-        "invoice",
-        "amount_label",
-        "reason_label",
-        "status_label",
-        "due_by",
-        "submitted_at",
-        "opened_at",
-    )
-    list_filter = ("status", "reason")
-    list_select_related = ("attempt__invoice__account",)
-    search_fields = (
-        "=gateway_id",
-        "=attempt__gateway_id",
-        "=attempt__invoice__number",
-        "=attempt__invoice__account__email",
-    )
-    search_help_text = _("A whole dispute or PaymentIntent id, invoice number or e-mail address.")
-    ordering = ("-pk",)
-    fields: ClassVar[Any] = (
-        "gateway_id",
-        "status_label",
-        "reason_label",
-        "amount_label",
-        "customer",
-        "subscription",
-        "invoice",
-        "payment",
-        "opened_at",
-        "due_by",
-        "pack_link",
-        "submitted_at",
-        SUBMITTED_BY,
-        "closed_at",
-    )
-    readonly_fields: ClassVar[Any] = (
-        "status_label",
-        "reason_label",
-        "amount_label",
-        "customer",
-        "subscription",
-        "invoice",
-        "payment",
-        "pack_link",
-        SUBMITTED_BY,
-    )
-    actions = ("submit_evidence",)
-
-    def has_submit_permission(self, request: HttpRequest) -> bool:
-        """Ask for the right to speak for us."""
-        return request.user.has_perm("billing.submit_evidence")
-
-    @admin.action(description=_("Submit the evidence that we hold"), permissions=["submit"])
-    def submit_evidence(self, request: HttpRequest, queryset: QuerySet[Dispute]) -> None:
-        """Send the evidence to the bank, through Stripe."""
-        for dispute in queryset:
-            try:
-                evidence.submit(
-                    dispute_id=dispute.pk,
-                    gateway=stripe_gateway.connect(),
-                    now=clock.now(),
-                    by=f"staff:{request.user.pk}",
-                )
-            except DomainError as error:
-                self.message_user(request, f"{dispute}: {said(error)}", messages.ERROR)
-            else:
-                self.log_change(request, dispute, gettext("evidence submitted"))
-                self.message_user(request, f"{dispute.gateway_id}: {gettext('evidence submitted')}.", messages.SUCCESS)
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the evidence of each dispute."""
-        view = self.admin_site.admin_view(self.pack_view)
-        return [path("<int:pk>/evidence/", view, name="billing_dispute_evidence"), *super().get_urls()]
-
-    def pack_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Answer the evidence as a ZIP file to whoever may submit it, on record."""
-        if not self.has_submit_permission(request):
-            raise PermissionDenied
-        dispute = Dispute.objects.select_related("attempt").filter(pk=pk).first()
-        if dispute is None:
-            raise Http404
-        found = packs.archive(packs.pack(dispute))
-        self.log_change(request, dispute, gettext("evidence downloaded"))
-        self.record_opening(request, dispute, "evidence")
-        answer = HttpResponse(found, content_type="application/zip")
-        answer["Content-Disposition"] = f'attachment; filename="{dispute.gateway_id}.zip"'
-        answer["Cache-Control"] = "private, no-store"
-        return answer
-
-    @display(description=_("evidence"))
-    def pack_link(self, dispute: Dispute) -> str:
-        """Link to all that we hold."""
-        address = reverse("admin:billing_dispute_evidence", args=[dispute.pk])
-        return format_html(
-            '<a href="{}" class="text-primary-600 underline">{}</a>', address, gettext("Download as ZIP")
-        )
-
-    @display(description=_("amount"), ordering="amount")
-    def amount_label(self, dispute: Dispute) -> str:
-        """Show major units."""
-        return amount_of(dispute.amount, dispute.currency)
-
-    @display(description=_("reason"), ordering="reason")
-    def reason_label(self, dispute: Dispute) -> str:
-        """Write the bank's word for people."""
-        return in_words(dispute.reason)
-
-    @display(
-        description=_("status"),
-        ordering="status",
-        label={
-            "needs response": BAD,
-            "warning needs response": WAITING,
-            "under review": WAITING,
-            "warning under review": WAITING,
-            "won": GOOD,
-            "lost": BAD,
-            "warning closed": OVER,
-        },
-    )
-    def status_label(self, dispute: Dispute) -> Coloured:
-        """Colour the status."""
-        return Coloured(dispute.status.replace("_", " "), in_words(dispute.status))
-
-
-@admin.register(FraudWarning)
-class FraudWarningAdmin(OfPayment):
-    """Early warnings of fraud, and what was done; those that wait are dismissed here, or their invoice is refunded."""
-
-    list_display = (
-        "gateway_id",
-        "customer",
-        "invoice",
-        "amount_label",
-        "type_label",
-        "action_label",
-        "refund",
-        "received_at",
-    )
-    list_filter = ("action", "fraud_type")
-    list_select_related = ("attempt__invoice__account", "refund")
-    search_fields = (
-        "=gateway_id",
-        "=attempt__gateway_id",
-        "=attempt__invoice__number",
-        "=attempt__invoice__account__email",
-    )
-    search_help_text = _("A whole warning or PaymentIntent id, invoice number or e-mail address.")
-    ordering = ("-pk",)
-    actions = ("dismiss",)
-    fields = (
-        "gateway_id",
-        "type_label",
-        "action_label",
-        "amount_label",
-        "customer",
-        "subscription",
-        "invoice",
-        "payment",
-        "refund",
-        "received_at",
-    )
-    readonly_fields = ("type_label", "action_label", "amount_label", "customer", "subscription", "invoice", "payment")
-
-    @display(description=_("amount"))
-    def amount_label(self, warning: FraudWarning) -> str:
-        """Show major units."""
-        return amount_of(warning.attempt.invoice.due, warning.attempt.invoice.currency)
-
-    @display(description=_("type"), ordering="fraud_type")
-    def type_label(self, warning: FraudWarning) -> str:
-        """Write the bank's word for people."""
-        return in_words(warning.fraud_type)
-
-    @display(
-        description=_("what was done"),
-        ordering="action",
-        label={
-            FraudWarning.Action.REFUNDED: GOOD,
-            FraudWarning.Action.PARKED: BAD,
-            FraudWarning.Action.NONE: OVER,
-        },
-    )
-    def action_label(self, warning: FraudWarning) -> Coloured:
-        """Colour the action."""
-        return Coloured(warning.action, warning.get_action_display())
-
-    def has_dismiss_permission(self, request: HttpRequest) -> bool:
-        """Ask for the right to put back what was parked."""
-        return request.user.has_perm("billing.unpark_subscription")
-
-    @admin.action(description=_("Dismiss: it was the customer"), permissions=["dismiss"])
-    def dismiss(self, request: HttpRequest, queryset: QuerySet[FraudWarning]) -> None:
-        """Let the payment stand; a gift can be redeemed again."""
-        for warning in queryset:
-            try:
-                fraud.dismiss(warning_id=warning.pk)
-            except DomainError as error:
-                self.message_user(request, f"{warning}: {said(error)}", messages.ERROR)
-            else:
-                self.log_change(request, warning, gettext("dismissed"))
-                self.message_user(request, f"{warning.gateway_id}: {gettext('dismissed')}.", messages.SUCCESS)

@@ -27,7 +27,6 @@ from billing.admin.base import (
     links,
     list_link,
 )
-from billing.admin.words import in_words
 from billing.models import (
     AccessGrant,
     CreditGrant,
@@ -41,17 +40,19 @@ from billing.models import (
     TaxPlace,
 )
 from billing.services import parking, subscriptions
+from billing.words import in_words
 from core import clock
-from core.money import Money
 from core.words import gettext_lazy as _
+
+PARKED = "parked"
 
 
 class TransitionInline(ReadOnlyInline):
     """Who changed what, when and why."""
 
     model = SubscriptionTransition
-    fields = ("at", "from_status", "to_status", "by_name", "reason")
-    readonly_fields = ("by_name",)
+    fields = ("at", "from_label", "to_label", "by_name", "reason_label")
+    readonly_fields = ("from_label", "to_label", "by_name", "reason_label")
     ordering = ("-pk",)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
@@ -64,6 +65,21 @@ class TransitionInline(ReadOnlyInline):
     def by_name(self, transition: SubscriptionTransition) -> str:
         """Name who it was."""
         return self._names.get(transition.by, transition.by)
+
+    @display(description=_("status before"))
+    def from_label(self, transition: SubscriptionTransition) -> str:
+        """Name the status of before."""
+        return in_words(transition.from_status) or NOTHING
+
+    @display(description=_("status after"))
+    def to_label(self, transition: SubscriptionTransition) -> str:
+        """Name the status of then on."""
+        return in_words(transition.to_status)
+
+    @display(description=_("reason"))
+    def reason_label(self, transition: SubscriptionTransition) -> str:
+        """Write for people what the platform calls it."""
+        return in_words(transition.reason)
 
 
 class InvoiceInline(ReadOnlyInline):
@@ -119,7 +135,7 @@ class SubscriptionAdmin(OfPerson):
         "paid_through",
         "next_step",
         "next_bill_at",
-        "parked_reason",
+        "parked_label",
     )
     list_filter: ClassVar[Any] = ("status", ("parked_at", admin.EmptyFieldListFilter))
     list_select_related = ("account", "price__plan")
@@ -231,6 +247,11 @@ class SubscriptionAdmin(OfPerson):
         """Say what leads out of it."""
         return parking.way(subscription.parked_reason).out if subscription.parked_reason else NOTHING
 
+    @display(description=_("parked"), ordering="parked_reason")
+    def parked_label(self, subscription: Subscription) -> str:
+        """Name the reason in short."""
+        return in_words(subscription.parked_reason) or NOTHING
+
     @display(description=_("plan"))
     def plan(self, subscription: Subscription) -> str:
         """Name the plan and its price."""
@@ -248,16 +269,20 @@ class SubscriptionAdmin(OfPerson):
             rules.Status.ON_HOLD: BAD,
             rules.Status.CANCELED: OVER,
             rules.Status.ENDED: OVER,
+            PARKED: BAD,
         },
     )
     def status_label(self, subscription: Subscription) -> Coloured:
-        """Colour the status."""
-        return Coloured(subscription.status, subscription.get_status_display())
+        """Colour the status; nothing is billed of one that is parked, whatever else it is."""
+        status = subscription.get_status_display()
+        if subscription.parked_at is None or subscription.status not in rules.BILLABLE:
+            return Coloured(subscription.status, status)
+        return Coloured(PARKED, gettext("%(status)s, parked") % {"status": status})
 
 
 def _priced(price: Price) -> str:
     """Answer a plan with what it costs in which time."""
-    values = {"plan": price.plan.name, "amount": Money(price.amount, price.currency)}
+    values = {"plan": price.plan.name, "amount": amount_of(price.amount, price.currency)}
     month, year = gettext("%(plan)s, %(amount)s a month"), gettext("%(plan)s, %(amount)s a year")
     return (month if price.interval == rules.Interval.MONTH else year) % values
 

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
-from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.generic import TemplateView
 
@@ -52,7 +51,7 @@ class PayPage(TemplateView):
             site_name=settings.SITE_NAME,
             payment={"state": payment.attempt.state, "client_secret": payment.client_secret},
             number=invoice.number,
-            amount=money.format(Money(invoice.due, invoice.currency), get_language() or "en"),
+            amount=money.shown(Money(invoice.due, invoice.currency)),
             is_open=invoice.status == Invoice.Status.OPEN,
             next_try=_next_try(invoice, now=asked_at),
             client={
@@ -96,7 +95,7 @@ class GiftPage(TemplateView):
             site_name=settings.SITE_NAME,
             gift=card.gift,
             code=card.code,
-            amount=money.format(Money(card.gift.amount, card.gift.currency), get_language() or "en"),
+            amount=money.shown(Money(card.gift.amount, card.gift.currency)),
             last_day=card.last_day,
             **kwargs,
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.plans import Plan
@@ -61,4 +62,5 @@ class AccessGrant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} until {self.ends_at:%Y-%m-%d}"
+        values = {"kind": self.get_kind_display(), "day": f"{self.ends_at:%Y-%m-%d}"}
+        return gettext("%(kind)s until %(day)s") % values

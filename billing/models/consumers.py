@@ -86,7 +86,7 @@ class LegalDocument(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}, {self.country or 'everywhere'}, version {self.version}"
+        return f"{self.get_kind_display()}, {self.country or gettext('everywhere')}, {gettext('version %(version)s') % {'version': self.version}}"
 
 
 class Consent(models.Model):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
 from billing.models.subscriptions import BILLABLE, Subscription
+from core import money
 from core.ids import new_id
 from core.money import Money
 
@@ -114,7 +115,7 @@ class CreditGrant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{Money(self.amount, self.currency)}, {self.get_kind_display()}"
+        return f"{money.shown(Money(self.amount, self.currency))}, {self.get_kind_display()}"
 
 
 class CreditUse(models.Model):

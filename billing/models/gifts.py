@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
+from core import money
 from core.ids import new_id
 from core.money import Money
 
@@ -104,4 +105,4 @@ class Gift(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{Money(self.amount, self.currency)}, {self.get_state_display()}"
+        return f"{money.shown(Money(self.amount, self.currency))}, {self.get_state_display()}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.plans import Price
@@ -155,7 +156,7 @@ class Invoice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.number or f"draft {self.id}"
+        return self.number or gettext("draft %(id)s") % {"id": self.id}
 
     @property
     def due(self) -> int:

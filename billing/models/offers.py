@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.models.invoices import Invoice
 from billing.models.plans import Price
 from billing.models.subscriptions import Subscription
+from core import money
 from core.ids import new_id
 from core.money import Money
 
@@ -79,7 +80,7 @@ class Quote(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(Money(self.total, self.currency))
+        return money.shown(Money(self.total, self.currency))
 
 
 class CouponQuerySet(models.QuerySet["Coupon"]):

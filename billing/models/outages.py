@@ -10,6 +10,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.ids import new_id
@@ -44,4 +45,6 @@ class Outage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.country or 'everywhere'}, {self.starts_at:%Y-%m-%d %H:%M} to {self.ends_at or '...'}"
+        end = f"{self.ends_at:%Y-%m-%d %H:%M}" if self.ends_at else "..."
+        times = {"start": f"{self.starts_at:%Y-%m-%d %H:%M}", "end": end}
+        return f"{self.country or gettext('everywhere')}, {gettext('%(start)s to %(end)s') % times}"

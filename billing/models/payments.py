@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing import rules
@@ -210,7 +211,7 @@ class PaymentAttempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"attempt {self.n}: {self.state}"
+        return gettext("attempt %(n)d: %(state)s") % {"n": self.n, "state": self.get_state_display()}
 
 
 class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing import rules
+from core import money
 from core.ids import new_id
 from core.money import Money
 
@@ -195,7 +197,13 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{Money(self.amount, self.currency)} a {self.interval}, version {self.version}"
+        values = {"amount": money.shown(Money(self.amount, self.currency)), "version": self.version}
+        is_yearly = self.interval == self.IntervalChoices.YEAR
+        a_month, a_year = (
+            gettext("%(amount)s a month, version %(version)s"),
+            gettext("%(amount)s a year, version %(version)s"),
+        )
+        return (a_year if is_yearly else a_month) % values
 
     @property
     def line(self) -> tuple[UUID, str, str, str]:

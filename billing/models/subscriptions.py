@@ -14,11 +14,13 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing import rules
 from billing.models.plans import Price
 from billing.places import Place
+from billing.words import in_words
 from core.ids import new_id
 
 LIVE = sorted(rules.LIVE)
@@ -196,7 +198,7 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} ({self.status})"
+        return f"{self.id} ({self.get_status_display()})"
 
     @property
     def stops_at(self) -> datetime | None:
@@ -273,7 +275,7 @@ class Period(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
+        return gettext("%(start)s to %(end)s") % {"start": f"{self.start:%Y-%m-%d}", "end": f"{self.end:%Y-%m-%d}"}
 
 
 class Resumption(models.Model):
@@ -305,4 +307,7 @@ class SubscriptionTransition(models.Model):
     reason = models.CharField(max_length=100)
 
     def __str__(self) -> str:
-        return f"{self.from_status} to {self.to_status}"
+        return gettext("%(before)s to %(after)s") % {
+            "before": in_words(self.from_status),
+            "after": in_words(self.to_status),
+        }

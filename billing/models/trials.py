@@ -7,6 +7,7 @@ import hashlib
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.subscriptions import Subscription
@@ -31,7 +32,10 @@ class Trial(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.started_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
+        return gettext("%(start)s to %(end)s") % {
+            "start": f"{self.started_at:%Y-%m-%d}",
+            "end": f"{self.ends_at:%Y-%m-%d}",
+        }
 
     @staticmethod
     def digest(fingerprint: str) -> str:

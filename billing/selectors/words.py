@@ -45,13 +45,18 @@ class Words:
 
     def rate(self, rate: Decimal | None) -> str:
         """Write a share of one as percent, with all of its digits."""
-        return "" if rate is None else str(format_percent(rate, locale=self._locale, decimal_quantization=False))
+        return "" if rate is None else percent(rate)
 
     def territory(self, code: str) -> str:
         """Name a country; a part of one by its code behind it: Spain (CN)."""
         country, _, part = code.partition("-")
         name = str(self._locale.territories.get(country, country))
         return f"{name} ({part})" if part else name
+
+
+def percent(rate: Decimal) -> str:
+    """Write a share of one as percent, with all of its digits."""
+    return str(format_percent(rate, locale=to_locale(get_language() or "en"), decimal_quantization=False))
 
 
 def period(start: date | None, end: date | None) -> str:

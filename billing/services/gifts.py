@@ -197,7 +197,7 @@ def check_amount(*, amount: int, currency: str) -> None:
         raise GiftAmountNotOffered(said if sold else "", currencies=sold)
     minimum = amounts.minimum_charge(currency)
     bounds = {"smallest": SMALLEST * minimum, "largest": LARGEST * minimum}
-    shown = {name: money.format(Money(bound, currency), get_language() or "en") for name, bound in bounds.items()}
+    shown = {name: money.shown(Money(bound, currency)) for name, bound in bounds.items()}
     if not bounds["smallest"] <= amount <= bounds["largest"]:
         raise GiftAmountNotOffered(gettext("Choose an amount from %(smallest)s to %(largest)s.") % shown, **bounds)
     try:

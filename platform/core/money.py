@@ -17,7 +17,7 @@ from types import MappingProxyType
 import moneyed
 from babel import Locale
 from babel.numbers import get_currency_precision, parse_pattern
-from django.utils.translation import to_locale
+from django.utils.translation import get_language, to_locale
 
 # What py-moneyed 3.0 lacks of ISO 4217 (list one, as published 2026-01-01).
 _EXPONENTS_MISSING_FROM_MONEYED = {"XAD": 2, "XCG": 2, "ZWG": 2}
@@ -114,7 +114,7 @@ class Money:
         return self.amount <= self._comparable(other)
 
     def __str__(self) -> str:
-        """Answer a form for logs, such as `15.99 EUR`; people read `format`."""
+        """Answer a form for logs, such as `15.99 EUR`; people read `format` and `shown`."""
         return f"{self.major:f} {self.currency}"
 
     @property
@@ -160,3 +160,8 @@ def format(money: Money, locale: str) -> str:  # noqa: A001 - called as money.fo
     pattern.frac_prec = (digits, digits)
     written: str = pattern.apply(money.major, cldr, currency=money.currency, currency_digits=False)
     return written
+
+
+def shown(money: Money) -> str:
+    """Write an amount as people of the language at hand do."""
+    return format(money, get_language() or "en")

@@ -16,9 +16,9 @@ from django.utils import translation
 from accounts.models import User
 from billing import labels
 from billing.admin import dashboard
-from billing.admin.words import WORDS
 from billing.models import Coupon, Invoice, LegalDocument, Outage, Setback, TieOut, WebhookEvent
 from billing.services import figures, parking
+from billing.words import WORDS
 from core.clock import now
 from core.ids import new_id
 from tests.billing.test_admin_pages import clerk, make_customers, staff
