@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from billing import pdf
 from billing.admin.forms import AskingForm
 from billing.models import CreditUse, Dispute, FraudWarning, NumberSeries, Price, Subscription
 from billing.selectors.documents import Document
+from billing.words import in_words
 from core import money
 from core.admin import BoundedPaginator
 from core.errors import DomainError
@@ -227,6 +228,15 @@ class CurrencyFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the currency asked for."""
         return queryset.filter(currency=self.value()) if self.value() else queryset
+
+
+class InWordsFilter(admin.AllValuesFieldListFilter):
+    """The codes that a small table has, in words."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Call each as staff do."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": in_words(str(choice["display"]))}
 
 
 class ReadOnlyInline(TabularInline):

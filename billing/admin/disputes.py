@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from unfold.decorators import display
 
 from billing import stripe_gateway
-from billing.admin.base import BAD, GOOD, OVER, WAITING, Actor, Coloured, OfPayment, amount_of, said
+from billing.admin.base import BAD, GOOD, OVER, WAITING, Actor, Coloured, InWordsFilter, OfPayment, amount_of, said
 from billing.models import Dispute
 from billing.selectors import evidence as packs
 from billing.services import evidence
@@ -41,7 +41,7 @@ class DisputeAdmin(OfPayment):
         "submitted_at",
         "opened_at",
     )
-    list_filter = ("status", "reason")
+    list_filter = (("status", InWordsFilter), ("reason", InWordsFilter))
     list_select_related = ("attempt__invoice__account",)
     search_fields = (
         "=gateway_id",

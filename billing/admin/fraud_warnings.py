@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from unfold.decorators import display
 
-from billing.admin.base import BAD, GOOD, OVER, Coloured, OfPayment, amount_of, said
+from billing.admin.base import BAD, GOOD, OVER, Coloured, InWordsFilter, OfPayment, amount_of, said
 from billing.models import FraudWarning
 from billing.services import fraud
 from billing.words import in_words
@@ -30,7 +30,7 @@ class FraudWarningAdmin(OfPayment):
         "refund",
         "received_at",
     )
-    list_filter = ("action", "fraud_type")
+    list_filter = ("action", ("fraud_type", InWordsFilter))
     list_select_related = ("attempt__invoice__account", "refund")
     search_fields = (
         "=gateway_id",

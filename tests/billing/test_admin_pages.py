@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
 from accounts.models import AuditEntry, User
+from billing.admin import dashboard
 from billing.models import (
     AccessGrant,
     Cancellation,
@@ -38,7 +43,8 @@ from billing.models import (
     WebhookEvent,
     Withdrawal,
 )
-from billing.services import renewals
+from billing.selectors import words
+from billing.services import figures, renewals
 from core.clock import now
 from tests.billing.instant import InstantGateway
 from tests.factories.accounts import AccountFactory, StaffFactory
@@ -270,6 +276,37 @@ class TestPages:
                 page(clerk, customer.subscription)
             costs.append(len(queries))
         assert costs[1] == costs[2]
+
+    def test_mark_what_is_parked_whatever_else_it_is(self, clerk: Client, customer: SimpleNamespace) -> None:
+        listed = clerk.get("/admin/billing/subscription/").content.decode()
+        assert "active, parked" in page(clerk, customer.subscription)
+        assert ("active, parked" in listed, "second charge within 20 hours" in listed) == (True, True)
+        Subscription.objects.update(parked_at=None, parked_reason="")
+        assert "active, parked" not in clerk.get("/admin/billing/subscription/").content.decode()
+
+    @pytest.mark.parametrize(
+        ("language", "amount", "rate"), [("en", "$15.49", "8.875%"), ("de", "15,49\xa0$", "8,875\xa0%")]
+    )
+    def test_write_numbers_as_in_the_language_at_hand(
+        self, clerk: Client, customer: SimpleNamespace, language: str, amount: str, rate: str
+    ) -> None:
+        clerk.cookies["django_language"] = language
+        told = page(clerk, customer.invoice)
+        assert (amount in told, "15.49 USD" in told) == (True, False)
+        with translation.override(language):
+            assert words.percent(Decimal("0.08875")) == rate
+
+    def test_of_the_dashboard_write_charts_in_the_language_at_hand(
+        self, clerk: Client, customer: SimpleNamespace
+    ) -> None:
+        cache.delete(dashboard.KEY)
+        figures.record_due(now=now())
+        clerk.cookies["django_language"] = "de"
+        shown = html.unescape(clerk.get("/admin/billing/recurringrevenueday/").content.decode())
+        assert shown.count('"locale": "de"') == 5
+        assert shown.count('"precision": 0') == 3
+        # One day is a point, since it makes no line.
+        assert '"pointStyle": "circle"' in shown
 
     def test_of_a_comparison_write_amounts_for_people(self, clerk: Client) -> None:
         report = TieOut.objects.create(

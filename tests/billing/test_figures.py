@@ -167,7 +167,7 @@ class TestDashboard:
             "Monatlich wiederkehrender Umsatz, USD",
             "2 Abonnements",
             "30,98",
-            "Geparkt",
+            "Angehalten",
         ):
             assert said in shown
         assert "Gescheitert, wird wieder versucht" in shown

@@ -564,6 +564,9 @@ class TestStaff:
         client = staff("view_refund", "view_invoice", "request_refund")
         page = self.ask(client, invoice, amount=1400, owed_again="yes").content.decode()
         assert "This cannot be given back" in page
+        # What was typed is still there, to be mended.
+        assert 'name="amount" value="1400"' in page
+        assert f'<option value="{invoice.pk}" selected>' in page
         assert "A refund is a positive amount" in self.ask(client, invoice, amount=0, owed_again="no").content.decode()
         assert not Refund.objects.exists()
 

@@ -38,7 +38,8 @@ class AnswerWithoutReason(DomainError):
 def retry(*, refund_id: UUID, by: str, now: datetime) -> Refund:
     """Ask for a failed refund once more, with all that is asked of any; answers the new one, whose answer this is.
 
-    Accepted, it takes the failed one's credit note over, so that money which goes back has one document. If a second person refuses that, the failed one is unanswered again. Raises NotUnanswered, NotRefundable.
+    Accepted, it takes the failed one's credit note over, so that money which goes back has one document. If a second
+    person refuses it, the failed one is unanswered again. Raises NotUnanswered, NotRefundable.
     """
     # Not locked yet: the invoice is locked before it.
     failed = _unanswered(refund_id)
@@ -52,8 +53,8 @@ def answer(*, refund_id: UUID, how: Refund.Answer, reason: str, by: str, now: da
     """Put on record that a failed refund was paid in another way, or is not owed, and how or why.
 
     It moves no money. What was paid is booked from our bank and cannot be given back once more; what is not owed stays
-    with us, as the books have it, and its credit note is void. Raises NotUnanswered, AnswerWithoutReason, and NotRefundable for what was paid though
-    its invoice was given back meanwhile, or is in dispute.
+    with us, as the books have it, and its credit note is void. Raises NotUnanswered, AnswerWithoutReason, and
+    NotRefundable for what was paid though its invoice was given back meanwhile, or is in dispute.
     """
     if not reason.strip():
         raise AnswerWithoutReason

@@ -128,7 +128,7 @@ def _apply(
 
 
 def nothing_is_left(invoice: Invoice, subscription: Subscription, *, now: datetime) -> bool:
-    """Answer whether what a change's locked invoice was to change is over: the subscription, or the period it was quoted for."""
+    """Answer whether what a change's locked invoice was for is over: the subscription, or the period it was quoted for."""
     if subscription.status not in rules.CHANGEABLE:
         return True
     if Period.objects.filter(subscription=subscription, start__gt=invoice.created_at).exists():
