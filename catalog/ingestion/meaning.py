@@ -223,7 +223,7 @@ def languages_by_name() -> Mapping[str, str]:
 
 # Names that ISO 3166 does not have, or has only as an official name.
 _COUNTRIES = {
-    "Czech Republic": "CZ", "East Germany": "DD", "Iran": "IR", "Palestine": "PS", "Russia": "RU",
+    "Czech Republic": "CZ", "East Germany": "DD", "Iran": "IR", "Kosovo": "XK", "Palestine": "PS", "Russia": "RU",
     "South Korea": "KR", "Soviet Union": "SU", "Syria": "SY", "Taiwan": "TW", "Turkey": "TR", "UK": "GB", "USA": "US",
     "United States of America": "US", "Vatican City": "VA", "Venezuela": "VE", "Vietnam": "VN", "West Germany": "DE",
 }  # fmt: skip

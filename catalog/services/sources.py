@@ -213,7 +213,8 @@ def _watch(source: FeedSource, by: str, now: datetime) -> Iterator[UUID]:
     folder = _folder(source)
     found = _untaken(source, folder, now)
     whole = _whole(source, found, now)[:MOST_FILES]
-    _remember(source, [file for file in found if file not in whole], now)
+    taken = {file.name for file in whole}
+    _remember(source, [file for file in found if file.name not in taken], now)
     for file in whole:
         if run_id := _take_file(source, folder, file, by, now):
             yield run_id

@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Genre, IngestRun, MatchCandidate, ProfileBlock
-from catalog.services import artwork, collections, editing, reviews, scheduling
+from catalog.services import artwork, collections, editing, reviews, scheduling, sources
 from core import clock
 from core.ids import new_id
 from tests.factories.accounts import AccountFactory, ProfileFactory, sign_in
@@ -102,13 +102,22 @@ def catalogue() -> dict[str, Any]:
         fields={"slug": "sea", "kind": "mixed", "names": {"en": "By the sea", "de": "Am Meer"}, "rule": {"keywords": ["sea"]},
                 "order": "added", "most": 40},
     )  # fmt: skip
+    fields = {
+        "provider": other,
+        "kind": "folder",
+        "location": "canal-one",
+        "pattern": "*.xml",
+        "format": "mrss",
+        "marker": ".done",
+    }
+    source = sources.save(source_id=None, fields=fields, now=now)
     genre = Genre.objects.create(slug="horror", name="Horror")
     for profile in ProfileFactory.create_batch(6, account=by):
         ProfileBlock.objects.create(profile=profile, title=series, created_at=now)
         ProfileBlock.objects.create(profile=profile, genre=genre, created_at=now)
     return {
         "film": film.pk, "series": series.pk, "review": review.pk, "run": run.pk, "running": under_way.pk,
-        "pair": pair.pk, "collection": collection.pk, "person": film.credits.values_list("person", flat=True)[0],
+        "pair": pair.pk, "collection": collection.pk, "person": film.credits.values_list("person", flat=True)[0], "source": source.pk,
     }  # fmt: skip
 
 
@@ -132,6 +141,8 @@ def pages(made: dict[str, Any]) -> dict[str, str]:
         "progress": f"ingestrun/{made['running']}/change/",
         "report": f"ingestrun/{made['run']}/change/",
         "deliveries": "ingestrun/",
+        "feeds": "feedsource/",
+        "feed": f"feedsource/{made['source']}/change/",
         "matches": "matchcandidate/",
         "match": f"matchcandidate/{made['pair']}/change/",
         "calendar": "title/calendar",

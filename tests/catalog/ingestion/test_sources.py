@@ -439,6 +439,17 @@ class TestAdmin:
         source = FeedSource.objects.get()
         assert (source.location, source.every_minutes) == ("https://example.org/feed.jsonl", 30)
 
+    def test_says_when_a_file_is_whole(self, staff: Client) -> None:
+        source = source_of("acme", kind="folder")
+        address = reverse("admin:catalog_feedsource_change", args=[source.pk])
+        data = form_of(staff.get(address))
+        assert (data["settled_seconds"], data["marker"]) == (60, "")
+        answer = staff.post(address, data | {"settled_seconds": "90", "marker": "*"}, follow=True)
+        assert "is no ending of a file" in answer.content.decode()
+        staff.post(address, data | {"settled_seconds": "90", "marker": ".done"})
+        source.refresh_from_db()
+        assert (source.settled_seconds, source.marker) == (90, ".done")
+
     def test_shows_no_key_of_an_address_and_keeps_it(self, staff: Client) -> None:
         source = source_of("https://example.org/feed.jsonl?token=s3cret")
         address = reverse("admin:catalog_feedsource_change", args=[source.pk])
