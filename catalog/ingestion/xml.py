@@ -52,7 +52,9 @@ def records(stream: BinaryIO, *, root: frozenset[str], names: frozenset[str]) ->
                 # Whatever is not part of a record has been read, or says nothing that we want.
                 _drop(element, keep_text=name_of(element) not in names)
     except etree.XMLSyntaxError as error:
-        raise UnreadableDelivery(f"The file is not sound XML: {error.msg}. Correct it and deliver it again.") from error
+        # What a programmer might allow is nothing that a partner can do.
+        said = error.msg.replace(", use XML_PARSE_HUGE option", "")
+        raise UnreadableDelivery(f"The file is not sound XML: {said}. Correct it and deliver it again.") from error
     if top is None:
         raise UnreadableDelivery("The file is empty. Deliver it again.")
 
