@@ -25,6 +25,7 @@ from catalog.membership import LONGEST_DAYS, RuleInvalid, read_rule
 from catalog.models import Genre, Keyword, Provider, TitleGenre, TitleKeyword
 from catalog.models.places import validate_countries
 from catalog.models.titles import Kind
+from catalog.refusals import in_words
 
 PREFIX = "rule_"
 """Sets the conditions apart from the collection's own fields."""
@@ -174,7 +175,7 @@ class ConditionsForm(forms.Form):
         try:
             read_rule(values)
         except RuleInvalid as error:
-            self.add_error(None, forms.ValidationError(str(error), code="bad_rule"))
+            self.add_error(None, forms.ValidationError(in_words(str(error)), code="bad_rule"))
             return {}
         return values
 

@@ -33,9 +33,11 @@ from catalog import problems, reports
 from catalog.admin.lists import LargeList, Refusing
 from catalog.admin.precedence import EXPLAINED, PRECEDENCES, PrecedenceForm
 from catalog.admin.words import gettext_lazy as _
+from catalog.admin.words import refusal
 from catalog.ingestion.formats import READERS
 from catalog.labels import FIELDS
 from catalog.models import FeedSource, IngestProblem, IngestRun, Provider
+from catalog.refusals import in_words
 from catalog.selectors import ingest as selectors
 from catalog.selectors import offers
 from catalog.services import ingestion, providers, sources
@@ -179,7 +181,7 @@ class FeedSourceAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs o
     @display(description=_("outcome"), label={"well": "success", "worse": "danger"})
     def outcome_label(self, source: FeedSource) -> tuple[str, str]:
         """Colour the last look's outcome."""
-        return "worse" if source.failures else "well", source.outcome or gettext("not looked at yet")
+        return "worse" if source.failures else "well", in_words(source.outcome) or gettext("not looked at yet")
 
     def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
         """Let go of a source; its runs stay."""
@@ -289,7 +291,7 @@ class IngestRunAdmin(LargeList):
                     now=clock.now(),
                 )
             except DomainError as error:
-                form.add_error(None, str(error))
+                form.add_error(None, refusal(error))
             else:
                 run_ingest.delay(run_id=str(run.pk))
                 messages.success(request, gettext("%(name)s is queued.") % {"name": run.source_name})
@@ -323,6 +325,7 @@ class IngestRunAdmin(LargeList):
             "title": gettext("%(name)s of %(provider)s") % {"name": run.source_name, "provider": run.provider.name},
             "opts": self.opts,
             "run": run,
+            "failure": problems.told_in_words(run.failure),
             "format": READERS[run.format].label if run.format in READERS else run.format,
             "running": run.state in {IngestRun.State.QUEUED, IngestRun.State.RUNNING},
             "counts": counts,

@@ -7,19 +7,25 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.views.main import ChangeList
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin import staff
 from catalog.admin.words import gettext_lazy as _
+from catalog.admin.words import refusal
 from core.admin import BoundedPaginator
 from core.errors import DomainError
+
+
+def is_choosing(request: HttpRequest) -> bool:
+    """Say whether rows are looked for to be named elsewhere, as in a field of a form, and not to be listed."""
+    return request.resolver_match is not None and request.resolver_match.url_name == "autocomplete"
 
 
 def widget_for(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -34,11 +40,14 @@ def widget_for(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
 class NamedActors(ChangeList):
     """Rows that say who did something, by what colleagues call them, looked up at once for a page."""
 
+    of: ClassVar[tuple[str, ...]] = ("by", "undone_by")
+    """The columns that say who it was."""
+
     def get_results(self, request: HttpRequest) -> None:
         """Fetch a page, and the names in it."""
         super().get_results(request)
         found = list(self.result_list)
-        names = staff.names(by for row in found for by in (row.by, row.undone_by) if by)
+        names = staff.names(by for row in found for name in self.of if (by := getattr(row, name)))
         for row in found:
             row.actors = names
         self.result_list = found
@@ -98,6 +107,20 @@ class LargeList(ModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **widget_for(db_field, kwargs))
 
 
+class Decided(LargeList):
+    """What services alone write."""
+
+    sortable_by = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the right to publish: it puts titles on the air, and takes them off."""
+        return request.user.has_perm("catalog.publish_title")
+
+
 def _may_be(key: Any, text: str) -> bool:
     try:
         key.to_python(text)
@@ -120,7 +143,7 @@ class Refusing(ModelAdmin):
         try:
             return cast("HttpResponse", show(request, object_id, form_url, extra_context))
         except DomainError as error:
-            setattr(request, _REFUSAL, str(error))
+            setattr(request, _REFUSAL, refusal(error))
             return cast("HttpResponse", show(request, object_id, form_url, extra_context))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

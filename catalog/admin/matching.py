@@ -9,14 +9,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 from unfold.decorators import display
 
-from catalog.admin.lists import LargeList, NamedActors, WaitingFilter
+from catalog.admin import staff
+from catalog.admin.lists import Decided, NamedActors, WaitingFilter
 from catalog.admin.naming import link_to, name_of
 from catalog.admin.titles.artwork import preview_of
 from catalog.admin.words import gettext_lazy as _
+from catalog.admin.words import refusal
 from catalog.models import MatchCandidate, Title, TitleMerge
 from catalog.selectors.matching import side_by_side
 from catalog.services import matching
@@ -37,20 +40,6 @@ _COUNTED = {
     "years apart": ngettext_lazy("%(number)s year apart", "%(number)s years apart", "number"),
     "people in common": ngettext_lazy("%(number)s person in common", "%(number)s people in common", "number"),
 }
-
-
-class Decided(LargeList):
-    """What services alone write."""
-
-    sortable_by = ()
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Ask for the right to publish: merging takes a title off the air."""
-        return request.user.has_perm("catalog.publish_title")
 
 
 class OpenFilter(WaitingFilter):
@@ -131,7 +120,7 @@ class MatchCandidateAdmin(Decided):
             else:
                 raise Http404
         except DomainError as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal(error))
             return HttpResponseRedirect(request.path)
         messages.success(
             request,
@@ -146,6 +135,7 @@ class Merges(Decided):
     """Merges, and who made and undid them."""
 
     list_display_links = None
+    actions = ("undo",)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         """List them with names."""
@@ -161,6 +151,29 @@ class Merges(Decided):
         """Name who undid it."""
         return str(merge.actors.get(merge.undone_by, merge.undone_by))
 
+    def part(self, *, merge_id: int, by: str) -> None:
+        """Undo a merge. Raises DomainError."""
+        raise NotImplementedError
+
+    @admin.action(description=_("Undo"), permissions=["change"])
+    def undo(self, request: HttpRequest, queryset: Any) -> None:
+        """Part what was merged, the last merge first."""
+        standing = queryset.filter(undone_at__isnull=True)
+        if queryset.exclude(undone_at__isnull=True).exists():
+            self.message_user(request, gettext("What was undone before stays as it is."), messages.WARNING)
+        for merge_id in list(standing.order_by("-pk").values_list("pk", flat=True)):
+            # What was merged within another is parted with it.
+            if standing.filter(pk=merge_id).exists():
+                self._undo(request, merge_id)
+
+    def _undo(self, request: HttpRequest, merge_id: int) -> None:
+        try:
+            self.part(merge_id=merge_id, by=staff.actor(request))
+        except DomainError as error:
+            self.message_user(request, refusal(error), messages.ERROR)
+        else:
+            self.message_user(request, gettext("Parted again."), messages.SUCCESS)
+
 
 @admin.register(TitleMerge)
 class TitleMergeAdmin(Merges):
@@ -168,37 +181,34 @@ class TitleMergeAdmin(Merges):
 
     list_display = ("kept_name", "merged_name", "at", "by_name", "undone_at", "undone_by_name")
     ordering = ("-pk",)
-    actions = ("undo",)
 
     @display(description=_("kept"))
     def kept_name(self, merge: TitleMerge) -> SafeString:
         """Link what answers now."""
-        return link_to(merge.kept)
+        return _whole_and(merge.kept)
 
     @display(description=_("merged into it"))
     def merged_name(self, merge: TitleMerge) -> SafeString:
         """Link what was merged."""
-        return link_to(merge.merged)
+        return _whole_and(merge.merged)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Fetch what a row of the list shows, in a few queries."""
-        return super().get_queryset(request).prefetch_related("kept__texts", "merged__texts")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("kept__series", "merged__series")
+            .prefetch_related("kept__texts", "merged__texts", "kept__series__texts", "merged__series__texts")
+        )
 
-    @admin.action(description=_("Undo"), permissions=["change"])
-    def undo(self, request: HttpRequest, queryset: Any) -> None:
-        """Part what was merged."""
-        for merge_id in queryset.order_by("-pk").values_list("pk", flat=True):
-            # What was merged within another is parted with it.
-            if TitleMerge.objects.filter(pk=merge_id, undone_at__isnull=True).exists():
-                self._undo(request, merge_id)
+    def part(self, *, merge_id: int, by: str) -> None:
+        """Undo a merge of titles."""
+        matching.unmerge(merge_id=merge_id, by=by, now=clock.now())
 
-    def _undo(self, request: HttpRequest, merge_id: int) -> None:
-        try:
-            matching.unmerge(merge_id=merge_id, by=f"user:{request.user.pk}", now=clock.now())
-        except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.message_user(request, gettext("Parted again."), messages.SUCCESS)
+
+def _whole_and(title: Title) -> SafeString:
+    """Answer a link to a title, after the name of its series: every series has a season 1."""
+    return format_html("{} / {}", name_of(title.series), link_to(title)) if title.series else link_to(title)
 
 
 def _in_words(reason: str) -> str:

@@ -29,6 +29,7 @@ from catalog.admin import staff
 from catalog.admin.naming import name_of
 from catalog.admin.playing import PlayingPages, film_address
 from catalog.admin.words import gettext_lazy as _
+from catalog.admin.words import refusal
 from catalog.models import Artwork, MediaPackage, MediaSubtitles, Title
 from catalog.problems import step_in_words, told_in_words
 from catalog.selectors import media as selectors
@@ -134,8 +135,8 @@ class MediaPackageAdmin(PlayingPages):
 
     @display(description=_("step"))
     def step_label(self, package: MediaPackage) -> str:
-        """Say what it is at."""
-        return step_in_words(package.step)
+        """Say what it is at, or why it failed."""
+        return told_in_words(package.failure) if package.state == State.FAILED else step_in_words(package.step)
 
     @display(description=_("length"))
     def length(self, package: MediaPackage) -> str:
@@ -170,7 +171,7 @@ class MediaPackageAdmin(PlayingPages):
                 else:
                     package = media.attach_stored(place=values["place"], **common)
             except DomainError as error:
-                form.add_error(None, str(error))
+                form.add_error(None, refusal(error))
             else:
                 return self._queued(request, package, values["title"].pk)
         context = {
@@ -199,7 +200,8 @@ class MediaPackageAdmin(PlayingPages):
             "title": f"{name_of(package.title)}: {package.source.name}",
             "opts": self.opts,
             "package": package,
-            "step": step_in_words(package.step),
+            # Where a film failed, its reason says more than the step does.
+            "step": "" if package.state == State.FAILED else step_in_words(package.step),
             "title_link": reverse("admin:catalog_title_change", args=[package.title_id]),
             "running": package.state in {State.QUEUED, State.RUNNING},
             "may_change": self.has_add_permission(request),
@@ -246,7 +248,7 @@ class MediaPackageAdmin(PlayingPages):
                 by=staff.actor(request), may_publish=request.user.has_perm("catalog.publish_title"),
             )  # fmt: skip
         except DomainError as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal(error))
             return HttpResponseRedirect(_address(package_id))
         messages.success(request, gettext("It is the title's still from now on."))
         return HttpResponseRedirect(reverse("admin:catalog_title_artwork_one", args=[package.title_id]))
@@ -287,7 +289,7 @@ class MediaPackageAdmin(PlayingPages):
         try:
             package = act(staff.actor(request))
         except DomainError as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal(error))
             return HttpResponseRedirect(_address(package_id))
         return self._queued(request, package, self._package(str(package_id)).title_id)
 

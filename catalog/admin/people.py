@@ -11,14 +11,17 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from unfold.decorators import action, display
 
 from catalog.admin import staff
-from catalog.admin.lists import LargeList, Refusing
+from catalog.admin.lists import LargeList, Refusing, is_choosing
 from catalog.admin.matching import Merges
 from catalog.admin.naming import name_of
 from catalog.admin.words import gettext_lazy as _
+from catalog.admin.words import refusal
 from catalog.models import Credit, Person, PersonMerge, Title
 from catalog.services import people
 from core import clock
@@ -41,6 +44,30 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
     actions = ("merge_selected",)
     actions_detail = ["split_one"]  # type: ignore[assignment]  # unfold declares an empty tuple
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Person], search_term: str
+    ) -> tuple[QuerySet[Person], bool]:
+        """Search; nobody chooses somebody for whom another answers."""
+        found, is_double = super().get_search_results(request, queryset, search_term)
+        return (found.filter(merged_into__isnull=True) if is_choosing(request) else found), is_double
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let nobody change somebody for whom another answers: nobody would see it."""
+        return super().has_change_permission(request, obj) and not _was_merged(obj)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Of somebody that was merged, show where they went."""
+        return ("name", "answering", "undoing") if _was_merged(obj) else ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Keep what is only shown."""
+        return ("answering", "undoing") if _was_merged(obj) else ()
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer to split whoever has credits of their own."""
+        merged = _was_merged(self.get_object(request, str(object_id)))
+        return [] if merged else super().get_actions_detail(request, object_id)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand the name to the service."""
         act = people.rename if change else people.create
@@ -57,6 +84,19 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
         """Name who answers for somebody that was merged."""
         return person.merged_into.name if person.merged_into else ""
 
+    @display(description=_("answered for by"))
+    def answering(self, person: Person) -> SafeString:
+        """Lead to who answers for somebody that was merged."""
+        answers = person.merged_into
+        address = reverse("admin:catalog_person_change", args=[person.merged_into_id])
+        return format_html('<a class="underline" href="{}">{}</a>', address, answers)
+
+    @display(description=_("to part them again"))
+    def undoing(self, person: Person) -> SafeString:
+        """Lead to the merge, where it is undone."""
+        merge = f"{reverse('admin:catalog_personmerge_changelist')}?merged__exact={person.pk}"
+        return format_html('<a class="underline" href="{}">{}</a>', merge, gettext("Undo the merge"))
+
     @admin.action(description=_("Merge two ..."), permissions=["change"])
     def merge_selected(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
         """Ask whose name stays, then merge."""
@@ -71,7 +111,7 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
         try:
             people.merge(kept_id=kept.pk, merged_id=merged.pk, by=staff.actor(request), now=clock.now())
         except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, refusal(error), messages.ERROR)
         else:
             self.message_user(
                 request,
@@ -98,7 +138,7 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
                     now=clock.now(),
                 )
             except DomainError as error:
-                messages.error(request, str(error))
+                messages.error(request, refusal(error))
                 return HttpResponseRedirect(request.path)
             messages.success(request, gettext("They are another person now: this one."))
             return HttpResponseRedirect(reverse("admin:catalog_person_change", args=[other.pk]))
@@ -147,6 +187,10 @@ class PersonAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of un
         return TemplateResponse(request, "catalog/admin/people.html", context)
 
 
+def _was_merged(person: Any) -> bool:
+    return isinstance(person, Person) and person.merged_into_id is not None
+
+
 @admin.register(PersonMerge)
 class PersonMergeAdmin(Merges):
     """Merges of people, newest first; each can be undone."""
@@ -154,15 +198,7 @@ class PersonMergeAdmin(Merges):
     list_display = ("kept", "merged", "at", "by_name", "undone_at", "undone_by_name")
     list_select_related = ("kept", "merged")
     ordering = ("-pk",)
-    actions = ("undo",)
 
-    @admin.action(description=_("Undo"), permissions=["change"])
-    def undo(self, request: HttpRequest, queryset: QuerySet[PersonMerge]) -> None:
-        """Part what was merged."""
-        for merge_id in queryset.filter(undone_at__isnull=True).order_by("-pk").values_list("pk", flat=True):
-            try:
-                people.unmerge(merge_id=merge_id, by=staff.actor(request), now=clock.now())
-            except DomainError as error:
-                self.message_user(request, str(error), messages.ERROR)
-            else:
-                self.message_user(request, gettext("Parted again."), messages.SUCCESS)
+    def part(self, *, merge_id: int, by: str) -> None:
+        """Undo a merge of people."""
+        people.unmerge(merge_id=merge_id, by=by, now=clock.now())

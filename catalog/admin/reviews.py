@@ -13,20 +13,18 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext
 from unfold.decorators import display
-from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from catalog.admin import staff
-from catalog.admin.lists import LargeList, WaitingFilter
+from catalog.admin.lists import LargeList, NamedActors, WaitingFilter
 from catalog.admin.naming import address_of, name_of
 from catalog.admin.words import gettext_lazy as _
+from catalog.admin.words import refusal
 from catalog.models import Review
 from catalog.selectors import revisions as versions
 from catalog.services import reviews
 from core import clock
 from core.errors import DomainError
-
-_NAMES = "names_in_list"
 
 
 class DecisionForm(forms.Form):
@@ -37,17 +35,10 @@ class DecisionForm(forms.Form):
     )
 
 
-class ReviewList(ChangeList):
-    """Reviews with what those are called who asked and decided, looked up at once."""
+class ReviewList(NamedActors):
+    """Reviews, and who asked and decided."""
 
-    def get_results(self, request: HttpRequest) -> None:
-        """Fetch a page, and the names in it."""
-        super().get_results(request)
-        found = list(self.result_list)
-        names = staff.names(by for review in found for by in (review.requested_by, review.decided_by))
-        for review in found:
-            setattr(review, _NAMES, names)
-        self.result_list = found
+    of = ("requested_by", "decided_by")
 
 
 class ToReviewFilter(WaitingFilter):
@@ -156,12 +147,12 @@ class ReviewAdmin(LargeList):
         try:
             act(review_id=review.pk, by=by, now=now, comment=comment)
         except DomainError as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal(error))
             return HttpResponseRedirect(request.path)
         messages.success(request, said)
         return HttpResponseRedirect(f"{reverse('admin:catalog_review_changelist')}?state__exact=in_progress")
 
 
 def _name_in(review: Review, actor: str) -> str:
-    names: dict[str, str] = getattr(review, _NAMES, None) or staff.names([actor])
-    return names[actor]
+    names: dict[str, str] = getattr(review, "actors", None) or staff.names([actor])
+    return names.get(actor, actor)

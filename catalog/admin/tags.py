@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from catalog.admin.lists import LargeList, Refusing
-from catalog.admin.words import gettext_lazy
+from catalog.admin.words import gettext_lazy, refusal
 from catalog.models import Genre, Keyword, ProfileBlock
 from catalog.services import kept, tags
 from core.errors import DomainError
@@ -52,7 +52,7 @@ class Tags(Refusing):
         try:
             tags.merge(model=self.model, kept_id=stays.pk, merged_id=goes.pk)
         except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, refusal(error), messages.ERROR)
         else:
             said = _("%(merged)s is %(kept)s from now on, in later deliveries too.") % {"merged": goes, "kept": stays}
             self.message_user(request, said, messages.SUCCESS)

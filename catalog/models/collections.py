@@ -13,12 +13,17 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from catalog import rules
 from catalog.membership import RuleInvalid, read_rule
 from catalog.models.places import are_country_codes, validate_countries
 from catalog.models.titles import Title
 from core.ids import new_id
+
+MOST_SHOWN = 500
+"""Titles of one collection."""
 
 
 def validate_names(names: Any) -> None:
@@ -71,12 +76,19 @@ class Collection(models.Model):
                 name="collection_rule_by_kind", condition=Q(kind="manual", rule={}) | (~Q(kind="manual") & ~Q(rule={}))
             ),
             # A page of a thousand posters is no row.
-            models.CheckConstraint(name="collection_most", condition=Q(most__gte=1, most__lte=500)),
+            models.CheckConstraint(name="collection_most", condition=Q(most__gte=1, most__lte=MOST_SHOWN)),
         ]
 
     def __str__(self) -> str:
         names: dict[str, str] = self.names if isinstance(self.names, dict) else {}
-        return names.get("en") or next(iter(names.values()), "") or self.slug
+        # In the language of whoever reads it: every collection is named here, and no delivery names one.
+        best = rules.best_language(names, [*filter(None, [get_language()]), "en"])
+        return names[best] if best else self.slug
+
+    def clean(self) -> None:
+        """Say in words, beside the field, what the constraint refuses."""
+        if not 1 <= self.most <= MOST_SHOWN:
+            raise ValidationError({"most": _("A collection shows from 1 to %(most)s titles.") % {"most": MOST_SHOWN}})
 
 
 class CollectionTitle(models.Model):
@@ -154,3 +166,11 @@ class EditorialRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.collection} at {self.position}"
+
+    def clean(self) -> None:
+        """Say in words, beside the field, what the constraints refuse."""
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValidationError({"ends_at": _("It would end before it begins: correct one of the two.")})
+        if self.excluded and not self.countries:
+            said = _("Name what is excluded, or untick it: the world is said by nothing.")
+            raise ValidationError({"countries": said})

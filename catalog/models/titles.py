@@ -13,6 +13,7 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Upper
@@ -315,8 +316,10 @@ class Title(models.Model):
         return fetched or self.original_title or f"{self.get_kind_display()} {self.number or self.pk}"
 
     def clean(self) -> None:
-        """Refuse what is no language."""
+        """Refuse what is no language; say in words, beside the field, what a constraint refuses."""
         refuse_other_than_languages("original_language", self.original_language)
+        if not -10 <= self.editorial_weight <= 10:
+            raise ValidationError({"editorial_weight": _("Choose a weight from -10 to 10.")})
 
     @property
     def release_year(self) -> int | None:

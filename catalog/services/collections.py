@@ -11,7 +11,7 @@ from django.db import transaction
 
 from catalog.membership import RuleInvalid, read_rule
 from catalog.models import Collection, CollectionTitle, EditorialRow, Title
-from catalog.services import kept
+from catalog.services import identities, kept
 from core.errors import DomainError
 
 
@@ -31,8 +31,8 @@ def save(
 ) -> Collection:
     """Make a collection under this id, or change the named fields; replace its titles and rows where they are given.
 
-    Titles stand in the order of `title_ids`. Raises CollectionInvalid: a title that is not there or twice,
-    a rule that cannot be read.
+    Titles stand in the order of `title_ids`; in place of one that was merged stands what answers for it, once. Raises
+    CollectionInvalid: a title that is not there or twice, a rule that cannot be read.
     """
     with transaction.atomic():
         collection = Collection.objects.select_for_update().filter(pk=collection_id).first()
@@ -72,7 +72,10 @@ def add(*, collection_id: UUID, title_ids: Sequence[UUID], now: datetime) -> int
             raise CollectionInvalid(f"A rule alone fills {collection}: make it a mixed one to add titles by hand.")
         members = CollectionTitle.objects.filter(collection=collection).order_by("position", "pk")
         present = list(members.values_list("title_id", flat=True))
-        if new := [title_id for title_id in dict.fromkeys(title_ids) if title_id not in set(present)]:
+        answering = identities.answering(Title, {*present, *title_ids})
+        there = {answering[title_id] for title_id in present}
+        wanted = dict.fromkeys(answering.get(title_id, title_id) for title_id in title_ids)
+        if new := [title_id for title_id in wanted if title_id not in there]:
             _arrange(collection, [*present, *new])
             Collection.objects.filter(pk=collection_id).update(updated_at=now)
             kept.changed()
@@ -89,11 +92,11 @@ def delete(*, collection_id: UUID) -> None:
 def _arrange(collection: Collection, title_ids: Sequence[UUID]) -> None:
     if len(set(title_ids)) != len(title_ids):
         raise CollectionInvalid("A title stands in a collection once: take the second one out.")
-    known = set(Title.objects.filter(pk__in=title_ids).values_list("pk", flat=True))
-    if missing := [title_id for title_id in title_ids if title_id not in known]:
+    answering = identities.answering(Title, title_ids)
+    if missing := [title_id for title_id in title_ids if title_id not in answering]:
         raise CollectionInvalid(f"There is no title {missing[0]}.")
     CollectionTitle.objects.filter(collection=collection).delete()
     CollectionTitle.objects.bulk_create(
         CollectionTitle(collection=collection, title_id=title_id, position=position)
-        for position, title_id in enumerate(title_ids)
+        for position, title_id in enumerate(dict.fromkeys(answering[title_id] for title_id in title_ids))
     )

@@ -57,15 +57,21 @@ def create(
     by: str,
     now: datetime,
 ) -> Title:
-    """Make a draft of a title that no provider delivers, under a new id. Raises TitleUnknown, WrongParent."""
+    """Make a draft of a title that no provider delivers, under a new id.
+
+    Raises WrongParent, and of what it belongs to TitleUnknown and TitleMerged.
+    """
     with transaction.atomic():
-        parent = titles.locked(parent_id) if parent_id else None
+        parent = titles.changeable(parent_id) if parent_id else None
         allowed = rules.PARENT_KINDS.get(kind, frozenset())
         if (parent is None and kind not in {Kind.MOVIE, Kind.SERIES, Kind.SPECIAL}) or (
             parent is not None and parent.kind not in allowed
         ):
-            wanted = " or ".join(sorted(allowed)) or "nothing"
-            raise WrongParent(f"A {kind} belongs to {wanted}: choose accordingly.")
+            what = Kind(kind).label
+            if not allowed:
+                raise WrongParent(f"What is of the kind {what} belongs to nothing.")
+            wanted = ", ".join(str(Kind(one).label) for one in sorted(allowed))
+            raise WrongParent(f"What is of the kind {what} belongs to: {wanted}. Choose accordingly.")
         series_id = None
         if parent is not None:
             series_id = parent.pk if parent.kind == Kind.SERIES else parent.series_id
@@ -96,8 +102,7 @@ def edit(
     (another editor keeps it) and EditedMeanwhile (it is no longer what was seen).
     """
     with transaction.atomic():
-        title = titles.locked(title_id)
-        titles.refuse_merged(title)
+        title = titles.changeable(title_id)
         locks.refuse_others(title, by=by)
         refuse_outdated(title_id, seen)
         revisions.keep_first([title_id], now=now)
@@ -129,7 +134,7 @@ def revert(*, title_id: UUID, number: int, by: str, now: datetime, keeping: Coll
     """
     try:
         with transaction.atomic():
-            title = titles.locked(title_id)
+            title = titles.changeable(title_id)
             change = way_back(title_id, number, keeping)
             if not any(change.values()):
                 return title

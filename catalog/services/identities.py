@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from catalog.models import Genre, Keyword, Person
+from catalog.models import Genre, Keyword, Person, Title
 
 _Id = TypeVar("_Id", int, UUID)
 
@@ -33,11 +33,11 @@ def change() -> None:
     _lock("pg_advisory_xact_lock")
 
 
-def answering(model: type[Person] | type[Genre] | type[Keyword], ids: Collection[_Id]) -> dict[_Id, _Id]:
+def answering(model: type[Title] | type[Person] | type[Genre] | type[Keyword], ids: Collection[_Id]) -> dict[_Id, _Id]:
     """Answer what answers by now for each that editors may have merged since it was found.
 
-    None of them is merged before the caller's transaction ends: then all that it hangs on them goes over. Whoever
-    locks titles or rows that hang on these locks the titles before, and those rows after.
+    What is not there has no answer. None of them is merged before the caller's transaction ends: then all that it hangs on
+    them goes over. Whoever locks titles or rows that hang on these locks the titles before, and those rows after.
     """
     found: dict[_Id, _Id] = {}
     wanted = set(ids)

@@ -19,9 +19,9 @@ class TitleLocked(DomainError):
 
 
 def lock(*, title_id: UUID, by: str, now: datetime, reason: str = "") -> EditLock:
-    """Keep a title from other editors; one's own lock is taken anew. Raises TitleUnknown, TitleLocked."""
+    """Keep a title from other editors; one's own lock is taken anew. Raises TitleUnknown, TitleMerged, TitleLocked."""
     with transaction.atomic():
-        title = titles.locked(title_id)
+        title = titles.changeable(title_id)
         refuse_others(title, by=by)
         kept, _ = EditLock.objects.update_or_create(title=title, defaults={"by": by, "at": now, "reason": reason[:200]})
     return kept
@@ -43,7 +43,8 @@ def refuse_others(title: Title, *, by: str) -> None:
     """Refuse whoever is not the one who keeps this locked row. Raises TitleLocked."""
     if kept := EditLock.objects.filter(title=title).exclude(by=by).first():
         name = accounts.names_of([kept.by])[kept.by]
+        since = f"{kept.at:%Y-%m-%d %H:%M} UTC{kept.reason and f': {kept.reason}'}"
         raise TitleLocked(
-            f"{name} has kept this title since {kept.at:%Y-%m-%d %H:%M} UTC{kept.reason and f': {kept.reason}'}. "
+            f"{name} has kept this title since {since}. "
             "Ask them to release it, or let somebody who may publish break the lock."
         )

@@ -66,7 +66,10 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMer
         _lock_with_parts(kept_id, merged_id)
         kept, merged = _locked_pair(kept_id, merged_id)
         if kept.kind != merged.kind:
-            raise CannotMerge(f"A {merged.kind} is no {kept.kind}: choose two titles of one kind.")
+            raise CannotMerge(
+                f"One is of the kind {kept.get_kind_display()}, the other of the kind {merged.get_kind_display()}:"
+                " choose two titles of one kind."
+            )
         moved = _move(merged, kept)
         moved["within"] = [
             merge(kept_id=own, merged_id=other, by=by, now=now).pk for own, other in _twins(kept, moved["children"])

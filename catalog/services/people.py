@@ -43,6 +43,11 @@ class PersonMergedSince(DomainError):
     status = 409
 
 
+class PersonMerged(DomainError):
+    code = "person_merged"
+    title = "They were merged into another person, who answers for them: make your change there."
+
+
 class NameMissing(DomainError):
     code = "person_name_missing"
     title = "A person has a name."
@@ -59,16 +64,14 @@ def create(*, person_id: UUID, name: str, by: str) -> Person:
 def rename(*, person_id: UUID, name: str, by: str) -> Person:
     """Spell a person's name as editors do, wherever it is shown and searched, whatever deliveries say from then on.
 
-    Raises PersonUnknown, NameMissing.
+    Raises PersonUnknown, PersonMerged, NameMissing.
     """
     if not name.strip():
         raise NameMissing
     with transaction.atomic():
         # A delivery that has read the old name ends first: the search then follows in its titles too.
         identities.change()
-        person = Person.objects.select_for_update().filter(pk=person_id).first()
-        if person is None:
-            raise PersonUnknown
+        person = _changeable(person_id)
         if person.name != name.strip():
             person.name, person.named_by = name.strip(), by
             person.save(update_fields=["name", "named_by"])
@@ -152,7 +155,7 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Person:
 
 
 def split(*, person_id: UUID, credit_ids: Collection[int], name: str, by: str, now: datetime) -> Person:
-    """Give some of a person's credits to a new person, a namesake. Raises PersonUnknown, CannotMergePeople (no such credit).
+    """Give some of a person's credits to a new person, a namesake. Raises PersonUnknown, PersonMerged, CannotMergePeople (no such credit).
 
     A later delivery that names both alike means the first again: its editors' credits stay as they are here. Each title
     that names them has a version that says so; a merge joins the two again.
@@ -160,9 +163,7 @@ def split(*, person_id: UUID, credit_ids: Collection[int], name: str, by: str, n
     with transaction.atomic():
         identities.change()
         _lock_titles(Credit.objects.filter(person=person_id, pk__in=credit_ids))
-        person = Person.objects.select_for_update().filter(pk=person_id).first()
-        if person is None:
-            raise PersonUnknown
+        person = _changeable(person_id)
         credits_ = Credit.objects.filter(person=person, pk__in=credit_ids)
         titles = set(credits_.values_list("title_id", flat=True))
         if not titles:
@@ -176,6 +177,16 @@ def split(*, person_id: UUID, credit_ids: Collection[int], name: str, by: str, n
         _touch(titles, other, now)
         revisions.keep(titles, by=by, now=now, note=f"Another {person.name} than before: {other.name}", always=True)
         return other
+
+
+def _changeable(person_id: UUID) -> Person:
+    """Lock somebody who is to be changed. Raises PersonUnknown, and PersonMerged if another answers for them."""
+    person = Person.objects.select_for_update(of=("self",)).filter(pk=person_id).first()
+    if person is None:
+        raise PersonUnknown
+    if person.merged_into_id:
+        raise PersonMerged
+    return person
 
 
 def _lock_titles(credits_: QuerySet[Credit], title_ids: Collection[str] = ()) -> None:

@@ -39,11 +39,10 @@ def publish(*, title_id: UUID, by: str, now: datetime, reason: str = "") -> Titl
     Raises TitleUnknown, AlreadyPublished, TitleMerged; NameMissing for a title that stands alone and has no name.
     """
     with transaction.atomic():
-        title = titles.locked(title_id)
+        # Of what was merged, an episode would be shown twice: it has the licences of its series.
+        title = titles.changeable(title_id)
         if title.state == State.PUBLISHED:
             raise AlreadyPublished(f"{title} is public already.")
-        # An episode would be shown twice: it has the licences of its series.
-        titles.refuse_merged(title)
         if title.parent_id is None and not title.original_title and not title.texts.exclude(name="").exists():
             raise NameMissing("Give the title a name in at least one language, then publish it.")
         _publish(title, by=by, now=now, reason=reason)
@@ -51,9 +50,9 @@ def publish(*, title_id: UUID, by: str, now: datetime, reason: str = "") -> Titl
 
 
 def withdraw(*, title_id: UUID, by: str, now: datetime, reason: str = "") -> Title:
-    """Take a title back: nobody finds or plays it any more. Raises TitleUnknown, AlreadyWithdrawn."""
+    """Take a title back: nobody finds or plays it any more. Raises TitleUnknown, AlreadyWithdrawn, TitleMerged."""
     with transaction.atomic():
-        title = titles.locked(title_id)
+        title = titles.changeable(title_id)
         if title.state == State.WITHDRAWN:
             raise AlreadyWithdrawn(f"{title} is withdrawn already.")
         title.state, title.withdrawn_at = State.WITHDRAWN, now

@@ -65,8 +65,7 @@ def request(
     """
     change = _plain(fields or {}, parts or {})
     with transaction.atomic():
-        title = titles.locked(title_id)
-        titles.refuse_merged(title)
+        title = titles.changeable(title_id)
         if title.state == State.PUBLISHED and not any(change.values()):
             raise NothingToReview
         Review.objects.filter(title=title, state=Review.State.IN_PROGRESS, requested_by=by).update(

@@ -19,6 +19,7 @@ import structlog
 from django.conf import settings
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_noop as N_
 
 from catalog.ingestion.formats import READERS
 from catalog.models import ArrivingFile, FeedSource, TakenFile
@@ -42,6 +43,8 @@ WORRYING = 3
 _UNFINISHED = re.compile(
     r"(^|/)\.|~$|\.(part|partial|filepart|tmp|temp|crdownload|download|uploading|swp)$", re.IGNORECASE
 )
+NOTHING_NEW = N_("Nothing new")
+
 _LOOKED_AT = ("provider", "kind", "location", "format")
 
 
@@ -136,7 +139,7 @@ def check(*, source_id: int, by: str, now: datetime) -> list[UUID]:
     except DomainError as error:
         _note(source, str(error), now=now, failed=True)
     else:
-        taken = f"{len(runs)} taken" if runs else "Nothing new"
+        taken = f"{len(runs)} taken" if runs else NOTHING_NEW
         arriving = ArrivingFile.objects.filter(source=source).count()
         _note(source, f"{taken}; {arriving} still arriving" if arriving else taken, now=now, failed=False)
     return runs

@@ -1,4 +1,8 @@
-"""What every writing service does to a title: find and lock it, and tell that it changed."""
+"""What every writing service does to a title: find and lock it, and tell that it changed.
+
+One rule holds for a title that was merged, for which another answers. Whoever changes it is told (`changeable`), since nobody
+would see the change. Whoever only names it, as in a collection, means the one that answers (`identities.answering`).
+"""
 
 from __future__ import annotations
 
@@ -40,10 +44,12 @@ def locked(title_id: UUID) -> Title:
     return next(title for title in rows if title.pk == title_id)
 
 
-def refuse_merged(title: Title) -> None:
-    """Refuse to change a locked title for which another answers: nobody would see it. Raises TitleMerged."""
+def changeable(title_id: UUID) -> Title:
+    """Lock a title that is to be changed, as `locked` does. Raises TitleUnknown, and TitleMerged if another answers for it."""
+    title = locked(title_id)
     if title.merged_into_id:
         raise TitleMerged(f"It was merged into the title {title.merged_into_id}: make your change there.")
+    return title
 
 
 def refuse_public(title: Title, *, may_publish: bool) -> None:

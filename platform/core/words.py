@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from functools import cache
 from typing import cast
 
 from django.utils import translation
@@ -17,7 +20,6 @@ OF_UNFOLD = (
     gettext_lazy("General"),
     gettext_lazy("Go back"),
     gettext_lazy("No results found"),
-    gettext_lazy("Reset filters"),
     gettext_lazy("Select action"),
     gettext_lazy("Select action to run"),
     gettext_lazy("Select all rows"),
@@ -27,3 +29,23 @@ OF_UNFOLD = (
     gettext_lazy("Type to search"),
 )
 """What the admin's looks say and have no translation for: named here, our translations are taken for them."""
+
+
+def told(said: str, sentences: Iterable[str]) -> str:
+    """Answer in the language at hand what was said in English: in one of `sentences`, whose %(details)s stay as they are.
+
+    What is translated as a whole is answered so, and what is not translated at all as it is.
+    """
+    whole = translation.gettext(said) if said else ""
+    if whole != said:
+        return whole
+    for sentence in sentences:
+        if found := _pattern(sentence).fullmatch(said):
+            details = found.groupdict()
+            return translation.gettext(sentence) % details if details else translation.gettext(sentence)
+    return said
+
+
+@cache
+def _pattern(sentence: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+?)", re.escape(sentence)), re.DOTALL)

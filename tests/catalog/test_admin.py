@@ -475,3 +475,21 @@ class TestProviders:
     def test_and_the_other_lists_are_shown(self, staff: Client, page: str) -> None:
         RatingFactory.create(title=TitleFactory.create())
         assert staff.get(reverse(f"admin:catalog_{page}_changelist"), {"q": "a"}).status_code in {200, 302}
+
+
+class TestWrongInput:
+    """What the database would refuse is said in words, beside the field where it is mended."""
+
+    @pytest.mark.parametrize(
+        ("kind", "field", "typed", "said"),
+        [
+            ("movie", "editorial_weight", "11", "Choose a weight from -10 to 10."),
+            ("season", "number", "", "Give its number: its place in the order of release."),
+        ],
+    )
+    def test_is_said_at_its_field(self, staff: Client, kind: str, field: str, typed: str, said: str) -> None:
+        title = TitleFactory.create() if kind == "movie" else SeasonFactory.create(parent=TitleFactory.create(kind="series"))  # fmt: skip
+        address = reverse("admin:catalog_title_change", args=[title.pk])
+        answer = staff.post(address, form_of(staff.get(address)) | {field: typed})
+        assert answer.context["adminform"].form.errors == {field: [said]}
+        assert said in answer.content.decode()

@@ -67,7 +67,7 @@ class TestRegions:
         assert "the United Kingdom is GB" in answer.content.decode()
         other = title.artwork.get(region="AT")
         answer = staff.post(address(other), {"kind": "poster", "language": "de", "region": ""}, follow=True)
-        assert "The title has a poster in de already." in answer.content.decode()
+        assert "The title has an image of this kind in de already." in answer.content.decode()
         other.refresh_from_db()
         assert other.region == "AT"
 
@@ -190,7 +190,7 @@ class TestImage:
         assert (image.kind, image.language, image.renditions) == ("still", "de", [])
         other = artwork.attach(title_id=image.title_id, kind="poster", data=picture(), by="user:7", now=NOW)
         answer = staff.post(address(other), values, follow=True)
-        assert "has a still in de already" in answer.content.decode()
+        assert "has an image of this kind in de already" in answer.content.decode()
         other.refresh_from_db()
         assert (other.kind, other.language) == ("poster", "")
 

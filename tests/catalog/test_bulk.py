@@ -50,7 +50,7 @@ class TestEachAct:
         title = TitleFactory.create(name="Nosferatu")
         page = staff.post(reverse(TITLES), {"action": action, ACTION_CHECKBOX_NAME: [str(title.pk)]})
         assert page.status_code == 200
-        assert "Nosferatu (movie, published)" in page.content.decode()
+        assert "Nosferatu (Movie, published)" in page.content.decode()
         title.refresh_from_db()
         assert (title.revision, title.windows.count()) == (1, 1)
         assert not ScheduledAct.objects.exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import time_machine
@@ -312,6 +312,17 @@ class TestKeptRows:
 
 
 class TestAdmin:
+    def test_names_a_collection_in_the_readers_language(self, staff: Client) -> None:
+        collection("sea", names={"fr": "La mer", "en": "By the sea", "de": "Am Meer"})
+        collection("snow", names={"fr": "La neige"})
+        page = reverse("admin:catalog_collection_changelist")
+        shown = {}
+        for language in ("en", "de"):
+            staff.cookies["django_language"] = language
+            text = staff.get(page).content.decode()
+            shown[language] = [name for name in ("By the sea", "Am Meer", "La mer", "La neige") if name in text]
+        assert shown == {"en": ["By the sea", "La neige"], "de": ["Am Meer", "La neige"]}
+
     def test_makes_a_collection_with_titles_and_a_row(self, staff: Client) -> None:
         one, two = film("One"), film("Two")
         address = reverse("admin:catalog_collection_add")
@@ -395,6 +406,39 @@ class TestAdmin:
         address = reverse("admin:catalog_collection_add")
         given = {"slug": "x", "kind": "rule", "names": "en: X"}
         return staff.post(address, form_of(staff.get(address)) | given | filled)
+
+
+class TestWrongInput:
+    """What the database would refuse is said in words, beside the field where it is mended."""
+
+    SENT: ClassVar[dict[str, Any]] = {
+        "slug": "sea", "kind": "manual", "names": "en: By the sea", "order": "added", "most": "100",
+        "members-TOTAL_FORMS": 0, "members-INITIAL_FORMS": 0, "rows-TOTAL_FORMS": 1, "rows-INITIAL_FORMS": 0,
+        "rows-0-position": 1, "rows-0-audience": "everybody",
+    }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("row", "field", "said"),
+        [
+            (
+                {"starts_at_0": "2027-01-02", "starts_at_1": "10:00", "ends_at_0": "2027-01-01", "ends_at_1": "10:00"},
+                "ends_at",
+                "It would end before it begins: correct one of the two.",
+            ),
+            ({"excluded": "on"}, "countries", "Name what is excluded, or untick it: the world is said by nothing."),
+        ],
+    )
+    def test_of_a_row_is_said_at_its_field(self, staff: Client, row: dict[str, str], field: str, said: str) -> None:
+        sent = self.SENT | {f"rows-0-{name}": value for name, value in row.items()}
+        answer = staff.post(reverse("admin:catalog_collection_add"), sent)
+        assert answer.context["inline_admin_formsets"][1].formset.forms[0].errors == {field: [said]}
+        assert said in answer.content.decode()
+        assert not Collection.objects.exists()
+
+    def test_of_how_many_is_said_at_its_field(self, staff: Client) -> None:
+        answer = staff.post(reverse("admin:catalog_collection_add"), self.SENT | {"most": "501"})
+        assert answer.context["adminform"].form.errors == {"most": ["A collection shows from 1 to 500 titles."]}
+        assert not Collection.objects.exists()
 
 
 class TestPreview:

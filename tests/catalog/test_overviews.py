@@ -178,8 +178,15 @@ class TestPages:
         TitleFactory.create(name="Tideline")
         address = reverse("admin:catalog_title_gaps_page")
         text = staff.get(address, {"gap": "synopsis", "country": "de", "language": "de"}).content.decode()
-        assert "1 published titles that can be watched there lack it" in text
+        assert "1 published title that can be watched there lacks it." in text
         assert "Tideline" in text
+
+    def test_say_that_nothing_is_missing_or_hidden(self, staff: Client) -> None:
+        TextFactory.create(title=TitleFactory.create(name="Tideline"), language="de", name="Die Flutlinie")
+        text = staff.get(reverse("admin:catalog_title_gaps_page"), {"gap": "name", "language": "de"}).content.decode()
+        assert "No published title that can be watched there lacks it." in text
+        text = staff.get(reverse("admin:catalog_title_ages_page"), {"country": "DE", "age": "12"}).content.decode()
+        assert "No published title that can be watched there is hidden from such a profile." in text
 
     @pytest.mark.parametrize("asked", [{"country": "XX"}, {"language": "d'e"}, {"gap": "taste"}])
     def test_say_what_is_wrong_with_what_was_asked(self, staff: Client, asked: dict[str, str]) -> None:

@@ -218,3 +218,43 @@ class TestAdmin:
         address = reverse("admin:catalog_person_changelist")
         answer = staff.post(address, {"action": "merge_selected", ACTION_CHECKBOX_NAME: [one.pk]}, follow=True)
         assert "Choose two people that are one." in answer.content.decode()
+
+
+class TestWhoWasMerged:
+    def test_is_neither_renamed_nor_split(self) -> None:
+        kept, merged = person("Louise Brooks"), person("L. Brooks", TitleFactory.create())
+        merge(kept, merged)
+        with pytest.raises(people.PersonMerged):
+            people.rename(person_id=merged.pk, name="Lulu", by="user:7")
+        with pytest.raises(people.PersonMerged):
+            people.split(person_id=merged.pk, credit_ids=[], name="Lulu", by="user:7", now=LATER)
+        assert set(Person.objects.values_list("name", flat=True)) == {"Louise Brooks", "L. Brooks"}
+
+    def test_leads_to_who_answers_and_to_the_undoing_and_cannot_be_edited(self, staff: Client) -> None:
+        kept, merged = person("Louise Brooks"), person("L. Brooks")
+        merge(kept, merged)
+        address = reverse("admin:catalog_person_change", args=[merged.pk])
+        shown = staff.get(address).content.decode()
+        assert reverse("admin:catalog_person_change", args=[kept.pk]) in shown
+        assert f"{reverse('admin:catalog_personmerge_changelist')}?merged__exact={merged.pk}" in shown
+        assert reverse("admin:catalog_person_split_one", args=[merged.pk]) not in shown
+        assert staff.post(address, {"name": "Lulu"}).status_code == 403
+        assert Person.objects.get(pk=merged.pk).name == "L. Brooks"
+
+    def test_is_not_chosen_for_a_credit(self, staff: Client) -> None:
+        kept, merged = person("Louise Brooks"), person("Louise Brooks")
+        merge(kept, merged)
+        asked = {"app_label": "catalog", "model_name": "credit", "field_name": "person", "term": "louise"}
+        found = staff.get(reverse("admin:autocomplete"), asked).json()["results"]
+        assert [one["id"] for one in found] == [str(kept.pk)]
+        listed = staff.get(reverse("admin:catalog_person_changelist"), {"q": "louise"}).content.decode()
+        assert str(merged.pk) in listed
+
+    def test_is_told_of_an_undoing_that_was_done_before(self, staff: Client) -> None:
+        merge(person("Louise Brooks"), person("L. Brooks"))
+        act = {"action": "undo", ACTION_CHECKBOX_NAME: PersonMerge.objects.get().pk}
+        merges = reverse("admin:catalog_personmerge_changelist")
+        assert "Parted again." in staff.post(merges, act, follow=True).content.decode()
+        answer = staff.post(merges, act, follow=True).content.decode()
+        assert "What was undone before stays as it is." in answer
+        assert "Parted again." not in answer

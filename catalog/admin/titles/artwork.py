@@ -33,10 +33,12 @@ from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import address_of, name_of, title_or_404
 from catalog.admin.words import gettext_lazy as _
+from catalog.admin.words import refusal
 from catalog.models import Artwork, Title
 from catalog.models.artwork import MAX_ATTEMPTS
 from catalog.models.places import validate_country
 from catalog.models.titles import State
+from catalog.refusals import in_words
 from catalog.services import artwork
 from core import clock
 from core.addresses import shown
@@ -150,7 +152,7 @@ class ArtworkPages(LargeList):
                     data=values["file"].read(), **self._editor(request),
                 )  # fmt: skip
             except DomainError as error:
-                form.add_error("file", str(error))
+                form.add_error("file", refusal(error))
             else:
                 messages.success(request, gettext("It is shown from now on; its sizes are drawn within a minute."))
                 if blurred := _blurred(image):
@@ -264,7 +266,7 @@ class ArtworkPages(LargeList):
         try:
             act()
         except DomainError as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal(error))
         else:
             messages.success(request, said)
         return HttpResponseRedirect(back or _address(title_id))
@@ -341,7 +343,7 @@ def _shown(image: Artwork) -> dict[str, Any]:
         "size": f"{image.width} x {image.height}" if image.width else "",
         "url": preview_of(image, 320) if image.file else "",
         "source": shown(image.source) if image.source.startswith("http") else image.source,
-        "problem": image.problem,
+        "problem": in_words(image.problem),
         "blurred": _blurred(image),
         "state": state,
         "page": page,

@@ -11,10 +11,11 @@ from django.contrib.postgres.search import SearchQuery
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
+from django.utils.translation import gettext
 from unfold.decorators import display
 
 from catalog import lexemes
-from catalog.admin.lists import LargeList
+from catalog.admin.lists import LargeList, is_choosing
 from catalog.admin.naming import name_of, text_of
 from catalog.admin.titles.artwork import preview_of
 from catalog.admin.words import gettext_lazy as _
@@ -26,6 +27,8 @@ from catalog.models import (
 )
 from catalog.models.titles import Kind, State
 from catalog.selectors import identifiers
+
+_MERGED = "merged"
 
 
 class ProviderFilter(admin.SimpleListFilter):
@@ -98,13 +101,18 @@ class TitleList(LargeList):
         self, request: HttpRequest, queryset: QuerySet[Title], search_term: str
     ) -> tuple[QuerySet[Title], bool]:
         """Search as viewers do, without what is kept from them; an id finds its title whatever else is asked for."""
+        found = self._found(request, queryset, search_term)
+        # Nobody chooses what was merged: who names it means what answers for it.
+        return (found.filter(merged_into__isnull=True) if is_choosing(request) else found), False
+
+    def _found(self, request: HttpRequest, queryset: QuerySet[Title], search_term: str) -> QuerySet[Title]:
         if named := identifiers.titles_named(search_term):
-            return self.get_queryset(request).filter(pk__in=named), False
+            return self.get_queryset(request).filter(pk__in=named)
         words = lexemes.query_words(search_term)
         if not words:
-            return queryset, False
+            return queryset
         query = SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
-        return queryset.filter(search_document__words=query), False
+        return queryset.filter(search_document__words=query)
 
     @display(description=_("title"), header=True)
     def heading(self, title: Title) -> list[Any]:
@@ -129,10 +137,12 @@ class TitleList(LargeList):
 
     @display(
         description=_("state"),
-        label={State.PUBLISHED: "success", State.DRAFT: "info", State.WITHDRAWN: "danger"},
+        label={State.PUBLISHED: "success", State.DRAFT: "info", State.WITHDRAWN: "danger", _MERGED: "default"},
     )
     def state_label(self, title: Title) -> tuple[str, str]:
-        """Colour the state."""
+        """Colour the state; what was merged is withdrawn for good, as long as it is."""
+        if title.merged_into_id is not None:
+            return _MERGED, gettext("Merged")
         return title.state, title.get_state_display()
 
     @display(description=_("provider"))

@@ -19,6 +19,7 @@ from unfold.widgets import (
 from catalog import rules, tracks
 from catalog.admin.words import gettext_lazy as _
 from catalog.models.titles import Kind
+from catalog.refusals import in_words
 from catalog.selectors import revisions as versions
 from catalog.services import editing
 
@@ -113,7 +114,7 @@ class TracksField(forms.Field):
         try:
             return tracks.read_tracks(value or ())
         except tracks.TrackInvalid as error:
-            raise ValidationError(str(error), code="bad_track") from error
+            raise ValidationError(in_words(str(error)), code="bad_track") from error
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compare what the lines say, not how they were sent."""
@@ -153,7 +154,7 @@ class TitleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs al
         """Complete what follows from something else, and refuse a whole of the wrong kind."""
         values = super().clean() or {}
         if values.get("seen") and values["seen"] != self.initial.get("seen"):
-            raise ValidationError(editing.EditedMeanwhile.title)
+            raise ValidationError(gettext(editing.EditedMeanwhile.title))
         for name in ("release", "end"):
             if values.get(f"{name}_date") and not values.get(f"{name}_precision"):
                 values[f"{name}_precision"] = "day"
@@ -169,9 +170,9 @@ class TitleForm(ModelForm):  # type: ignore[type-arg]  # generic in the stubs al
                 )
             if not parent and kind not in {Kind.MOVIE, Kind.SERIES, Kind.SPECIAL}:
                 self.add_error("parent", gettext("Choose what it is a part of: %(wholes)s.") % {"wholes": wholes})
-            if kind in {Kind.SEASON, Kind.EPISODE} and values.get("number") is None:
-                self.add_error("number", gettext("Give its number: its place in the order of release."))
             if parent:
                 # What the constraint on parts asks for; the service works it out the same way.
                 self.instance.series = parent if parent.kind == Kind.SERIES else parent.series
+        if (kind or self.instance.kind) in {Kind.SEASON, Kind.EPISODE} and values.get("number") is None:
+            self.add_error("number", gettext("Give its number: its place in the order of release."))
         return values

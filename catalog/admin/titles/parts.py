@@ -7,7 +7,9 @@ from typing import Any, ClassVar, cast
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import StackedInline, TabularInline
+from unfold.decorators import display
 
+from catalog.admin import staff
 from catalog.admin.choosing import FetchedFormSet, FetchedSelect
 from catalog.admin.lists import widget_for
 from catalog.admin.words import gettext_lazy as _
@@ -156,9 +158,22 @@ class HistoryInline(TabularInline):
     max_num = 0
     tab = True
     can_delete = False
-    fields = ("action", "at", "by", "revision", "reason")
+    hide_title = True
+    fields = ("action", "at", "by_name", "revision", "reason")
     readonly_fields = fields
     verbose_name_plural = _("history")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Remember the names of a page: few people publish one title."""
+        super().__init__(*args, **kwargs)
+        self._names: dict[str, str] = {}
+
+    @display(description=_("by"))
+    def by_name(self, entry: PublicationEntry) -> str:
+        """Name who did it."""
+        if entry.by not in self._names:
+            self._names |= staff.names([entry.by])
+        return self._names.get(entry.by, entry.by)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""

@@ -26,7 +26,7 @@ from catalog.admin import staff
 from catalog.admin.lists import LargeList, widget_for
 from catalog.admin.naming import name_of, title_or_404
 from catalog.admin.titles.editorial import PlanForm
-from catalog.admin.words import gettext_lazy
+from catalog.admin.words import gettext_lazy, refusal
 from catalog.models import AvailabilityWindow, Collection, Title
 from catalog.models.titles import State
 from catalog.services import bulk, collections
@@ -245,6 +245,8 @@ class PublishingPages(LargeList):
     def withdraw_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask before withdrawing this title, unless it is not public."""
         title = title_or_404(object_id)
+        if title.merged_into_id is not None:
+            return self._not_now(request, title, _("This title was merged into another, which answers under its id."))
         if title.state != State.PUBLISHED:
             return self._not_now(request, title, _("This title is not public."))
         return self._ask(request, [title.pk], "withdraw_selected")
@@ -296,7 +298,7 @@ class PublishingPages(LargeList):
         try:
             outcome = act.run(title_ids=ids, by=staff.actor(request), now=clock.now(), **asked)
         except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, refusal(error), messages.ERROR)
             return None
         self._say(request, act, outcome)
         return None
@@ -312,7 +314,7 @@ class PublishingPages(LargeList):
             self.message_user(request, said % {"number": outcome.waiting}, messages.INFO)
         shown = Title.objects.prefetch_related("texts").in_bulk(list(outcome.refused)[:SHOWN_PROBLEMS])
         for title_id, title in shown.items():
-            self.message_user(request, f"{name_of(title)}: {outcome.refused[title_id]}", messages.WARNING)
+            self.message_user(request, f"{name_of(title)}: {refusal(outcome.refused[title_id])}", messages.WARNING)
         if (more := len(outcome.refused) - len(shown)) > 0:
             said = ngettext("... and %(number)s more.", "... and %(number)s more.", more) % {"number": more}
             self.message_user(request, said, messages.WARNING)

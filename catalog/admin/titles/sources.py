@@ -17,7 +17,7 @@ from unfold.decorators import action
 from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import address_of, name_of, title_or_404
-from catalog.admin.words import gettext_lazy
+from catalog.admin.words import gettext_lazy, refusal
 from catalog.models import SourceRecord, Title
 from catalog.services import matching
 from core import clock
@@ -46,7 +46,7 @@ class SourcePages(LargeList):
         try:
             matching.merge(kept_id=stays.pk, merged_id=goes.pk, by=staff.actor(request), now=clock.now())
         except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, refusal(error), messages.ERROR)
         else:
             said = _("%(merged)s is %(kept)s from now on; it can be undone under Title merges.")
             names = {"merged": name_of(goes), "kept": name_of(stays)}
@@ -97,7 +97,7 @@ class SourcePages(LargeList):
         try:
             other = matching.split(source_id=source_id, by=staff.actor(request), now=clock.now())
         except DomainError as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal(error))
             return HttpResponseRedirect(request.path)
         messages.success(request, _("It has a title of its own now, which its next delivery fills: this one."))
         return HttpResponseRedirect(address_of(other.pk))

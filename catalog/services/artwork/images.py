@@ -63,7 +63,7 @@ def attach(
     image, the announced row receives it and keeps what the feed said about it. Without `source`, it is an editor's (`by`)
     and takes the place of the title's first image of its kind, language and `region`: the country for which it is made,
     or empty. The same image again changes nothing.
-    Raises ImageRefused, TitleUnknown; of an editor also TitleLocked, and TitlePublic without `may_publish`; of a feed ImageUnknown
+    Raises ImageRefused, TitleUnknown; of an editor also TitleMerged, TitleLocked, and TitlePublic without `may_publish`; of a feed ImageUnknown
     when no row awaits it any more, since an editor or a later delivery came first.
     """
     _check_place(language, region)
@@ -78,7 +78,8 @@ def attach(
     if not default_storage.exists(name):
         name = default_storage.save(name, ContentFile(data))
     with transaction.atomic():
-        title = titles.locked(title_id)
+        # What a feed announced for a title that was merged since is fetched all the same: the two may be parted again.
+        title = titles.locked(title_id) if source else titles.changeable(title_id)
         if not source:
             _refuse(title, by=by, may_publish=may_publish)
         image = _row(title, kind, language, region, source, name)
@@ -105,7 +106,7 @@ def describe(
 ) -> Artwork:
     """Say what an image is: one of Artwork.Kind, the language of its words (empty: none), the country it is made for.
 
-    Raises ImageUnknown, ImageRefused (no language, no country), ImageExists, TitleLocked, TitlePublic.
+    Raises ImageUnknown, ImageRefused (no language, no country), ImageExists, TitleMerged, TitleLocked, TitlePublic.
     """
     _check_place(language, region)
     with transaction.atomic():
@@ -117,7 +118,9 @@ def describe(
             title=title, kind=kind, language=language, region=region, position=image.position
         )
         if others.exists():
-            raise ImageExists(f"The title has a {kind} {spoken(language, region)} already. Remove that one first.")
+            raise ImageExists(
+                f"The title has an image of this kind {spoken(language, region)} already. Remove that one first."
+            )
         before = _called(image)
         if image.kind != kind:
             _draw_anew(image)
@@ -130,7 +133,7 @@ def describe(
 def focus(*, image_id: int, point: tuple[float, float], by: str, now: datetime, may_publish: bool = True) -> Artwork:
     """Say what must stay in view when an image is cropped, as shares of width and height.
 
-    Raises ImageUnknown, TitleLocked, TitlePublic.
+    Raises ImageUnknown, TitleMerged, TitleLocked, TitlePublic.
     """
     with transaction.atomic():
         title, image = _locked(image_id)
@@ -145,7 +148,7 @@ def focus(*, image_id: int, point: tuple[float, float], by: str, now: datetime, 
 def remove(*, image_id: int, by: str, now: datetime, may_publish: bool = True) -> None:
     """Take an image from its title, for good: later deliveries do not bring it back.
 
-    Raises ImageUnknown, TitleLocked, TitlePublic.
+    Raises ImageUnknown, TitleMerged, TitleLocked, TitlePublic.
     """
     with transaction.atomic():
         title, image = _locked(image_id)
@@ -155,7 +158,7 @@ def remove(*, image_id: int, by: str, now: datetime, may_publish: bool = True) -
 
 
 def retry(*, image_id: int) -> Artwork:
-    """Have an image fetched or drawn again, at once, that could not be. Raises ImageUnknown, NothingToRetry."""
+    """Have an image fetched or drawn again, at once, that could not be. Raises ImageUnknown, TitleMerged, NothingToRetry."""
     with transaction.atomic():
         _, image = _locked(image_id)
         if not image.problem:
@@ -185,10 +188,10 @@ def _row(title: Title, kind: str, language: str, region: str, source: str, name:
 
 
 def _locked(image_id: int) -> tuple[Title, Artwork]:
-    """Lock an image, its title first, as everybody does."""
+    """Lock an image that is to be changed, its title first, as everybody does."""
     title_id = Artwork.objects.filter(pk=image_id).values_list("title_id", flat=True).first()
     if title_id is not None:
-        title = titles.locked(title_id)
+        title = titles.changeable(title_id)
         # It may have gone while we waited.
         if image := Artwork.objects.select_for_update(of=("self",)).filter(pk=image_id).first():
             return title, image

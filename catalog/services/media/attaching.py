@@ -46,7 +46,7 @@ class SubtitlesRefused(DomainError):
 def attach(*, title_id: UUID, name: str, content: File[bytes], by: str, now: datetime) -> MediaPackage | None:
     """Take a title's film, and queue its packaging; answer the job, or None when this very film is packaged already.
 
-    `name` is what the file is called, for people alone. Raises TitleUnknown, FileTooLarge.
+    `name` is what the file is called, for people alone. Raises TitleUnknown, TitleMerged, FileTooLarge.
     """
     _check_title(title_id)
     _check_size(content.size or 0)
@@ -70,7 +70,7 @@ def attach(*, title_id: UUID, name: str, content: File[bytes], by: str, now: dat
 def attach_stored(*, title_id: UUID, place: str, by: str, now: datetime) -> MediaPackage | None:
     """Take a film that lies under INCOMING in the private storage, as `attach` does; it is read there and never deleted.
 
-    Raises TitleUnknown, PlaceUnknown, FileTooLarge.
+    Raises TitleUnknown, TitleMerged, PlaceUnknown, FileTooLarge.
     """
     _check_title(title_id)
     storage, file = storages["private"], posixpath.normpath(INCOMING + place.removeprefix(INCOMING))
@@ -100,7 +100,7 @@ def attach_subtitles(
 ) -> MediaPackage | None:
     """Give a title subtitles of a language, in place of earlier ones; package its film anew if it has one.
 
-    `role` is one of MediaSubtitles.Role. Raises TitleUnknown, SubtitlesRefused.
+    `role` is one of MediaSubtitles.Role. Raises TitleUnknown, TitleMerged, SubtitlesRefused.
     """
     if not rules.is_language_tag(language):
         raise SubtitlesRefused(f"{language!r} is no language tag; write one such as de or pt-BR.")
@@ -109,7 +109,7 @@ def attach_subtitles(
     except subtitles.SubtitlesUnreadable as error:
         raise SubtitlesRefused(str(error)) from error
     with transaction.atomic():
-        title = titles.locked(title_id)
+        title = titles.changeable(title_id)
         MediaSubtitles.objects.update_or_create(
             title=title,
             language=language,
@@ -120,9 +120,9 @@ def attach_subtitles(
 
 
 def remove_subtitles(*, title_id: UUID, language: str, role: str, by: str, now: datetime) -> MediaPackage | None:
-    """Take subtitles that came in a file of their own away again. Raises TitleUnknown."""
+    """Take subtitles that came in a file of their own away again. Raises TitleUnknown, TitleMerged."""
     with transaction.atomic():
-        title = titles.locked(title_id)
+        title = titles.changeable(title_id)
         MediaSubtitles.objects.filter(title=title, language=language, role=role).delete()
     return _package_anew(title, by=by, now=now)
 
@@ -137,7 +137,7 @@ def _add(source: MediaSource, *, by: str, now: datetime) -> MediaPackage | None:
     is_kept = False
     try:
         with transaction.atomic():
-            titles.locked(source.title_id)
+            titles.changeable(source.title_id)
             # Two browsers may have sent the same file: the first one's counts.
             known = MediaSource.objects.filter(title_id=source.title_id, digest=source.digest).exclude(file="").first()
             if known is None:
@@ -152,8 +152,8 @@ def _add(source: MediaSource, *, by: str, now: datetime) -> MediaPackage | None:
 
 def _check_title(title_id: UUID) -> None:
     """Say so before gigabytes are stored."""
-    if not Title.objects.filter(pk=title_id).exists():
-        raise titles.TitleUnknown(f"There is no title {title_id}.")
+    with transaction.atomic():
+        titles.changeable(title_id)
 
 
 def _check_size(size: int) -> None:

@@ -46,10 +46,10 @@ class LeaseLost(DomainError):
 def queue(*, source: MediaSource, by: str, now: datetime) -> MediaPackage | None:
     """Queue the packaging of a source; answer the job, or None when the same is live already.
 
-    A job of the title that has not ended is replaced, unless it would make the same.
+    A job of the title that has not ended is replaced, unless it would make the same. Raises TitleMerged.
     """
     with transaction.atomic():
-        titles.locked(source.title_id)
+        titles.changeable(source.title_id)
         key = key_of(source)
         for other in MediaPackage.objects.filter(title_id=source.title_id).unfinished().locked():
             if other.key == key:
@@ -133,7 +133,10 @@ def disturbed(package: MediaPackage, *, now: datetime, failure: str) -> None:
 
 
 def retry(*, package_id: UUID, by: str, now: datetime) -> MediaPackage:
-    """Queue a job that has failed anew; what is encoded already stays. Raises PackageUnknown, NothingToPackage."""
+    """Queue a job that has failed anew; what is encoded already stays.
+
+    Raises PackageUnknown, NothingToPackage, TitleMerged.
+    """
     failed = MediaPackage.objects.filter(pk=package_id).select_related("source").first()
     if failed is None:
         raise PackageUnknown

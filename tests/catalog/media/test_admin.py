@@ -105,6 +105,10 @@ class TestFilms:
         package = MediaPackage.objects.get()
         text = staff.get(page_of(package)).content.decode()
         assert "damaged, cut off" in text
+        listed = staff.get(reverse("admin:catalog_mediapackage_changelist")).content.decode()
+        assert "damaged, cut off" in listed
+        # What it was at when it failed is no reason.
+        assert not [page for page in (text, listed) if "Looking into the file" in page]
         # The same file would fail again.
         assert "Try again" not in text
         assert f'href="{reverse(ADD)}?title={title.pk}"' in text
