@@ -103,14 +103,18 @@ class EditLock(models.Model):
         return f"Locked by {self.by}"
 
 
+CALLED_OFF = "Called off by "
+
+
 class ScheduledActQuerySet(models.QuerySet["ScheduledAct"]):
     def pending(self) -> Self:
         """What has not been done, refused or called off."""
         return self.filter(state=ScheduledAct.State.PENDING)
 
     def due(self, now: datetime) -> Self:
-        """What should have been done by `now`, oldest first."""
-        return self.pending().filter(at__lte=now).order_by("at", "pk")
+        """What should have been done by `now`, oldest first; what went wrong before, once it is to be tried again."""
+        waited = Q(retry_at__isnull=True) | Q(retry_at__lte=now)
+        return self.pending().filter(waited, at__lte=now).order_by("at", "pk")
 
 
 class ScheduledAct(models.Model):
@@ -132,7 +136,11 @@ class ScheduledAct(models.Model):
     by = models.CharField(max_length=100, help_text="user:<id>.")
     reason = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=9, choices=State, default=State.PENDING)
-    outcome = models.CharField(max_length=500, blank=True, help_text=_("Why it was refused."))
+    outcome = models.CharField(max_length=500, blank=True, help_text=_("Why it was refused, or has not been done yet."))
+    attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often something went wrong that was no refusal."
+    )
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="Not before; null: nothing went wrong yet.")
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
 
@@ -147,6 +155,11 @@ class ScheduledAct(models.Model):
                 condition=Q(state="pending", settled_at__isnull=True)
                 | Q(~Q(state="pending"), settled_at__isnull=False),
             ),
+            # What went wrong without an instant for another attempt would be tried at once, again and again.
+            models.CheckConstraint(
+                name="scheduled_tried_again",
+                condition=Q(attempts=0, retry_at__isnull=True) | Q(attempts__gt=0, retry_at__isnull=False),
+            ),
         ]
         indexes = [
             # What is due, every minute.
@@ -155,3 +168,8 @@ class ScheduledAct(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} at {self.at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def called_off_by(self) -> str:
+        """Who called it off; empty if nobody did."""
+        return self.outcome.removeprefix(CALLED_OFF) if self.state == ScheduledAct.State.CANCELLED else ""

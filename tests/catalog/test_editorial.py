@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
@@ -49,6 +50,21 @@ def edit(title: Title, *, by: str = ANNA, fields: Any = None, **parts: Any) -> T
 
 def text(name: str, synopsis: str = "", language: str = "en") -> dict[str, str]:
     return {"language": language, "name": name, "synopsis_short": synopsis}
+
+
+@contextmanager
+def broken(title: Title) -> Iterator[None]:
+    """Have the database fail whenever this title is published, as a full disk would."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$;
+            CREATE TRIGGER fail BEFORE INSERT ON catalog_publicationentry
+                FOR EACH ROW WHEN (NEW.title_id = '{title.pk}') EXECUTE FUNCTION fail()
+            """
+        )
+        yield
+        cursor.execute("DROP TRIGGER fail ON catalog_publicationentry; DROP FUNCTION fail()")
 
 
 def said(changes: list[versions.Change]) -> list[tuple[str, str]]:
@@ -399,6 +415,70 @@ class TestPlan:
         refused = ScheduledAct.objects.get(title=public)
         assert (refused.state, refused.outcome, refused.settled_at) == (
             "refused", f"{public} is public already.", LATER,
+        )  # fmt: skip
+
+    def test_that_goes_wrong_stops_no_other_says_so_and_is_tried_again(self) -> None:
+        odd, draft = TitleFactory.create(**DRAFT), TitleFactory.create(**DRAFT)
+        for title in (odd, draft):
+            scheduling.plan(title_id=title.pk, action="publish", at=LATER, by=ANNA, now=NOW)
+        with broken(odd):
+            assert scheduling.carry_out_due(now=LATER) == 1
+        odd.refresh_from_db()
+        draft.refresh_from_db()
+        act = ScheduledAct.objects.get(title=odd)
+        minute = timedelta(minutes=1)
+        assert (odd.state, odd.revision, draft.state) == ("draft", 1, "published")
+        assert (act.state, act.attempts, act.retry_at, act.settled_at) == ("pending", 1, LATER + minute, None)
+        assert act.outcome.startswith("Something went wrong, and the log says what.")
+        assert scheduling.carry_out_due(now=LATER + minute / 2) == 0
+        assert scheduling.carry_out_due(now=LATER + minute) == 1
+        odd.refresh_from_db()
+        act.refresh_from_db()
+        assert (odd.state, odd.published_at, act.state, act.outcome) == ("published", LATER + minute, "done", "")
+
+    def test_that_goes_wrong_again_and_again_waits_longer_each_time_but_an_hour_at_most(self) -> None:
+        title = TitleFactory.create(**DRAFT)
+        act = scheduling.plan(title_id=title.pk, action="publish", at=LATER, by=ANNA, now=NOW)
+        now, waits = LATER, []
+        with broken(title):
+            for _ in range(8):
+                assert scheduling.carry_out_due(now=now) == 0
+                act.refresh_from_db()
+                assert act.retry_at is not None
+                waits.append((act.retry_at - now) / timedelta(minutes=1))
+                now = act.retry_at
+        assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+        ScheduledAct.objects.update(attempts=30_000)
+        with broken(title):
+            scheduling.carry_out_due(now=now)
+        scheduling.call_off(act_id=act.pk, by=BORIS, now=now)
+        assert scheduling.carry_out_due(now=now + timedelta(days=1)) == 0
+
+    def test_of_an_act_that_this_release_does_not_know_stops_no_other(self) -> None:
+        """Another release has planned it, while one is replaced by the other."""
+        odd, draft = TitleFactory.create(**DRAFT), TitleFactory.create(**DRAFT)
+        for title in (odd, draft):
+            scheduling.plan(title_id=title.pk, action="publish", at=LATER, by=ANNA, now=NOW)
+        ScheduledAct.objects.filter(title=odd).update(action="archive")
+        assert scheduling.carry_out_due(now=LATER) == 1
+        assert ScheduledAct.objects.get(title=odd).state == "pending"
+
+    @pytest.mark.parametrize("before", [DRAFT, {"state": "withdrawn", "withdrawn_at": NOW}])
+    def test_that_goes_wrong_is_overtaken_by_what_was_planned_for_later(self, before: dict[str, Any]) -> None:
+        """Also where the later act has nothing left to do."""
+        title = TitleFactory.create(**before)
+        end = LATER + timedelta(seconds=30)
+        scheduling.plan(title_id=title.pk, action="publish", at=LATER, by=ANNA, now=NOW)
+        scheduling.plan(title_id=title.pk, action="withdraw", at=end, by=ANNA, now=NOW)
+        with broken(title):
+            scheduling.carry_out_due(now=LATER)
+        scheduling.carry_out_due(now=end)
+        assert scheduling.carry_out_due(now=end + timedelta(days=1)) == 0
+        title.refresh_from_db()
+        publish = ScheduledAct.objects.get(action="publish")
+        assert (title.state, title.withdrawn_at) == ("withdrawn", end if before is DRAFT else NOW)
+        assert (publish.state, publish.outcome) == (
+            "refused", scheduling.OVERTAKEN,
         )  # fmt: skip
 
     def test_is_made_once_for_an_act_and_for_what_is_to_come(self) -> None:

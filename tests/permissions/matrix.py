@@ -263,6 +263,7 @@ catalog.titlemerge           v        vc       v        -        vc
 catalog.person               v        vac      va       -        vac
 catalog.genre                v        vacd     v        -        vacd
 catalog.searchmiss           v        v        v        -        v
+catalog.scheduledact         v        vc       v        -        vc
 catalog.keyword              v        vac      va       -        vac
 billing.taxrate              v        -        -        v        vacd
 billing.journalentry         v        -        -        v        v

@@ -26,7 +26,9 @@ from unfold.widgets import (
 from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import address_of, name_of, title_or_404
+from catalog.admin.plans import outcome_of
 from catalog.admin.words import gettext_lazy as _
+from catalog.admin.words import refusal
 from catalog.models import EditLock, Review, ScheduledAct, Title
 from catalog.selectors import revisions as versions
 from catalog.services import locks, reviews, scheduling
@@ -131,7 +133,7 @@ class EditorialPages(LargeList):
                 may_publish=request.user.has_perm("catalog.publish_title"),
             )  # fmt: skip
         except DomainError as error:
-            messages.error(request, str(error))
+            messages.error(request, refusal(error))
             return HttpResponseRedirect(address_of(title_id))
         said = (
             gettext("The title is public: this waits for a review.")
@@ -193,11 +195,11 @@ class EditorialPages(LargeList):
             if done:
                 return done
         plans = list(ScheduledAct.objects.filter(title=title).order_by("-pk")[:20])
+        names = staff.names(by for plan in plans for by in (plan.by, plan.called_off_by) if by)
         context = {
             "form": form,
             "verb": _("Plan"),
-            "plans": plans,
-            "names": staff.names(plan.by for plan in plans),
+            "plans": [(plan, names.get(plan.by, plan.by), outcome_of(plan, names)) for plan in plans],
             "media": self.media + form.media,
         }
         return self._page(request, title, "catalog/admin/plan.html", _("Plan"), context)
@@ -283,9 +285,9 @@ class EditorialPages(LargeList):
             act()
         except DomainError as error:
             if form is not None:
-                form.add_error(None, str(error))
+                form.add_error(None, refusal(error))
                 return None
-            messages.error(request, str(error))
+            messages.error(request, refusal(error))
         else:
             messages.success(request, said)
         return HttpResponseRedirect(address_of(title_id))

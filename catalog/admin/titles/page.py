@@ -24,6 +24,7 @@ from catalog.admin.lists import Refusing
 from catalog.admin.media import film_of
 from catalog.admin.naming import address_of, link_to
 from catalog.admin.overviews import OverviewPages
+from catalog.admin.plans import outcome_of
 from catalog.admin.precedence import called
 from catalog.admin.titles.artwork import ArtworkPages, pictures_of
 from catalog.admin.titles.browsing import TitleList
@@ -45,7 +46,7 @@ from catalog.admin.titles.publishing import PublishingPages
 from catalog.admin.titles.sources import SourcePages
 from catalog.admin.titles.visibility import VisibilityPages
 from catalog.admin.words import gettext_lazy as _
-from catalog.models import AvailabilityWindow, Title, TitleText
+from catalog.models import AvailabilityWindow, ScheduledAct, Title, TitleText
 from catalog.models.titles import Kind, State
 from catalog.selectors import availability, media
 from catalog.selectors import revisions as versions
@@ -90,6 +91,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         "who_said_what",
         "edited_by_us",
         "shown",
+        "planned",
     )
     fieldsets = (
         (
@@ -123,7 +125,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
             },
         ),
         (_("Where it comes from"), {"fields": ("sources", "who_said_what", "edited_by_us")}),
-        (_("Who sees it"), {"fields": ("shown",)}),
+        (_("Who sees it"), {"fields": ("shown", "planned")}),
     )
 
     class Media:
@@ -255,6 +257,19 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
             "{}{}",
             gettext("Yes, to adults in %(country)s") % {"country": country},
             format_html_join("", "<div>{}</div>", terms),
+        )
+
+    @display(description=_("planned"))
+    @once
+    def planned(self, title: Title) -> SafeString | str:
+        """Say what is to be done with it later, and what has gone wrong with that so far."""
+        if title._state.adding:
+            return "-"
+        acts = ScheduledAct.objects.pending().filter(title=title).order_by("at", "pk")
+        address = reverse("admin:catalog_title_plan_one", args=[title.pk])
+        lines = ((address, act.get_action_display(), f"{act.at:%Y-%m-%d %H:%M}", outcome_of(act, {})) for act in acts)
+        return format_html_join("", '<div><a class="underline" href="{}">{}, {} UTC</a> {}</div>', lines) or _(
+            "Nothing"
         )
 
     @display(description=_("edited here"))
