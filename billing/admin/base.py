@@ -23,7 +23,7 @@ from unfold.decorators import display
 from accounts import selectors as accounts
 from accounts.admin_pages import OnRecord
 from accounts.rules import canonical_email
-from billing import pdf
+from billing import pdf, rules
 from billing.admin.forms import AskingForm
 from billing.models import CreditUse, Dispute, FraudWarning, NumberSeries, Price, Subscription
 from billing.selectors.documents import Document
@@ -330,9 +330,18 @@ def link(row: Model | None, text: object = None) -> str:
 
 def plan_link(subscription: Subscription | None) -> str:
     """Link to a subscription by its plan and status."""
-    return link(
-        subscription, f"{subscription.price.plan.name}, {subscription.get_status_display()}" if subscription else None
-    )
+    return link(subscription, f"{subscription.price.plan.name}, {standing(subscription)}" if subscription else None)
+
+
+def standing(subscription: Subscription) -> str:
+    """Answer where a subscription stands; nothing is billed of one that is parked, whatever else it is."""
+    status = subscription.get_status_display()
+    return gettext("%(status)s, parked") % {"status": status} if is_parked(subscription) else status
+
+
+def is_parked(subscription: Subscription) -> bool:
+    """Answer whether a subscription that would be billed is not, until staff have looked at it."""
+    return subscription.parked_at is not None and subscription.status in rules.BILLABLE
 
 
 def list_link(model: type[Model], text: str, **wanted: str) -> str:

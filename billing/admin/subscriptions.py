@@ -23,9 +23,11 @@ from billing.admin.base import (
     OfPerson,
     ReadOnlyInline,
     amount_of,
+    is_parked,
     link,
     links,
     list_link,
+    standing,
 )
 from billing.models import (
     AccessGrant,
@@ -273,11 +275,8 @@ class SubscriptionAdmin(OfPerson):
         },
     )
     def status_label(self, subscription: Subscription) -> Coloured:
-        """Colour the status; nothing is billed of one that is parked, whatever else it is."""
-        status = subscription.get_status_display()
-        if subscription.parked_at is None or subscription.status not in rules.BILLABLE:
-            return Coloured(subscription.status, status)
-        return Coloured(PARKED, gettext("%(status)s, parked") % {"status": status})
+        """Colour the status."""
+        return Coloured(PARKED if is_parked(subscription) else subscription.status, standing(subscription))
 
 
 def _priced(price: Price) -> str:

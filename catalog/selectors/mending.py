@@ -32,6 +32,10 @@ SHARED_TRIGRAMS = (0.4, 0.25)
 # What it costs to read a query otherwise, in mistakes: a wrong letter is one.
 JOINED, SPLIT, SPLIT_SHORT, DOUBTED = 0.6, 0.8, 1.2, 0.6
 """A space too many, a space too few, one of whose words is too short to be known; a known word taken for another."""
+SWAPPED_SHORT = 1.0
+"""Two letters, too short to be known, the other way round."""
+INITIALS = 3
+"""Up to so many letters may be somebody's initials."""
 KEPT_UNKNOWN, LEFT_OUT_FILLER, LEFT_OUT_UNKNOWN, LEFT_OUT = 1.0, 0.8, 2.0, 2.6
 """A word that no name has but some synopsis may have; a word left out: an article, one that nobody knows, any other."""
 DEAREST = 3.5
@@ -138,7 +142,8 @@ def _readings(
             for begun in best[place]
             for option in options
         ]
-        if place and (joined := words[place - 1] + word) in documents:
+        # Initials come with spaces or without: J. J. Abrams, JJ Abrams.
+        if place and ((joined := words[place - 1] + word) in documents or len(joined) == 2):
             best[place + 1] += [_Reading(begun.cost + JOINED, (*begun.words, joined)) for begun in best[place - 1]]
         best[place + 1] = _cheapest(best[place + 1])
     others = [reading for reading in best[-1] if reading.words != tuple(words) and _is_telling(reading)]
@@ -199,6 +204,7 @@ def _options(word: str, documents: Mapping[str, int], near: Sequence[tuple[float
     return [
         _Reading(0.0 if is_known else KEPT_UNKNOWN, (word,)),
         _Reading(left_out, ()),
+        *([_Reading(SWAPPED_SHORT, (word[::-1],))] if len(word) == 2 and word.isalpha() else []),
         *(_Reading(mistakes + DOUBTED * is_known, (other,)) for mistakes, other in others[:OPTIONS]),
     ]
 
@@ -212,6 +218,11 @@ def _split(words: Collection[str], unfinished: str) -> dict[str, list[_Reading]]
         ]
         for word in words
         if spellings.is_unspaced(word)
+    }
+    found |= {
+        word: [_Reading(SPLIT_SHORT, tuple(word))]
+        for word in words
+        if 2 <= len(word) <= INITIALS and word.isascii() and word.isalpha()
     }
     left = [word for word in words if word not in found and 4 <= len(word) <= lexemes.MAX_WORD]
     if not left:

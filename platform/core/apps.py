@@ -5,13 +5,14 @@ from datetime import timedelta
 from django.apps import AppConfig
 from django.conf import settings
 from django.db.backends.signals import connection_created
+from django.utils.translation import gettext_lazy as _
 
-from core import personal_data
+from core import labels, personal_data
 
 
 class CoreConfig(AppConfig):
     name = "core"
-    verbose_name = "Platform"
+    verbose_name = _("Platform")
 
     def ready(self) -> None:
         """Have the outbox's months kept, its backlog counted, queries measured, and keys of requests erased."""
@@ -27,3 +28,4 @@ class CoreConfig(AppConfig):
         metrics.when_scraped(Backlog())
         connection_created.connect(metrics.measure_queries)
         personal_data.register(idempotency.CONTRIBUTOR)
+        labels.name_fields("core", models={"outboxdelivery": (_("outbox delivery"), _("outbox deliveries"))}, fields={})

@@ -20,6 +20,7 @@ OF_UNFOLD = (
     gettext_lazy("General"),
     gettext_lazy("Go back"),
     gettext_lazy("No results found"),
+    gettext_lazy("Reset filters"),
     gettext_lazy("Select action"),
     gettext_lazy("Select action to run"),
     gettext_lazy("Select all rows"),

@@ -133,6 +133,29 @@ class TestSearch:
     def test_mends_typos(self, query: str, name: str) -> None:
         assert find(query) == [name]
 
+    @pytest.mark.parametrize(
+        ("query", "name"),
+        [
+            ("gmae fo thornes", "Game of Thrones"),
+            ("jk simmons", "Whiplash"),
+            ("jrr tolkien", "Whiplash"),
+            ("jk simons", "Whiplash"),
+            ("j j abrams", "Lost"),
+        ],
+    )
+    def test_mends_short_words_and_reads_initials(self, query: str, name: str) -> None:
+        people = {
+            "Whiplash": ["J.K. Simmons", "J. R. R. Tolkien"],
+            "Lost": ["JJ Abrams"],
+            "Game of Thrones": ["Kit Simmons"],
+        }
+        lines = [
+            movie(number, titles={"en": called}, people=[{"name": person, "job": "actor"} for person in named])
+            for number, (called, named) in enumerate(people.items(), 100)
+        ]
+        ingest(feed(*lines), ProviderFactory.create())
+        assert find(query)[0] == name
+
     def test_says_what_it_searched_instead(self) -> None:
         assert selectors.search("strnger thigns", GERMANY, NOW).corrected == "stranger things"
         assert selectors.search("stranger", GERMANY, NOW).corrected is None

@@ -99,6 +99,7 @@ class TestPayPage:
         page.wait_for_url(f"{standin.url}/**")
         page.get_by_role("button").first.click()
         expect(page.get_by_text("Thank you")).to_be_visible()
+        expect(page.get_by_role("heading", name="Payment made")).to_be_visible()
         assert errors == []
         assert PaymentAttempt.objects.filter(state="succeeded").count() == len(standin.control.charges()) == 2
 
