@@ -37,7 +37,7 @@ class PlanFactory(factory.django.DjangoModelFactory[Plan]):
     family = factory.SubFactory(PlanFamilyFactory)
     code = factory.Sequence(lambda n: f"plan-{n}")
     name = "Standard"
-    tier = factory.Sequence(lambda n: n)
+    tier = factory.Sequence(lambda n: 100 + n)  # beside those that a test names
     max_streams = 2
     max_resolution = Plan.Resolution.FULL_HD
     max_devices = 5
