@@ -66,6 +66,7 @@ PROBLEMS: Mapping[str, Promise] = {
     "revoked": _("Revoked by the licensor."),
     "row_too_long": _("The row is too long."),
     "schema": _("Does not follow the schema."),
+    "shared_name": _("Two of one name."),
     "shifted_column": _("Columns are shifted."),
     "stray_comma": _("A comma too many was taken out."),
     "too_long": _("Too long."),

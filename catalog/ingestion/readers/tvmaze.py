@@ -14,6 +14,7 @@ from core import geo
 
 _EPISODE = re.compile(r".*/episodes/\d+/(?P<slug>.+)-(?P<season>\d+)x\d+(?:-.*)?")
 _SHOW = re.compile(r".*/shows/(?P<id>\d+)(?:/(?P<slug>.+))?")
+_SHARES = "_shares_slug"
 _EXTERNALS = {"imdb": "imdb", "thetvdb": "tvdb", "tvrage": "tvrage"}
 
 
@@ -29,7 +30,7 @@ _SHAPE = json_members.Shape(
 _READ = frozenset(
     {
         "id", "url", "name", "language", "genres", "network", "webChannel", "summary", "premiered", "ended", "airdate",
-        "image", "externals", "season", "number", "_links", "updated", "weight", "rating",
+        "image", "externals", "season", "number", "_links", "updated", "weight", "rating", _SHARES,
     }
 )  # fmt: skip
 
@@ -49,6 +50,7 @@ class TvmazeReader:
     def split(self, stream: BinaryIO) -> Iterator[Header | RawRecord]:
         number = 0
         seasons: set[str] = set()
+        slugs: set[str] = set()
         for _, data in json_members.members(stream, ("item",), ()):
             if _is_episode(data):
                 season = _season(data)
@@ -61,7 +63,11 @@ class TvmazeReader:
             known = f"{prefix}-{data['id']}" if isinstance(data.get("id"), int) else ""
             # When it was updated says nothing that we store, and weight and rating change daily.
             content = {key: value for key, value in data.items() if key not in {"updated", "weight", "rating"}}
-            yield json_members.raw(number, known, data, content=content)
+            # Two shows of one name have one name in their addresses, too.
+            slug = "" if _is_episode(data) else _slug(data)
+            shares = slug in slugs
+            slugs |= {slug} - {""}
+            yield json_members.raw(number, known, {**data, _SHARES: shares}, content=content)
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
         data = raw.data
@@ -99,10 +105,22 @@ def _season(data: dict[str, Any]) -> dict[str, Any]:
     return {"id": f"{slug}-s{number}"[:255], "number": number, "of": of}
 
 
+def _slug(data: dict[str, Any]) -> str:
+    """Answer the name in a show's address, by which episodes without a link find it."""
+    address = _SHOW.fullmatch(str(data.get("url") or ""))
+    return (address["slug"] or "") if address else ""
+
+
 def _show(raw: RawRecord, findings: Findings) -> TitleRecord:
     data = raw.data
     name = _name(data, findings)
-    address = _SHOW.fullmatch(str(data.get("url") or ""))
+    slug = _slug(data)
+    if data[_SHARES]:
+        findings.add(
+            "warning", "url", "shared_name",
+            f"Another show's address ends in {slug[:100]!r} too. Episodes that name no show in _links.show go to that one:"
+            " ask TVmaze for episodes with that link.",
+        )  # fmt: skip
     externals = data.get("externals") or {}
     channels = [channel for name in ("network", "webChannel") if (channel := data.get(name) or {})]
     broadcaster = channels[0] if channels else {}
@@ -130,7 +148,7 @@ def _show(raw: RawRecord, findings: Findings) -> TitleRecord:
                 for theirs, ours in _EXTERNALS.items()
                 if externals.get(theirs) is not None
             ),
-            *([Identifier("tvmaze-show", address["slug"])] if address and address["slug"] else []),
+            *([Identifier("tvmaze-show", slug)] if slug and not data[_SHARES] else []),
         ),
         artwork=_artwork(data, "poster"),
     )

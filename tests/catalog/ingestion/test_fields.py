@@ -502,6 +502,16 @@ class TestOthers:
         assert record.artwork == (Image("backdrop", "https://img.example/wide.jpg"),)
         assert findings.left_out == {"sorttitle", "thumb banner"}
 
+    def test_tvmaze_tells_of_a_show_whose_name_in_its_address_another_has(self) -> None:
+        shows = [
+            {"id": number, "name": "Cosmos", "url": f"http://www.tvmaze.com/shows/{number}/cosmos"} for number in (1, 2)
+        ]
+        (first, told), (second, found) = read("tvmaze", orjson.dumps(shows))
+        assert first is not None
+        assert second is not None
+        assert (first.external_ids, codes(told)) == ((Identifier("tvmaze-show", "cosmos"),), [])
+        assert (second.external_ids, codes(found)) == ((), [("shared_name", "warning")])
+
     def test_tvmaze_tells_of_both_channels(self) -> None:
         show = {"id": 1, "name": "A", "network": {"name": "ITV"}, "webChannel": {"name": "Hub"}, "status": "Ended"}
         record, findings = one("tvmaze", orjson.dumps([show]))
