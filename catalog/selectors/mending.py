@@ -35,7 +35,7 @@ JOINED, SPLIT, SPLIT_SHORT, DOUBTED = 0.6, 0.8, 1.2, 0.6
 SWAPPED_SHORT = 1.0
 """Two letters, too short to be known, the other way round."""
 INITIALS = 3
-"""Up to so many letters may be somebody's initials."""
+"""Up to so many letters that nobody knows may be somebody's initials, before a name."""
 KEPT_UNKNOWN, LEFT_OUT_FILLER, LEFT_OUT_UNKNOWN, LEFT_OUT = 1.0, 0.8, 2.0, 2.6
 """A word that no name has but some synopsis may have; a word left out: an article, one that nobody knows, any other."""
 DEAREST = 3.5
@@ -104,18 +104,20 @@ def mended(words: list[str], vocabulary: Vocabulary, languages: Sequence[str]) -
 
     Mistyped words are read as what is near, and the better the more frequent that is; with a space more or less; or not at
     all. What the words are together decides: they count more where they are a name than where they are scattered. Words
-    that nobody knows are doubted first, then rare ones with them, since a slip may be somebody's name by chance; then all.
+    that nobody knows are doubted first, then rare ones with them, since a slip may be somebody's name by chance; then all; at
+    last, words of two letters are read the other way round.
     """
     documents = vocabulary.documents
     unknown = {word for word in words if word not in documents}
     rare = {word for word in words if documents.get(word, 0) <= RARE} if len(words) > 1 else unknown
     every = {word for word in words if not spellings.is_filler(word)} if len(words) > 1 else unknown
+    swapped = {word for word in words if len(word) == 2 and word.isalpha()}
     found: list[list[str]] = []
-    asked: set[str] | None = None
-    for doubted in (unknown | rare, unknown | every):
-        if not found and doubted != asked:
-            asked = doubted
-            found = _somewhere(_readings(words, doubted, documents, languages), words, languages)
+    asked: list[tuple[set[str], set[str]]] = []
+    for doubted in ((unknown | rare, set[str]()), (unknown | every, set[str]()), (unknown | every, swapped)):
+        if not found and doubted not in asked:
+            asked.append(doubted)
+            found = _somewhere(_readings(words, *doubted, documents, languages), words, languages)
     return found
 
 
@@ -128,7 +130,11 @@ class _Reading:
 
 
 def _readings(
-    words: list[str], doubted: Collection[str], documents: Mapping[str, int], languages: Sequence[str]
+    words: list[str],
+    doubted: Collection[str],
+    swapped: Collection[str],
+    documents: Mapping[str, int],
+    languages: Sequence[str],
 ) -> list[_Reading]:
     """Answer the cheapest ways to read a query otherwise than it was typed."""
     near = _in_context(words, _near(doubted, languages), documents)
@@ -137,6 +143,10 @@ def _readings(
     best: list[list[_Reading]] = [[_Reading(0.0, ())], *([] for _ in words)]
     for place, word in enumerate(words):
         options = [*_options(word, documents, near.get(word, ())), *split.get(word, ())]
+        if word in swapped:
+            options.append(_Reading(SWAPPED_SHORT, (word[::-1],)))
+        if word not in documents and place < len(words) - 1 and _may_be_initials(word):
+            options.append(_Reading(SPLIT_SHORT, tuple(word)))
         best[place + 1] += [
             _Reading(begun.cost + option.cost, begun.words + option.words)
             for begun in best[place]
@@ -148,6 +158,10 @@ def _readings(
         best[place + 1] = _cheapest(best[place + 1])
     others = [reading for reading in best[-1] if reading.words != tuple(words) and _is_telling(reading)]
     return [reading for reading in others[:READINGS] if reading.cost <= DEAREST]
+
+
+def _may_be_initials(word: str) -> bool:
+    return 2 <= len(word) <= INITIALS and word.isascii() and word.isalpha()
 
 
 def _is_telling(reading: _Reading) -> bool:
@@ -204,7 +218,6 @@ def _options(word: str, documents: Mapping[str, int], near: Sequence[tuple[float
     return [
         _Reading(0.0 if is_known else KEPT_UNKNOWN, (word,)),
         _Reading(left_out, ()),
-        *([_Reading(SWAPPED_SHORT, (word[::-1],))] if len(word) == 2 and word.isalpha() else []),
         *(_Reading(mistakes + DOUBTED * is_known, (other,)) for mistakes, other in others[:OPTIONS]),
     ]
 
@@ -218,11 +231,6 @@ def _split(words: Collection[str], unfinished: str) -> dict[str, list[_Reading]]
         ]
         for word in words
         if spellings.is_unspaced(word)
-    }
-    found |= {
-        word: [_Reading(SPLIT_SHORT, tuple(word))]
-        for word in words
-        if 2 <= len(word) <= INITIALS and word.isascii() and word.isalpha()
     }
     left = [word for word in words if word not in found and 4 <= len(word) <= lexemes.MAX_WORD]
     if not left:

@@ -141,6 +141,7 @@ class TestSearch:
             ("jrr tolkien", "Whiplash"),
             ("jk simons", "Whiplash"),
             ("j j abrams", "Lost"),
+            ("game of thrones iv", "Game of Thrones"),
         ],
     )
     def test_mends_short_words_and_reads_initials(self, query: str, name: str) -> None:
