@@ -190,10 +190,10 @@ def _places(invoice: Invoice) -> Table:
 
 
 def _files(invoice: Invoice) -> dict[str, bytes]:
-    """Answer the invoice and what corrected it, in this order, as PDF."""
+    """Answer the invoice and what corrects it, in this order, as PDF; a void credit note corrects nothing."""
     with translation.override("en"):
         files = {f"{invoice.number}.pdf": pdf.write(documents.of_invoice(invoice))}
-        for note in documents.credit_notes().filter(invoice=invoice).order_by("issued_at", "pk"):
+        for note in documents.credit_notes().filter(invoice=invoice, voided_at=None).order_by("issued_at", "pk"):
             files[f"{note.number}.pdf"] = pdf.write(documents.of_credit_note(note))
     return files
 

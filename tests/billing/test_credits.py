@@ -20,7 +20,7 @@ from accounts.models import OutgoingEmail, User
 from accounts.services import mails
 from billing import amounts, stripe_gateway
 from billing.amounts import Tender
-from billing.gateway import ChargeOutcome, DisputeState, OutcomeKind
+from billing.gateway import ChargeOutcome, DisputeState, OutcomeKind, RefundKind, RefundOutcome
 from billing.models import (
     CreditGrant,
     CreditNote,
@@ -29,6 +29,7 @@ from billing.models import (
     JournalEntry,
     JournalLine,
     PaymentAttempt,
+    Refund,
     Subscription,
     TaxRate,
 )
@@ -325,6 +326,27 @@ class TestRefund:
         refunds.approve(refund_id=invoice.refunds.get(attempt=None).pk, by=BEN)
         refunds.sweep(gateway=stripe_gateway.connect(), now=LATER)
         assert CreditGrant.objects.get().remaining == 314
+
+    def test_that_failed_goes_to_credit_with_the_credit_note_that_it_has(self, due: Subscription) -> None:
+        """The card got all that it had paid meanwhile, so that the other try has credit alone to go to."""
+        invoice = self.paid(due, 686)
+        self.settle(first := self.ask(invoice, 400), RefundKind.SUCCEEDED)
+        self.settle(first, RefundKind.FAILED)
+        note = CreditNote.objects.get()
+        self.settle(self.ask(invoice, 1000), RefundKind.SUCCEEDED)
+        again = refunds.retry(refund_id=first.pk, by=ANNA, now=LATER)
+        assert (again.state, again.attempt, again.amount) == ("succeeded", None, 400)
+        assert list(Refund.objects.unanswered()) == []
+        note.refresh_from_db()
+        in_force = CreditNote.objects.filter(voided_at=None)
+        assert (note.refund_id, sum(each.net + each.tax for each in in_force)) == (again.pk, 1400)
+        assert (CreditGrant.objects.get().remaining, balances()["gift_liability"]) == (400, -400)
+
+    def ask(self, invoice: Invoice, amount: int) -> Refund:
+        return refunds.request(invoice_id=invoice.pk, amount=amount, reason="", by=ANNA, now=LATER)
+
+    def settle(self, refund: Refund, kind: RefundKind) -> None:
+        refunds.settle(refund_id=refund.pk, outcome=RefundOutcome(kind, f"re_{refund.pk}"), now=LATER)
 
     def test_of_what_was_charged_for_nothing_takes_the_credit_away(self, standin: Standin) -> None:
         attempt = self.charged_for_nothing(standin)

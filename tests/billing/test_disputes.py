@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from billing import stripe_gateway
+from billing.gateway import RefundKind, RefundOutcome
 from billing.models import (
     Consent,
     CreditNote,
@@ -127,9 +128,13 @@ class TestSubmission:
 
     def test_has_the_invoice_and_its_last_correction_as_files(self, standin: Standin, customer: Customer) -> None:
         invoice = Invoice.objects.get()
-        for amount in (100, 200):
+        for amount in (100, 200, 300):
             asked = refunds.request(invoice_id=invoice.pk, amount=amount, reason="", by="staff:1", now=now())
             refunds.send(refund_id=asked.pk, gateway=stripe_gateway.connect(), now=now())
+        # The last one came back and is not owed: its credit note is void, and corrects nothing.
+        refunds.settle(refund_id=asked.pk, outcome=RefundOutcome(RefundKind.FAILED, asked.gateway_id), now=now())
+        dismissed = Refund.Answer.DISMISSED
+        refunds.answer(refund_id=asked.pk, how=dismissed, reason="fraud", by="staff:1", now=now())
         standin.control.dispute(standin.control.charges()[0]["id"])
         apply_events()
         dispute = Dispute.objects.get()
@@ -140,7 +145,7 @@ class TestSubmission:
         submit(dispute)
         given = at_gateway(standin, f"disputes/{dispute.gateway_id}")["evidence"]
         files = [at_gateway(standin, f"files/{given[name]}") for name in ("receipt", "uncategorized_file")]
-        last = CreditNote.objects.latest("pk").number
+        last = CreditNote.objects.filter(voided_at=None).latest("pk").number
         assert [(file["filename"], file["purpose"]) for file in files] == [
             (f"{invoice.number}.pdf", "dispute_evidence"),
             (f"{last}.pdf", "dispute_evidence"),

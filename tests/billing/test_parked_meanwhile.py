@@ -188,6 +188,27 @@ class TestParkedMeanwhile:
         # Not one that was found nowhere and lies about: there is nothing left to ask for.
         assert not PaymentAttempt.objects.filter(state__in=PaymentAttempt.OPEN).exists()
 
+    def test_of_a_change_whose_period_is_over_is_not_sent_for_the_first_time_either(self) -> None:
+        """Its worker was killed before it was sent, and the renewal was quicker than the sweep."""
+        (due,) = make_due(1, price=PriceFactory.create(plan=PlanFactory.create(tier=1)), due_at=NOW)
+        gateway = InstantGateway()
+        renewals.run(gateway=gateway, clock=lambda: NOW, limit=9)
+        moment = Subscription.objects.get().paid_through
+        assert moment is not None
+        before = moment - timedelta(seconds=1)
+        higher = PriceFactory.create(plan=PlanFactory.create(tier=2), amount=229900)
+        quote = changes.quote(account_id=due.account_id, price_id=higher.pk, now=LATE)
+        gateway.outcome = LOST
+        key = RequestKey.of(account_id=due.account_id, operation="killed", key=str(new_id()), body=None)
+        changes.accept(account_id=due.account_id, quote_id=quote.pk, request_key=key, gateway=gateway, now=LATE)
+        gateway.outcome = None
+        PaymentAttempt.objects.filter(state="sent").update(state="created", sent_at=None, claimed_until=before)
+        renewals.run(gateway=gateway, clock=lambda: moment, limit=9)
+        payments.sweep(gateway=gateway, now=moment)
+        assert (Invoice.objects.get(kind="change").status, len(gateway.charges)) == ("void", 2)
+        assert not PaymentAttempt.objects.filter(state__in=PaymentAttempt.OPEN).exists()
+        assert (CreditGrant.objects.count(), Subscription.objects.get().price_id) == (0, due.price_id)
+
     def test_of_a_change_that_is_under_way_lets_the_change_take_place(self, standin: Standin) -> None:
         """By a clock that jumped its call looks lost. What is charged is what was bought, and nothing is paid twice."""
         customer = Customer(standin)

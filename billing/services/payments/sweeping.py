@@ -93,10 +93,14 @@ def _claim_unsettled(*, now: datetime) -> tuple[list[PaymentAttempt], list[Payme
 
 
 def _withheld(attempt_ids: Collection[UUID]) -> set[UUID]:
-    """Answer those that must not be sent for the first time: for what is owed no more, or while it is parked."""
+    """Answer those that must not be sent unseen.
+
+    Not at all for what is owed no more, and not for the first time while it is parked, or for a change: there may be
+    nothing left to change.
+    """
     closed = ~Q(invoice__status=Invoice.Status.OPEN)
-    unsent_of_parked = Q(sent_at=None, invoice__subscription__parked_at__isnull=False)
-    found = PaymentAttempt.objects.filter(closed | unsent_of_parked, pk__any=attempt_ids)
+    is_risky = Q(invoice__subscription__parked_at__isnull=False) | Q(invoice__kind=Invoice.Kind.CHANGE)
+    found = PaymentAttempt.objects.filter(closed | is_risky & Q(sent_at=None), pk__any=attempt_ids)
     return set(found.values_list("pk", flat=True)) if attempt_ids else set()
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from billing.models import Dispute, Gift, Invoice, PaymentAttempt, Refund
 from billing.services import debts, gift_sales
 from billing.services.refunds import issuing
-from billing.services.refunds.asking import NotRefundable, request
+from billing.services.refunds.asking import NotRefundable, ask_parts, return_at_once
 from billing.services.refunds.limits import charge_left, collector_of, refundable
 from core.errors import DomainError
 
@@ -43,9 +43,11 @@ def retry(*, refund_id: UUID, by: str, now: datetime) -> Refund:
     """
     # Not locked yet: the invoice is locked before it.
     failed = _unanswered(refund_id)
-    again = request(invoice_id=failed.invoice_id, amount=failed.amount, reason=failed.reason, by=by, now=now)
-    _answer(_unanswered(refund_id, lock=True), Answer.RETRIED, by=by, now=now, again=again)
-    return again
+    asked = ask_parts(invoice_id=failed.invoice_id, amount=failed.amount, reason=failed.reason, by=by, now=now)
+    _answer(_unanswered(refund_id, lock=True), Answer.RETRIED, by=by, now=now, again=asked[0])
+    # What goes to credit is issued at once, and finds the credit note by the answer.
+    return_at_once(asked, now=now)
+    return asked[0]
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import ClassVar
@@ -66,14 +67,23 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
     answer is that of the first card where there is one. Up to REFUND_APPROVAL_LIMIT it may be sent at once; above, a
     second person approves it, unless it is owed by law. Raises NotRefundable.
     """
-    invoice, attempt = _charged(invoice_id, amount)
     state = State.APPROVED if owed_by_law else _state_of(amount)
-    ask = partial(_ask, invoice, state=state, reason=reason, by=by, now=now)
+    asked = ask_parts(invoice_id=invoice_id, amount=amount, state=state, reason=reason, by=by, now=now)
+    return_at_once(asked, now=now)
+    return asked[0]
+
+
+def ask_parts(
+    *, invoice_id: UUID, amount: int, reason: str, by: str, now: datetime, state: Refund.State | None = None
+) -> list[Refund]:
+    """Write each refund that `request` asks for, that of credit last; `return_at_once` is next. Raises NotRefundable."""
+    invoice, attempt = _charged(invoice_id, amount)
+    ask = partial(_ask, invoice, state=state or _state_of(amount), reason=reason, by=by, now=now)
     if attempt is not None and invoice.status == Invoice.Status.VOID:
         # Charged although nothing was owed: it became credit, which is taken back before it is sent.
         if not crediting.withhold(attempt, amount):
             raise NotRefundable
-        return ask(attempt, Taxed(amount, 0))
+        return [ask(attempt, Taxed(amount, 0))]
     if invoice.kind == Invoice.Kind.ONE_OFF and (
         amount != invoice.total or not all(map(gift_sales.returnable, Gift.objects.locked().filter(invoice=invoice)))
     ):
@@ -93,9 +103,13 @@ def request(*, invoice_id: UUID, amount: int, reason: str, by: str, now: datetim
         parts = amounts.refund_parts(whole, refunded=given, amount=part)
         given = Taxed(given.net + parts.net, given.tax + parts.tax)
         asked.append(ask(source, parts))
-    if asked[-1].attempt_id is None and state == State.APPROVED:
+    return asked
+
+
+def return_at_once(asked: Sequence[Refund], *, now: datetime) -> None:
+    """Return to credit what needs no gateway and nobody's approval; the invoice is locked."""
+    if asked[-1].attempt_id is None and asked[-1].state == State.APPROVED:
         return_to_credit(asked[-1], now=now)
-    return asked[0]
 
 
 @transaction.atomic
