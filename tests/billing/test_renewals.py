@@ -395,7 +395,7 @@ class TestBounds:
         }
         assert list(Invoice.objects.order_by("sequence").values_list("sequence", flat=True)) == [1, 2]
 
-    def test_park_when_the_gateway_refuses_the_request_itself(self) -> None:
+    def test_park_when_the_gateway_refuses_the_request_itself(self, caplog: pytest.LogCaptureFixture) -> None:
         (subscription,) = make_due(1, price=PriceFactory.create(), due_at=NOW)
         run(InstantGateway(ChargeOutcome(OutcomeKind.REJECTED, code="parameter_invalid_integer")))
         subscription.refresh_from_db()
@@ -404,6 +404,9 @@ class TestBounds:
             "gateway_refused_parameter_invalid_integer",
         )
         assert events() == []
+        # No one is charged until somebody has looked, who has to hear of it.
+        said = [record.levelname for record in caplog.records if "A subscription was parked." in record.getMessage()]
+        assert said == ["ERROR"]
 
 
 @pytest.mark.rule("4.16")

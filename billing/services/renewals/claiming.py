@@ -5,7 +5,6 @@ A killed worker leaves either nothing or claimed subscriptions with attempts tha
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +25,6 @@ from billing.services.setbacks import Sweep
 from billing.services.settlement import SYSTEM, Changes
 from core import sweeping
 
-logger = logging.getLogger(__name__)
 CLAIM = timedelta(hours=1)
 """How long a claimed subscription stays out of the scan; settling ends it, the sweeper outlasts it."""
 NO_CARD = ChargeOutcome(OutcomeKind.DECLINED, code="no_payment_method")
@@ -170,10 +168,6 @@ def _carry_out(
             settlement.put_on_hold(subscription, facts.open_invoices.get(subscription.pk), changes, now=now)
         case "parked":
             settlement.park(subscription, decision.reason, changes, now=now)
-            logger.error(
-                "A subscription was parked.",
-                extra={"subscription": str(subscription.pk), "reason": decision.reason},
-            )
         case _:
             open_invoice = facts.open_invoices.get(subscription.pk)
             settlement.cancel_unpaid(

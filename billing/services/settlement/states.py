@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,8 @@ from billing.models import Invoice, PaymentAttempt, Plan, Subscription, Subscrip
 from billing.rules import Status
 from billing.services import dunning
 from billing.services.settlement.changes import SYSTEM, Changes
+
+logger = logging.getLogger(__name__)
 
 
 def change_status(
@@ -43,6 +46,8 @@ def park(subscription: Subscription, reason: str, changes: Changes, *, now: date
     if subscription.parked_at is None:
         subscription.parked_at = now
         subscription.parked_reason = reason[:100]
+        # Whatever parked it, nothing is billed until somebody has looked.
+        logger.error("A subscription was parked.", extra={"subscription": str(subscription.pk), "reason": reason})
     subscription.claimed_until = None
     changes.subscriptions[subscription.pk] = subscription
 
