@@ -38,6 +38,7 @@ PROBLEMS: Mapping[str, Promise] = {
     "min_length": _("Too short."),
     "min_properties": _("Says too little."),
     "minimum": _("Too small."),
+    "misplaced_header": _("A header that does not come first."),
     "missing": _("Something that is needed is missing."),
     "mojibake": _("Text in a wrong encoding."),
     "more_assets": _("The first asset alone is licensed."),

@@ -81,9 +81,12 @@ def texts(names: Iterable[tuple[str, str]], place: str, findings: Findings) -> t
     return tuple(found[language] for language in sorted(found))
 
 
+_NO_RANGE = frozenset({"", "-", "0", "false", "n", "n/a", "na", "no", "none", "sdr"})
+
+
 def format_profile(name: str, dynamic_range: str) -> str:
     """Answer a format, one with a high dynamic range as such: without the range, nobody has granted it."""
-    return f"{name}-HDR" if dynamic_range.strip().lower() not in {"", "false", "no", "0", "sdr"} else name
+    return name if dynamic_range.strip().lower() in _NO_RANGE else f"{name}-HDR"
 
 
 def is_revoked(status: str) -> bool:

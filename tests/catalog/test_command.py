@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from catalog import reports
 from catalog.models import IngestRun, Provider, Title
+from catalog.services import ingestion
+from catalog.services.ingestion import staging
 from catalog.tasks import run_ingest
+from core import clock
 from tests.factories.catalog import feed, movie
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +58,22 @@ class TestIngest:
         assert "created            2" in capsys.readouterr().out
         done = IngestRun.objects.get()
         assert (done.state, bool(done.file)) == ("finished", True)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_says_that_the_database_was_lost(
+        self, delivery: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def lose(*_: Any, **__: Any) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        monkeypatch.setattr(staging, "stage", lose)
+        assert run(delivery, "--direct") == 2
+        assert "The database is lost" in capsys.readouterr().out
+        connection.close()
+        assert IngestRun.objects.get().state == "running"
+        assert ingestion.release_abandoned(now=clock.now() + timedelta(minutes=2)) == []
+        assert IngestRun.objects.get().state == "failed"
 
     def test_says_by_its_status_that_records_were_rejected(
         self, delivery: Path, capsys: pytest.CaptureFixture[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, BinaryIO, ClassVar
 
@@ -99,16 +99,10 @@ def _rows(stream: BinaryIO) -> Iterator[tuple[int, _Row, set[str]]]:
     _refuse_bombs(stream)
     try:
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
-        sheets = [(sheet.title, *_columns(sheet)) for sheet in book.worksheets]
-        read = [(names, cells) for _, names, cells in sheets if set(names) >= _REQUIRED]
-        if not read:
-            lacking = min((_REQUIRED - set(names) for _, names, _ in sheets), key=len, default=_REQUIRED)
-            raise UnreadableDelivery(
-                f"The second row must name the columns of Avails 1.7 to 1.9; it lacks {', '.join(sorted(lacking))}."
-                " Choose the right format, or correct the sheet."
-            )
-        others = {f"sheet {title}" for title, names, _ in sheets if not set(names) >= _REQUIRED and any(names)}
-        for names, cells in read:
+        read, others = _chosen(book.worksheets)
+        for names, sheet in read:
+            # One row and one column more than we take.
+            cells = sheet.iter_rows(min_row=3, max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS + 1, values_only=True)
             for place, values in enumerate(cells, 3):
                 texts = [_text(value) for value in values]
                 if not any(texts) or sum(text.startswith("//") for text in texts) > 2:
@@ -134,11 +128,36 @@ def _rows(stream: BinaryIO) -> Iterator[tuple[int, _Row, set[str]]]:
         ) from error
 
 
-def _columns(sheet: Any) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-    """Answer the names in the second row of a sheet, and the rows below; one row and column more than we take."""
-    cells = sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS + 1, values_only=True)
-    next(cells, ())
-    return [str(name or "").strip() for name in next(cells, ())], cells
+def _chosen(sheets: Iterable[Any]) -> tuple[list[tuple[list[str], Any]], set[str]]:
+    """Answer the sheets to read, each behind its columns, and what the others are called. Raises UnreadableDelivery.
+
+    What is hidden grants nothing: nobody who looks at the workbook sees it.
+    """
+    read, others, lacking = [], set(), []
+    for sheet in sheets:
+        names, is_hidden = _columns(sheet), sheet.sheet_state != "visible"
+        missing = _REQUIRED - set(names)
+        if not (missing or is_hidden):
+            read.append((names, sheet))
+        elif any(names):
+            others.add(f"{'hidden ' * is_hidden}sheet {sheet.title}")
+        if missing and not is_hidden:
+            lacking.append((len(missing), sheet.title, missing))
+    number, title, missing = min(lacking, default=(0, "", _REQUIRED))
+    # One that has most of them is no sheet of notes: nothing would tell that its licences are left out.
+    if not read or 0 < number <= len(_REQUIRED) // 2:
+        place = f" (sheet {title})" if read else ""
+        raise UnreadableDelivery(
+            f"The second row must name the columns of Avails 1.7 to 1.9; it lacks {', '.join(sorted(missing))}{place}."
+            " Choose the right format, or correct the sheet."
+        )
+    return read, others
+
+
+def _columns(sheet: Any) -> list[str]:
+    """Answer the names in the second row of a sheet."""
+    names = next(sheet.iter_rows(min_row=2, max_row=2, max_col=MAX_COLUMNS + 1, values_only=True), ())
+    return [str(name or "").strip() for name in names]
 
 
 def _refuse_bombs(stream: BinaryIO) -> None:

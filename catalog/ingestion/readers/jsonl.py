@@ -107,6 +107,9 @@ class JsonLinesReader:
                 yield _unreadable(number, content, "not_an_object", "The line is no JSON object.")
                 continue
             is_sound = True
+            if data.get("kind") == "feed":
+                yield _unreadable(number, content, "misplaced_header", "A header stands in the first line alone.")
+                continue
             external_id = data.get("id")
             yield RawRecord(number, external_id if isinstance(external_id, str) else "", content, data)
 

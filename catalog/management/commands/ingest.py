@@ -21,6 +21,7 @@ from catalog.services import ingestion
 from catalog.tasks import run_ingest
 from core import clock
 from core.errors import DomainError
+from core.sweeping import is_outage
 
 SHOWN = 20
 # Seconds after which a run that no worker has begun looks like one that none will begin.
@@ -55,6 +56,11 @@ class Command(BaseCommand):
             raise CommandError(f"{path} cannot be read: {error.strerror}.", returncode=2) from error
         except DomainError as error:
             raise CommandError(str(error), returncode=2) from error
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            after = "ingest the file again." if options["direct"] else "the run goes on by itself once it is back."
+            raise CommandError(f"The database is lost: {after}", returncode=2) from error
         self._print(run)
         if report:
             rows = selectors.problem_rows(run.pk)

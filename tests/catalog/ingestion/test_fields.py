@@ -210,7 +210,18 @@ class TestWindows:
         record, findings = one("avails-xml", avail(limits=f"<FormatProfile {hdr}>UHD</FormatProfile>"))
         assert (record.windows[0].formats, codes(findings)) == ((granted,), [])
 
-    @pytest.mark.parametrize(("hdr", "granted"), [("", "UHD"), ("No", "UHD"), ("Yes", "UHD-HDR"), ("HDR10", "UHD-HDR")])
+    @pytest.mark.parametrize(
+        ("hdr", "granted"),
+        [
+            ("", "UHD"),
+            ("No", "UHD"),
+            ("N", "UHD"),
+            ("None", "UHD"),
+            ("n/a", "UHD"),
+            ("Yes", "UHD-HDR"),
+            ("HDR10", "UHD-HDR"),
+        ],
+    )
     def test_of_a_sheet_grant_a_high_dynamic_range_in_a_column_of_their_own(self, hdr: str, granted: str) -> None:
         header = [*hostile.TestSpreadsheet.HEADER, "HDR"]
         row = [*hostile.TestSpreadsheet.ROW[:9], "UHD", hdr]

@@ -232,6 +232,36 @@ class TestSpreadsheet:
         assert counts(run) == {"read": 2, "created": 1, "updated": 1}
         assert list(run.problems.values_list("code", "field")) == [("not_kept", "sheet Notes")]
 
+    def of_sheets(self, **rows: Sequence[Sequence[object]]) -> bytes:
+        """Answer a workbook with these sheets; those whose names end in `_` are hidden."""
+        book = openpyxl.Workbook()
+        book.remove(book.worksheets[0])
+        for name, lines in rows.items():
+            sheet = book.create_sheet(name)
+            sheet.sheet_state = "hidden" if name.endswith("_") else "visible"
+            for line in lines:
+                sheet.append(list(line))
+        content = io.BytesIO()
+        book.save(content)
+        return content.getvalue()
+
+    def test_grants_nothing_by_what_is_hidden(self) -> None:
+        """Such as the licences of last year, which whoever sends the workbook does not see any more."""
+        lines = [["Avail"], self.HEADER, self.ROW]
+        old = [*lines[:2], [*self.ROW[:6], "a2", *self.ROW[7:]]]
+        run = ingest(self.of_sheets(Avails=lines, Old_=old, Empty_=[]), ProviderFactory.create(), format="avails-xlsx")
+        assert counts(run) == {"read": 1, "created": 1}
+        assert list(run.problems.values_list("code", "field")) == [("not_kept", "hidden sheet Old_")]
+        run = ingest(self.of_sheets(Notes=[["x"], ["y"]], Old_=old), ProviderFactory.create(), format="avails-xlsx")
+        assert (run.state, "it lacks ALID" in run.failure) == ("failed", True)
+
+    def test_with_a_sheet_that_lacks_a_column_is_refused(self) -> None:
+        """Else all its licences would be left out, and in a full delivery retired, with a word on where notes go."""
+        lines = [["Avail"], self.HEADER, self.ROW]
+        other = [["Avail"], ["Territory", "WorkType", "EntryType", "LicenceType", *self.HEADER[4:]], self.ROW]
+        run = ingest(self.of_sheets(Movies=lines, TV=other), ProviderFactory.create(), format="avails-xlsx")
+        assert (run.state, "it lacks LicenseType (sheet TV)." in run.failure) == ("failed", True)
+
     def test_tells_of_what_stands_under_no_name(self) -> None:
         content = workbook(["Avail"], [*self.HEADER], [*self.ROW, "12 GBP"])
         run = ingest(content, ProviderFactory.create(), format="avails-xlsx")

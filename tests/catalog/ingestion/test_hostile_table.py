@@ -129,6 +129,8 @@ REPORTED = [
     ("JSON Lines: a line of Latin-1 among others", "jsonl",
      feed(movie(1), '{"id": "m2", "kind": "movie", "titles": {"en": "Café"}}'.encode("latin-1"), movie(3)),
      {"read": 3, "created": 2, "rejected": 1}, "invalid_json"),
+    ("JSON Lines: two feeds in one file", "jsonl", feed(header("partial"), movie(1), header("partial"), movie(2)),
+     {"read": 3, "created": 2, "rejected": 1}, "misplaced_header"),
     ("JSON Lines: 100,000 brackets in one line", "jsonl", feed(movie(1), b"[" * 100_000, movie(3)),
      {"read": 3, "created": 2, "rejected": 1}, "invalid_json"),
     ("CSV: a byte order mark", "kaggle-titles", b"\xef\xbb\xbf" + rows(row()), {"read": 1, "created": 1}, ""),

@@ -232,6 +232,18 @@ def test_an_identifier_that_a_later_batch_gives_up_is_free(kept: bool, overtakin
     )
 
 
+def test_identifiers_that_go_round_in_a_circle_of_three_batches_arrive(overtaking: list[Any]) -> None:
+    provider, third = known_provider(), {"namespace": "imdb", "value": "tt0000003"}
+    three_batches(provider, m8={"external_ids": [IMDB]}, m12={"external_ids": [EIDR]}, m25={"external_ids": [third]})
+    circle = {"m8": {"external_ids": [EIDR]}, "m12": {"external_ids": [third]}, "m25": {"external_ids": [IMDB]}}
+    changed: dict[str, dict[str, Any]] = {f"m{number}": {"runtime_seconds": 9} for number in range(30)}
+    run = three_batches(provider, **{**changed, **circle})
+    assert (counts(run), problems(run)) == ({"read": 30, "updated": 30}, [])
+    assert dict(ExternalId.objects.values_list("value", "title")) == {
+        EIDR["value"]: title_of("m8").pk, third["value"]: title_of("m12").pk, IMDB["value"]: title_of("m25").pk,
+    }  # fmt: skip
+
+
 def test_a_title_that_a_record_of_the_batch_before_describes_is_not_described_by_another(overtaking: list[Any]) -> None:
     provider, ours = known_provider(), TitleFactory.create()
     for item in (IMDB, EIDR):
