@@ -12,6 +12,7 @@ from core.words import told
 REFUSALS: tuple[str, ...] = (
     N_("%(given)s cannot be read: %(reason)s."),
     N_("%(given)s has no letter or digit that a code can be made of."),
+    N_("%(given)s is how the files themselves end: a marker is a second file beside each, such as titles.xml.done."),
     N_("%(given)s is no address: it begins with https:// or http://."),
     N_("%(given)s is no country code; write one such as AT or BR, or none."),
     N_("%(given)s is a path of more than %(most)s characters: shorten it."),

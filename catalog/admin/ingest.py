@@ -37,13 +37,14 @@ from catalog.admin.words import refusal
 from catalog.ingestion.formats import READERS
 from catalog.labels import FIELDS
 from catalog.models import FeedSource, IngestProblem, IngestRun, Provider
-from catalog.refusals import in_words
+from catalog.refusals import REFUSALS
 from catalog.selectors import ingest as selectors
 from catalog.selectors import offers
 from catalog.services import ingestion, providers, sources
 from catalog.tasks import check_source, run_ingest
 from core import clock
 from core.errors import DomainError
+from core.words import told
 
 SHOWN = 100
 
@@ -161,10 +162,10 @@ class FeedSourceAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs o
     ordering = ("provider__name", "pk")
     sortable_by = ()
     actions = ("check_now",)
-    readonly_fields = ("checked_at", "outcome", "failures", "shown_place")
+    readonly_fields = ("checked_at", "told_outcome", "failures", "shown_place")
     fields = (
         "provider", ("kind", "pattern"), "location", "credential", ("format", "delivery"), ("every_minutes", "enabled"),
-        ("settled_seconds", "marker"), ("checked_at", "failures"), "outcome",
+        ("settled_seconds", "marker"), ("checked_at", "failures"), "told_outcome",
     )  # fmt: skip
 
     @display(description=_("location"))
@@ -181,7 +182,12 @@ class FeedSourceAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs o
     @display(description=_("outcome"), label={"well": "success", "worse": "danger"})
     def outcome_label(self, source: FeedSource) -> tuple[str, str]:
         """Colour the last look's outcome."""
-        return "worse" if source.failures else "well", in_words(source.outcome) or gettext("not looked at yet")
+        return "worse" if source.failures else "well", _outcome_of(source)
+
+    @display(description=_("outcome"))
+    def told_outcome(self, source: FeedSource) -> str:
+        """Say what the last look came to."""
+        return _outcome_of(source)
 
     def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
         """Let go of a source; its runs stay."""
@@ -399,6 +405,11 @@ class IngestRunAdmin(LargeList):
             return selectors.run_by_id(UUID(run_id))
         except (ValueError, IngestRun.DoesNotExist) as error:
             raise Http404 from error
+
+
+def _outcome_of(source: FeedSource) -> str:
+    """Answer what the last look at a source came to, in the language at hand."""
+    return told(source.outcome, (*REFUSALS, *sources.OUTCOMES)) or gettext("not looked at yet")
 
 
 def _severity(code: str) -> str:

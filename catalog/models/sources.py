@@ -8,6 +8,7 @@ from typing import Self
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models.ingest import IngestRun, Provider
@@ -75,7 +76,7 @@ class FeedSource(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} at {self.place}"
+        return gettext("%(provider)s at %(place)s") % {"provider": self.provider, "place": self.place}
 
     @property
     def place(self) -> str:
@@ -110,6 +111,9 @@ class TakenFile(models.Model):
 
     source = models.ForeignKey(FeedSource, models.CASCADE, related_name="files", db_index=False)
     name = models.CharField(max_length=255)
+    has_path = models.BooleanField(
+        default=True, db_default=False, help_text="False: taken by a release that knew files by their last names alone."
+    )
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     modified_ns = models.BigIntegerField(help_text="Nanoseconds since 1970, as the file system says.")
     taken_at = models.DateTimeField()

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,6 +45,10 @@ _UNFINISHED = re.compile(
     r"(^|/)\.|~$|\.(part|partial|filepart|tmp|temp|crdownload|download|uploading|swp)$", re.IGNORECASE
 )
 NOTHING_NEW = N_("Nothing new")
+OUTCOMES = (
+    NOTHING_NEW, N_("%(taken)s taken"), N_("%(taken)s taken; %(arriving)s still arriving"), N_("Nothing new; %(arriving)s still arriving"),
+)  # fmt: skip
+"""What a look has come to that did not fail."""
 
 _LOOKED_AT = ("provider", "kind", "location", "format")
 
@@ -92,11 +97,24 @@ def save(*, source_id: int | None, fields: Mapping[str, Any], now: datetime) -> 
         if changed & {"provider", "format"}:
             # They were taken for somebody else, or as what they are not.
             TakenFile.objects.filter(source=source).delete()
-        if source.marker and not re.fullmatch(r"[.\w-]+", source.marker):
-            raise SourceInvalid(f"{source.marker!r} is no ending of a file's name: write one such as .done.")
+        if source.marker:
+            _check_marker(source)
         source.next_check_at = now
         source.save()
     return source
+
+
+def _check_marker(source: FeedSource) -> None:
+    if not re.fullmatch(r"[.\w-]+", source.marker):
+        raise SourceInvalid(f"{source.marker!r} is no ending of a file's name: write one such as .done.")
+    if source.pattern.endswith(source.marker):
+        raise _own_ending(source)
+
+
+def _own_ending(source: FeedSource) -> SourceInvalid:
+    return SourceInvalid(
+        f"{source.marker!r} is how the files themselves end: a marker is a second file beside each, such as titles.xml.done."
+    )
 
 
 def _check_address(location: str) -> None:
@@ -139,18 +157,33 @@ def check(*, source_id: int, by: str, now: datetime) -> list[UUID]:
     except DomainError as error:
         _note(source, str(error), now=now, failed=True)
     else:
-        taken = f"{len(runs)} taken" if runs else NOTHING_NEW
-        arriving = ArrivingFile.objects.filter(source=source).count()
-        _note(source, f"{taken}; {arriving} still arriving" if arriving else taken, now=now, failed=False)
+        _note(source, _told(len(runs), ArrivingFile.objects.filter(source=source).count()), now=now, failed=False)
     return runs
 
 
+def _told(taken: int, arriving: int) -> str:
+    """Answer what a look has found, in one of OUTCOMES."""
+    found = f"{taken} taken" if taken else NOTHING_NEW
+    return f"{found}; {arriving} still arriving" if arriving else found
+
+
 def _note(source: FeedSource, outcome: str, *, now: datetime, failed: bool) -> None:
-    source.outcome, source.checked_at = outcome[:500], now
     source.failures = source.failures + 1 if failed else 0
-    source.save(update_fields=["outcome", "checked_at", "failures", "etag", "last_modified", "digest"])
+    rows = FeedSource.objects.filter(pk=source.pk)
+    rows.update(outcome=outcome[:500], checked_at=now, failures=source.failures)
+    # Where somebody has changed meanwhile what is looked at, nothing of it was taken yet.
+    rows.filter(**_looked_at(source)).update(etag=source.etag, last_modified=source.last_modified, digest=source.digest)
     if source.failures == WORRYING:
         logger.error("feed_source_fails", source_id=source.pk, provider=source.provider.code)
+
+
+def _looked_at(source: FeedSource) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in _LOOKED_AT}
+
+
+def _still_is(source: FeedSource) -> bool:
+    """Say whether a source is there and looks at the same, and lock it, in the caller's transaction."""
+    return FeedSource.objects.select_for_update().filter(pk=source.pk, **_looked_at(source)).first() is not None
 
 
 # ---------------------------------------------------------------- addresses
@@ -213,11 +246,15 @@ class _Found:
 
 
 def _watch(source: FeedSource, by: str, now: datetime) -> Iterator[UUID]:
-    folder = _folder(source)
-    found = _untaken(source, folder, now)
+    begun = time.monotonic()
+    try:
+        folder = _folder(source)
+        found = _untaken(source, folder, now)
+    except OSError as error:
+        raise SourceInvalid(f"{source.location} cannot be read: {error.strerror}.") from error
     whole = _whole(source, found, now)[:MOST_FILES]
-    taken = {file.name for file in whole}
-    _remember(source, [file for file in found if file.name not in taken], now)
+    # A large folder is looked at for minutes: how its last file was found counts from then on.
+    _remember(source, found, whole, now=now, looked=now + timedelta(seconds=int(time.monotonic() - begun)))
     for file in whole:
         if run_id := _take_file(source, folder, file, by, now):
             yield run_id
@@ -229,6 +266,8 @@ def _take_file(source: FeedSource, folder: Path, file: _Found, by: str, now: dat
     name, size, modified_ns = file.state
     try:
         with transaction.atomic():
+            if not _still_is(source):
+                return None  # the next look takes it for what it is by then
             taken = TakenFile.objects.create(source=source, name=name, size=size, modified_ns=modified_ns, taken_at=now)
     except IntegrityError:
         return None  # another look has taken it meanwhile
@@ -240,26 +279,43 @@ def _take_file(source: FeedSource, folder: Path, file: _Found, by: str, now: dat
         taken.delete()
         raise SourceInvalid(f"{name} cannot be read: {error.strerror}.") from error
     TakenFile.objects.filter(pk=taken.pk).update(run=run_id)
+    ArrivingFile.objects.filter(source=source, name=name).delete()
     return run_id
 
 
 def _untaken(source: FeedSource, folder: Path, now: datetime) -> list[_Found]:
-    """Answer the files that were not taken before, oldest first, without those whose names say that they are on their way."""
+    """Answer the files that were not taken before, oldest first, without those whose names say that they are on their way.
+
+    Raises OSError, and SourceInvalid where nothing but markers is there.
+    """
+    os.scandir(folder).close()  # the listing below leaves out what it may not read
     TakenFile.objects.filter(source=source, run__isnull=True, taken_at__lte=now - GIVEN_UP).delete()
-    known = set(TakenFile.objects.filter(source=source).values_list("name", "size", "modified_ns"))
-    found = []
+    taken = TakenFile.objects.filter(source=source)
+    known = set(taken.values_list("name", "size", "modified_ns"))
+    known_by_last_name = set(taken.filter(has_path=False).values_list("name", "size", "modified_ns"))
+    found, markers = [], False
     for path in folder.glob(source.pattern):
-        name = path.relative_to(folder).as_posix()
-        if _UNFINISHED.search(name) or (source.marker and name.endswith(source.marker)):
+        name = _name_below(folder, path)
+        if _UNFINISHED.search(name):
             continue
         status = _status(path)
         # A link could lead out of the folder.
         if status is None or folder not in path.resolve().parents:
             continue
+        if source.marker and name.endswith(source.marker):
+            markers = True
+            continue
         file = _Found(path, name, status)
-        if file.state not in known:
+        if file.state not in known and (path.name, *file.state[1:]) not in known_by_last_name:
             found.append(file)
+    if markers and not found and not known:
+        raise _own_ending(source)
     return sorted(found, key=lambda file: (file.status.st_mtime_ns, file.name))
+
+
+def _name_below(folder: Path, path: Path) -> str:
+    """Answer a file's path below its folder; bytes that are not UTF-8, which no database keeps as text, as \\xe9."""
+    return os.fsencode(path.relative_to(folder).as_posix()).decode(errors="backslashreplace")
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -289,25 +345,45 @@ def _whole(source: FeedSource, found: list[_Found], now: datetime) -> list[_Foun
 def _is_marked(file: _Found, marker: str) -> bool:
     """Say whether a file's marker is there, and no older than the file: then it is that of an earlier delivery."""
     status = _status(file.path.with_name(file.path.name + marker))
-    return status is not None and status.st_mtime_ns >= file.status.st_mtime_ns
+    if status is None:
+        return False
+    second = 10**9
+    # Some file systems and protocols know whole seconds alone, perhaps for the one file and not for the other.
+    is_coarse = status.st_mtime_ns % second == 0
+    return status.st_mtime_ns >= (file.status.st_mtime_ns // second * second if is_coarse else file.status.st_mtime_ns)
 
 
-def _remember(source: FeedSource, arriving: list[_Found], now: datetime) -> None:
-    """Note how the files were found that are to be looked at again, and have that done soon."""
-    arriving = [file for file in arriving if len(file.name) <= LONGEST_NAME]
+@transaction.atomic
+def _remember(source: FeedSource, found: list[_Found], whole: list[_Found], *, now: datetime, looked: datetime) -> None:
+    """Note how the files were found that are to be looked at again, and have that done soon.
+
+    What is about to be taken stays noted until it is.
+    """
+    if not _still_is(source):
+        return
+    found = [file for file in found if len(file.name) <= LONGEST_NAME]
     rows = ArrivingFile.objects.filter(source=source)
-    rows.exclude(name__in=[file.name for file in arriving]).delete()
-    seen = set(rows.values_list("name", "size", "modified_ns"))
+    noted = {
+        (name, size, modified_ns): pk
+        for pk, name, size, modified_ns in rows.values_list("pk", "name", "size", "modified_ns")
+    }
+    names, to_take = {file.name for file in found}, {file.name for file in whole}
+    rows.filter(pk__in=[pk for (name, *_), pk in noted.items() if name not in names]).delete()
+    arriving = [file for file in found if file.name not in to_take]
+    fresh = [file.state for file in arriving if file.state not in noted]
     ArrivingFile.objects.bulk_create(
         [
-            ArrivingFile(source=source, name=name, size=size, modified_ns=modified_ns, since=now)
-            for name, size, modified_ns in (file.state for file in arriving if file.state not in seen)
+            ArrivingFile(source=source, name=name, size=size, modified_ns=modified_ns, since=looked)
+            for name, size, modified_ns in fresh
         ],
+        batch_size=10_000,
         update_conflicts=True,
         unique_fields=["source", "name"],
         update_fields=["size", "modified_ns", "since"],
     )
-    if arriving:
+    # What is never marked is not waited for.
+    is_due = fresh or len(whole) == MOST_FILES if source.marker else arriving
+    if is_due:
         soon = now + timedelta(seconds=source.settled_seconds)
         FeedSource.objects.filter(pk=source.pk, next_check_at__gt=soon).update(next_check_at=soon)
 

@@ -23,6 +23,7 @@ from django.urls import reverse
 from catalog.models import ArrivingFile, FeedSource, IngestRun, Provider, TakenFile, Title
 from catalog.services import ingestion, sources
 from catalog.tasks import check_due_sources, check_source, run_ingest
+from core.files import copy_found
 from tests.catalog.test_admin import form_of, staff
 from tests.factories.catalog import NOW, ProviderFactory, feed, movie
 from tests.http_server import Answering, answering, serving
@@ -365,6 +366,126 @@ class TestFolder:
         source.refresh_from_db()
         assert "more than 255 characters" in source.outcome
 
+    def test_of_an_earlier_release_is_known_by_its_last_name(self, folder: Path) -> None:
+        """What it took in a folder below is not taken again after the upgrade; what has come since is."""
+        (folder / "monday").mkdir()
+        path = self.drop(folder / "monday", "titles.jsonl", feed(movie(1)))
+        source, status = self.watched(pattern="**/*.jsonl"), path.stat()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO catalog_takenfile (source_id, name, size, modified_ns, taken_at) VALUES (%s, %s, %s, %s, %s)",
+                [source.pk, "titles.jsonl", status.st_size, status.st_mtime_ns, NOW],
+            )
+        IngestRun.objects.all().delete()
+        TakenFile.objects.update(run=ingestion.open_run(
+            provider=source.provider, format="jsonl", source_name="titles.jsonl", by="test", now=NOW
+        ))  # fmt: skip
+        assert self.settled(source) == []
+        self.drop(folder / "monday", "titles.jsonl", feed(movie(2)), age=timedelta(minutes=30))
+        [run] = self.settled(source)
+        assert run.source_name == "monday/titles.jsonl"
+        # What this release has taken at the top says nothing of a file of that name further down.
+        self.drop(folder, "more.jsonl", feed(movie(3)))
+        self.drop(folder / "monday", "more.jsonl", feed(movie(3)))
+        assert len(self.settled(source)) == 2
+
+    def test_with_a_name_in_another_encoding_is_taken_like_any(self, folder: Path) -> None:
+        name = os.fsdecode("café.jsonl".encode("latin-1"))
+        self.drop(folder, name, feed(movie(1)))
+        self.drop(folder, "b.jsonl", feed(movie(2)))
+        source = self.watched(pattern="*.jsonl")
+        assert {run.source_name for run in self.settled(source)} == {"caf\\xe9.jsonl", "b.jsonl"}
+        assert self.settled(source) == []
+
+    def test_that_cannot_be_listed_says_so(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / "monday").mkdir()
+        source, listing = self.watched(pattern="**/*.jsonl"), os.scandir
+
+        def vanishing(path: Any = ".") -> Any:
+            if Path(path).name == "monday":
+                Path(path).rmdir()
+            return listing(path)
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(os, "scandir", vanishing)
+            runs, source = check(source)
+        assert (runs, source.failures) == ([], 1)
+        assert "cannot be read: No such file or directory" in source.outcome
+        assert check(source)[1].failures == 0
+
+    def test_keeps_in_mind_what_it_did_not_come_to(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file that was replaced at the last moment stops the look, and costs those behind it no more than that."""
+        first = self.drop(folder, "a.jsonl", feed(movie(1)), age=timedelta(hours=2))
+        self.drop(folder, "b.jsonl", feed(movie(2)))
+        source = self.watched()
+        check(source)
+
+        def replaced(*arguments: Any, **options: Any) -> None:
+            first.unlink(missing_ok=True)
+            copy_found(*arguments, **options)
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr("catalog.services.sources.copy_found", replaced)
+            runs, source = check(source, now=NOW + timedelta(minutes=1))
+        assert (runs, source.failures) == ([], 1)
+        assert [run.source_name for run in check(source, now=NOW + timedelta(minutes=2))[0]] == ["b.jsonl"]
+
+    def test_of_a_marker_whose_time_has_whole_seconds_alone_is_taken(self, folder: Path) -> None:
+        """As SFTP sets it for the one and not for the other; a marker of a finer clock is asked to be no older."""
+        path, done = (self.drop(folder, name, feed(movie(1))) for name in ("a.jsonl", "a.jsonl.done"))
+        source, second = self.watched(marker=".done"), 1_700_000_000 * 10**9
+        for of_marker, taken in ((second - 1, 0), (second + 1, 0), (second, 1)):
+            os.utime(path, ns=(second + 900_000_000,) * 2)
+            os.utime(done, ns=(of_marker,) * 2)
+            assert len(check(source)[0]) == taken
+
+    def test_without_its_marker_is_looked_at_soon_once(self, folder: Path) -> None:
+        self.drop(folder, "a.jsonl", feed(movie(1)))
+        source, soon = self.watched(marker=".done"), NOW + timedelta(seconds=60)
+        sources.claim_due(now=NOW)
+        assert check(source)[1].next_check_at == soon
+        sources.claim_due(now=soon)
+        assert check(source, now=soon)[1].next_check_at == soon + timedelta(minutes=60)
+
+    @pytest.mark.parametrize("pattern", ["*.jsonl", "a.jsonl", "**/*jsonl"])
+    def test_refuses_a_marker_that_every_file_ends_with(self, folder: Path, pattern: str) -> None:
+        with pytest.raises(sources.SourceInvalid, match="is how the files themselves end"):
+            self.watched(pattern=pattern, marker="jsonl")
+
+    def test_says_that_its_marker_is_the_files_own_ending(self, folder: Path) -> None:
+        self.drop(folder, "a.jsonl", feed(movie(1)))
+        runs, source = check(self.watched(marker=".jsonl"))
+        assert (runs, source.failures) == ([], 1)
+        assert "'.jsonl' is how the files themselves end" in source.outcome
+        self.drop(folder, "b.xml", feed(movie(1)))
+        assert check(source)[1].outcome == "Nothing new; 1 still arriving"
+
+    def test_of_what_was_edited_or_deleted_meanwhile_is_not_taken_for_what_it_was(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.drop(folder, "a.jsonl", feed(movie(1)))
+        source, provider, whole = self.watched(), ProviderFactory.create(), sources._whole
+        check(source)
+
+        def edited(*arguments: Any) -> Any:
+            found = whole(*arguments)
+            sources.save(source_id=source.pk, fields={"provider": provider}, now=NOW)
+            return found
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(sources, "_whole", edited)
+            assert check(source, now=NOW + timedelta(minutes=1))[0] == []
+        assert not TakenFile.objects.exists()
+        [run] = self.settled(source, now=NOW + timedelta(minutes=2))
+        assert run.provider == provider
+
+        def deleted(*arguments: Any) -> Any:
+            FeedSource.objects.all().delete()
+            return whole(*arguments)
+
+        monkeypatch.setattr(sources, "_whole", deleted)
+        assert sources.check(source_id=source.pk, by="schedule", now=NOW) == []
+
     @pytest.mark.parametrize("marker", ["/done", "*", "../x"])
     def test_refuses_a_marker_that_is_no_ending(self, folder: Path, marker: str) -> None:
         with pytest.raises(sources.SourceInvalid):
@@ -449,6 +570,28 @@ class TestAdmin:
         staff.post(address, data | {"settled_seconds": "90", "marker": ".done"})
         source.refresh_from_db()
         assert (source.settled_seconds, source.marker) == (90, ".done")
+
+    @pytest.mark.parametrize(
+        ("outcome", "german"),
+        [
+            ("Nothing new", "Nichts Neues"),
+            ("3 taken", "3 übernommen"),
+            ("3 taken; 1 still arriving", "3 übernommen; 1 noch unterwegs"),
+            ("Nothing new; 2 still arriving", "Nichts Neues; 2 noch unterwegs"),
+            ("There is no folder 'x' below FEED_FOLDER.", "Es gibt keinen Ordner"),
+            ("", "noch nicht nachgesehen"),
+        ],
+    )
+    def test_tells_outcome_and_place_in_the_language_of_staff(self, staff: Client, outcome: str, german: str) -> None:
+        source = source_of("acme", kind="folder")
+        FeedSource.objects.update(outcome=outcome)
+        places = [
+            reverse("admin:catalog_feedsource_changelist"),
+            reverse("admin:catalog_feedsource_change", args=[source.pk]),
+        ]
+        pages = [staff.get(place, headers={"accept-language": "de"}).content.decode() for place in places]
+        assert [german in page for page in pages] == [True, True]
+        assert f"{source.provider} unter acme" in pages[1]
 
     def test_shows_no_key_of_an_address_and_keeps_it(self, staff: Client) -> None:
         source = source_of("https://example.org/feed.jsonl?token=s3cret")
