@@ -30,7 +30,8 @@ class ChargeOutcome:
     """One answer about one charge. `code` is the decline or error code; `client_secret` is never stored.
 
     `final` means that this card must never be tried again. `is_kept` means that the answer is that of an earlier call with
-    the same key, which the gateway keeps: no call with it does anything any more.
+    the same key, which the gateway keeps: no call with it does anything any more. `is_refused` means that the gateway does
+    not say what became of the charge, and will not until somebody has mended why.
     """
 
     kind: OutcomeKind
@@ -39,6 +40,7 @@ class ChargeOutcome:
     client_secret: str = ""
     final: bool = False
     is_kept: bool = False
+    is_refused: bool = False
 
 
 class GatewayUnavailable(Exception):

@@ -301,5 +301,5 @@ class StripeGateway:
 def _learnt(outcome: ChargeOutcome) -> ChargeOutcome:
     """Answer what was learnt of a charge by asking: who is refused, by another account's key, learns nothing of it."""
     if outcome.code and not outcome.payment_intent:
-        return ChargeOutcome(OutcomeKind.UNKNOWN, code=outcome.code)
+        return ChargeOutcome(OutcomeKind.UNKNOWN, code=outcome.code, is_refused=outcome.kind is not OutcomeKind.UNKNOWN)
     return outcome

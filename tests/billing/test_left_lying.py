@@ -11,7 +11,7 @@ from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from billing.gateway import ChargeOutcome, OutcomeKind
-from billing.models import Invoice, PaymentAttempt
+from billing.models import Invoice, PaymentAttempt, Setback
 from billing.services import payments, renewals
 from billing.services.payments import waiting
 from tests.billing.instant import InstantGateway
@@ -41,6 +41,18 @@ class Withdrawing(InstantGateway):
         return ChargeOutcome(kind, payment_intent)
 
 
+class Refusing(InstantGateway):
+    """A gateway with the key of another account."""
+
+    REFUSED = ChargeOutcome(OutcomeKind.UNKNOWN, code="resource_missing", is_refused=True)
+
+    def cancel_charge(self, payment_intent: str, *, idempotency_key: str) -> ChargeOutcome:
+        return self.REFUSED
+
+    def find_charge(self, *, customer: str, attempt_id: str, since: datetime) -> ChargeOutcome:
+        return self.REFUSED
+
+
 def leave_lying(count: int, *, owed: int = 0) -> list[PaymentAttempt]:
     """Make payments that wait for their customers, whose invoices nobody has to pay any more but for the first `owed`."""
     make_due(count, price=PriceFactory.create(), due_at=NOW)
@@ -63,6 +75,22 @@ class TestWhatIsLeftLying:
         assert set(gateway.asked[:5]) == {attempt.gateway_id for attempt in left}
         states = dict(PaymentAttempt.objects.values_list("pk", "state"))
         assert [states[attempt.pk] for attempt in left] == ["requires_action"] * 2 + ["canceled"] * 3
+
+    @pytest.mark.parametrize("state", ["requires_action", "sent"])
+    def test_is_shown_to_staff_where_the_gateway_knows_nothing_of_it(self, state: str) -> None:
+        """With the key of another account it would be asked for without end, and nobody would hear of it."""
+        (attempt,) = leave_lying(1)
+        PaymentAttempt.objects.update(state=state)
+        gateway = Refusing()
+        payments.sweep(gateway=gateway, now=NOW + timedelta(hours=13))
+        setback = Setback.objects.get(sweep="payments", row=attempt.pk)
+        assert (setback.failures, "resource_missing" in setback.error) == (1, True)
+        assert (PaymentAttempt.objects.get().state, gateway.charges) == (state, {})
+        payments.sweep(gateway=Withdrawing(), now=NOW + timedelta(hours=14))
+        assert (PaymentAttempt.objects.get().state, Setback.objects.count()) == (
+            "canceled" if state == "requires_action" else "failed",
+            0,
+        )
 
     def test_is_found_behind_any_number_that_are_still_owed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(waiting, "LOOKED_AT_ONCE", 2)

@@ -243,7 +243,7 @@ class TestFindCharge:
 
     def test_does_not_take_a_refusal_for_what_became_of_the_charge(self, gateway: Gateway) -> None:
         found = gateway.find_charge(customer="cus_of_nobody", attempt_id="att-1", since=datetime.now(UTC))
-        assert (found.kind, found.payment_intent) == (OutcomeKind.UNKNOWN, "")
+        assert (found.kind, found.payment_intent, found.is_refused) == (OutcomeKind.UNKNOWN, "", True)
 
     def test_does_not_take_the_key_of_another_account_for_a_failure(self, gateway: Gateway) -> None:
         unknown = (OutcomeKind.UNKNOWN, "resource_missing", "")
@@ -252,6 +252,7 @@ class TestFindCharge:
             gateway.cancel_charge("pi_of_another", idempotency_key="cancel_1"),
         ):
             assert (found.kind, found.code, found.payment_intent) == unknown
+            assert found.is_refused
 
 
 @pytest.mark.rule("4.15", "4.16")

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 
 from billing import rules
-from billing.gateway import Gateway, OutcomeKind
+from billing.gateway import ChargeOutcome, Gateway, GatewayRefused, OutcomeKind
 from billing.models import Invoice, PaymentAttempt, Subscription
 from billing.services import _rows, invoicing, setbacks, settlement
 from billing.services.calls import Call, Outcomes
@@ -56,7 +56,7 @@ def sweep(*, gateway: Gateway, now: datetime) -> SweepReport:
     _each(unknown, partial(_adopt, gateway=gateway, now=now), now=now)
     _each(lookups, partial(_look_up, gateway=gateway, now=now), now=now)
     abandoned = take_abandoned(now=now)
-    _each(abandoned, partial(withdraw, gateway=gateway, now=now), now=now)
+    _each(abandoned, lambda attempt: _said(withdraw(attempt, gateway=gateway, now=now)), now=now)
     return SweepReport(len(replays), len(lookups), len(abandoned))
 
 
@@ -111,9 +111,16 @@ def _adopt(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> Outco
         attempt_id=str(attempt.pk),
         since=min(attempt.sent_at or attempt.created_at, now) - FIND_MARGIN,
     )
-    if found.kind is not OutcomeKind.NOT_FOUND:
+    if _said(found).kind is not OutcomeKind.NOT_FOUND:
         settlement.settle({attempt.pk: found}, now=now)
     return found.kind
+
+
+def _said(outcome: ChargeOutcome) -> ChargeOutcome:
+    """Answer what the gateway says of a charge. Raises GatewayRefused where it never will, which sets it aside for staff."""
+    if outcome.is_refused:
+        raise GatewayRefused(outcome.code)
+    return outcome
 
 
 def _look_up(attempt: PaymentAttempt, *, gateway: Gateway, now: datetime) -> None:
