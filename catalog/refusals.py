@@ -10,6 +10,14 @@ from django.utils.translation import gettext_noop as N_
 from core.words import told
 
 REFUSALS: tuple[str, ...] = (
+    N_("%(address)s answered %(status)s."),
+    N_("%(address)s answers more than %(most)s bytes."),
+    # Before the one that is the same without its end.
+    N_("%(address)s cannot be fetched: %(reason)s. Try again later."),
+    N_("%(address)s cannot be fetched: %(reason)s."),
+    N_("%(address)s is no http(s) address."),
+    N_("%(address)s leads to %(other)s, which is no public address."),
+    N_("%(address)s took longer than %(seconds)s seconds."),
     N_("%(given)s cannot be read: %(reason)s."),
     N_("%(given)s has no letter or digit that a code can be made of."),
     N_("%(given)s is how the files themselves end: a marker is a second file beside each, such as titles.xml.done."),
@@ -58,6 +66,7 @@ REFUSALS: tuple[str, ...] = (
     N_("One of them was merged before: choose the title that answers for it."),
     N_("Only a package that failed, and whose file is still here, is made again."),
     N_("Revision %(number)s names what is elsewhere now, such as an external id: %(said)s"),
+    N_("Something outside the image went wrong; the log says what."),
     N_("SVG is a program, not a picture: it is not taken. Save it as PNG."),
     N_(
         "The address has a name or password in it, which everybody would read who sees the list. Put what authorises us into FEED_CREDENTIALS, and name it as the credential."
@@ -94,7 +103,7 @@ REFUSALS: tuple[str, ...] = (
     N_("What is of the kind %(kind)s belongs to nothing."),
     N_("What it would be below stands for another genre: choose that one."),
 )  # fmt: skip
-"""Every sentence that says more than the title of its error."""
+"""Every sentence that says more than the title of its error, and what fetching for the catalogue says."""
 
 
 def in_words(said: str) -> str:

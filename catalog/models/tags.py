@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models import Exists, F, Q
+from django.db.models import BooleanField, Exists, F, Func, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
@@ -71,6 +72,17 @@ class AskedEach(Exists):
     """An Exists that is asked of one title after the other, after all that costs less: PostgreSQL makes no join of it."""
 
     template = "EXISTS(%(subquery)s OFFSET 0)"
+
+
+class OneOf(Func):
+    """The condition that a value is one of those that a query answers, which is asked once, before anything else."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY ("
+    output_field = BooleanField()
+
+    def __init__(self, value: str, asked: models.QuerySet[Any, Any]) -> None:
+        super().__init__(F(value), ArraySubquery(asked))
 
 
 class TitleGenre(models.Model):

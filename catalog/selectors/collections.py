@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -19,12 +20,14 @@ from catalog.models import (
     EditorialRow,
     Genre,
     Keyword,
+    Provider,
     SourceRecord,
     Title,
     TitleGenre,
     TitleKeyword,
 )
 from catalog.models.offering import IsOffered
+from catalog.models.tags import AskedEach, OneOf
 from catalog.models.titles import TitleQuerySet
 from catalog.rules import Viewer
 from catalog.selectors import titles
@@ -100,10 +103,10 @@ def preview(collection: Collection, title_ids: Sequence[UUID], viewer: Viewer, n
     shown = [title_id for title_id in named if title_id in seen]
     found = None
     if collection.kind != Collection.Kind.MANUAL:
-        rule = read_rule(collection.rule)
-        ruled = _ordered(_meeting(rule, visible, viewer, now), collection.order)[: collection.most]
+        [wanted] = _wanted([read_rule(collection.rule)])
+        ruled = _ordered(_meeting(wanted, visible, viewer, now), collection.order)[: collection.most]
         shown = list(dict.fromkeys([*shown, *ruled.values_list("pk", flat=True)]))
-        anywhere = _meeting(rule, Title.objects.published().standing_alone(), viewer, now)
+        anywhere = _meeting(wanted, Title.objects.published().standing_alone(), viewer, now)
         found = anywhere.order_by()[: FOUND + 1].count()
     shown = shown[: collection.most]
     unseen = titles.in_order([title_id for title_id in named if title_id not in seen], now)
@@ -120,18 +123,18 @@ def next_row_boundary(now: datetime) -> datetime | None:
 def _members(
     collections: Sequence[Collection], viewer: Viewer, now: datetime, most: int
 ) -> list[tuple[Collection, list[UUID]]]:
-    """Answer the ids of what each collection shows, in order, in one query for all of them."""
+    """Answer the ids of what each collection shows, in order, in three queries at most for all of them."""
     visible = Title.objects.browsable_by(viewer, now)
+    ruled = [collection for collection in collections if collection.kind != Collection.Kind.MANUAL]
+    rules = dict(zip(ruled, _wanted([read_rule(collection.rule) for collection in ruled]), strict=True))
     queries = [
         query.annotate(place=Value(place, IntegerField())).values_list("place", "rank", "pk")
         for number, collection in enumerate(collections)
-        for place, query in _queries(collection, number, visible, viewer, now, most)
+        for place, query in _queries(collection, rules.get(collection), number, visible, viewer, now, most)
     ]
     found: list[dict[UUID, None]] = [{} for _ in collections]
-    if queries:
-        rows = queries[0].union(*queries[1:], all=True) if len(queries) > 1 else queries[0]
-        for place, _, title_id in sorted(rows, key=lambda row: (row[0], -row[1], -row[2].int)):
-            found[place // 2][title_id] = None
+    for place, _, title_id in sorted(titles.together(queries), key=lambda row: (row[0], -row[1], -row[2].int)):
+        found[place // 2][title_id] = None
     return [
         (collection, list(title_ids)[: min(most, collection.most)])
         for collection, title_ids in zip(collections, found, strict=True)
@@ -139,7 +142,13 @@ def _members(
 
 
 def _queries(
-    collection: Collection, number: int, visible: TitleQuerySet, viewer: Viewer, now: datetime, most: int
+    collection: Collection,
+    wanted: Wanted | None,
+    number: int,
+    visible: TitleQuerySet,
+    viewer: Viewer,
+    now: datetime,
+    most: int,
 ) -> Iterator[tuple[int, QuerySet[Title]]]:
     """Answer what finds a collection's titles, best first, with its place: the named ones before those of the rule.
 
@@ -150,8 +159,8 @@ def _queries(
         members = CollectionTitle.objects.filter(collection=collection, title=OuterRef("pk"))
         rank = Cast(Subquery(members.values("position")[:1]), FloatField()) * Value(-1.0)
         yield 2 * number, visible.filter(Exists(members)).annotate(rank=rank).order_by("-rank", "-pk")[:limit]
-    if collection.kind != Collection.Kind.MANUAL:
-        ruled = _ordered(_meeting(read_rule(collection.rule), visible, viewer, now), collection.order)
+    if wanted is not None:
+        ruled = _ordered(_meeting(wanted, visible, viewer, now), collection.order)
         yield 2 * number + 1, ruled[:limit]
 
 
@@ -168,11 +177,30 @@ def _ordered(found: QuerySet[Title], order: str) -> QuerySet[Title]:
     return found.annotate(rank=Value(0.0, FloatField())).order_by("-pk")
 
 
-def _meeting(rule: Rule, found: TitleQuerySet, viewer: Viewer, now: datetime) -> QuerySet[Title]:
-    conditions = [
-        *_facts(rule),
-        *(Q(Exists(part.filter(title=OuterRef("pk")))) for part in _parts(rule)),
-    ]
+@dataclass(frozen=True)
+class Wanted:
+    """A rule, and the conditions on what hangs on titles that came of it."""
+
+    rule: Rule
+    parts: Sequence[OneOf | AskedEach]
+
+
+def _wanted(rules: Sequence[Rule]) -> list[Wanted]:
+    """Answer rules with their conditions on genres, keywords and providers, in two queries at most for all of them."""
+    asked = [(number, *part) for number, rule in enumerate(rules) for part in _parts(rule)]
+    queries = [ids.annotate(place=Value(place)).values_list("place", "pk") for place, (*_, ids) in enumerate(asked)]
+    found: dict[int, list[int]] = defaultdict(list)
+    for place, pk in titles.together(queries):
+        found[place].append(pk)
+    tables = [table.filter(**{f"{what}__in": found[place]}) for place, (_, table, what, _) in enumerate(asked)]
+    parts: dict[int, list[OneOf | AskedEach]] = defaultdict(list)
+    for (number, *_), condition in zip(asked, titles.named_by(tables), strict=True):
+        parts[number].append(condition)
+    return [Wanted(rule, parts[number]) for number, rule in enumerate(rules)]
+
+
+def _meeting(wanted: Wanted, found: TitleQuerySet, viewer: Viewer, now: datetime) -> QuerySet[Title]:
+    rule, conditions = wanted.rule, [*_facts(wanted.rule), *map(Q, wanted.parts)]
     if rule.highest_age is not None:
         stricter = replace(viewer, audience=Audience(min(rule.highest_age, viewer.audience.highest_age), False))
         found = found.for_audience(stricter, standing_alone=True)
@@ -199,10 +227,14 @@ def _facts(rule: Rule) -> Iterator[Q]:
         yield Q(made_for_kids=rule.made_for_kids)
 
 
-def _parts(rule: Rule) -> Iterator[QuerySet[Any]]:
+def _parts(rule: Rule) -> Iterator[tuple[QuerySet[Any], str, QuerySet[Any]]]:
+    """Yield tables that name titles, the column by which they do, and the rows of another one that it is to point to."""
     if rule.genres:
-        yield TitleGenre.objects.filter(genre__in=Genre.objects.filter(slug__in=rule.genres).with_those_below())
+        below = Genre.objects.filter(slug__in=rule.genres).with_those_below()
+        yield TitleGenre.objects.all(), "genre", Genre.objects.filter(pk__in=below)
     if rule.keywords:
-        yield TitleKeyword.objects.filter(keyword__in=Keyword.objects.filter(name__in=rule.keywords).answering())
+        answering = Keyword.objects.filter(name__in=rule.keywords).answering()
+        yield TitleKeyword.objects.all(), "keyword", Keyword.objects.filter(pk__in=answering)
     if rule.providers:
-        yield SourceRecord.objects.filter(provider__code__in=rule.providers, retired_at__isnull=True)
+        delivered = SourceRecord.objects.filter(retired_at__isnull=True)
+        yield delivered, "provider", Provider.objects.filter(code__in=rule.providers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, 
 from django.db.models.functions import Coalesce
 
 from catalog.models import Credit, Genre, Person, Title, TitleGenre
-from catalog.models.tags import AskedEach
+from catalog.models.tags import AskedEach, OneOf
 from catalog.models.titles import Kind
 from catalog.rules import Viewer
 from catalog.selectors import availability, parts
@@ -52,15 +52,34 @@ def of_genres(titles: QuerySet[Title], slugs: Sequence[str]) -> QuerySet[Title]:
 
 
 def among(titles: QuerySet[Title], named: QuerySet[Any]) -> QuerySet[Title]:
-    """Keep the titles that rows of another table name, such as those of a genre; one query tells how to look for them.
+    """Keep the titles that rows of another table name, such as those of a genre; one query tells how to look for them."""
+    return titles.filter(*named_by([named]))
+
+
+def named_by(tables: Sequence[QuerySet[Any]]) -> list[OneOf | AskedEach]:
+    """Answer for rows of each of these tables the condition that they name a title; one query tells how to look for it.
 
     Where they name few, these alone are looked at; where many, one title after the other is asked until there are enough.
     PostgreSQL cannot choose between the two: it takes all genres but the most frequent for equally frequent.
     """
-    few = list(named.values_list("title_id", flat=True)[: FEW + 1])
-    if len(few) <= FEW:
-        return titles.filter(pk__in=few)
-    return titles.filter(AskedEach(named.filter(title=OuterRef("pk"))))
+    looks = [
+        named.order_by().annotate(place=Value(place)).values_list("place")[FEW : FEW + 1]
+        for place, named in enumerate(tables)
+    ]
+    many = {place for (place,) in together(looks)}
+    return [
+        AskedEach(named.filter(title=OuterRef("pk")))
+        if place in many
+        else OneOf("pk", named.order_by().values("title"))
+        for place, named in enumerate(tables)
+    ]
+
+
+def together(queries: Sequence[QuerySet[Any, Any]]) -> Iterable[Any]:
+    """Answer the rows of all of these queries by one query; of none, none."""
+    if len(queries) < 2:
+        return queries[0] if queries else ()
+    return queries[0].union(*queries[1:], all=True)
 
 
 def coming_soon(viewer: Viewer, now: datetime) -> QuerySet[Title]:

@@ -12,6 +12,7 @@ from django.apps import apps
 from django.utils import translation
 
 from catalog import refusals
+from core import outbound
 
 UNREAD = {"LeaseLost", "ProgramFailed", "ProgramMissing", "CommandError", "SourceRefused"}
 """What no page shows as it is raised: of workers and commands, or told by `problems`."""
@@ -28,13 +29,12 @@ def _said(node: ast.expr) -> Iterator[str]:
 
 
 def said_by_services() -> set[str]:
-    """Answer every sentence with which something in the catalogue refuses, beside the titles of errors."""
-    said = set()
+    """Answer every sentence with which something in the catalogue, or what fetches for it, refuses, beside the titles of errors."""
+    said = {"Something outside the image went wrong; the log says what."}
     root = Path(apps.get_app_config("catalog").path)
     beside = ("migrations", "api", "ingestion")
-    for path in root.rglob("*.py"):
-        if path.relative_to(root).parts[0] in beside:
-            continue
+    own = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in beside]
+    for path in (*own, Path(outbound.__file__)):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
                 name = ast.unparse(node.exc.func).split(".")[-1]
