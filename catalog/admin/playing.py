@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,9 @@ from django.urls import path, reverse
 from catalog.admin.lists import LargeList
 from catalog.models import MediaPackage
 from catalog.packaging.assembling import CONTENT_TYPES, HLS_MANIFEST
+
+_NAME = re.compile(r"([\w-]{1,60}/){0,2}[\w-]{1,60}\.\w{1,10}", re.ASCII)
+"""What the files of a package are called: nothing of them leads elsewhere, and no storage refuses it."""
 
 
 class PlayingPages(LargeList):
@@ -33,11 +37,11 @@ class PlayingPages(LargeList):
             raise PermissionDenied
         package = MediaPackage.objects.filter(pk=package_id).exclude(folder="").first()
         kind = CONTENT_TYPES.get(PurePosixPath(name).suffix)
-        if package is None or kind is None or {"", ".", ".."} & set(name.split("/")):
+        if package is None or kind is None or not _NAME.fullmatch(name):
             raise Http404
         try:
             file = storages["packages"].open(f"{package.folder}/{name}")
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError) as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise Http404 from error
         # A package never changes, and the next one has another address.
         return FileResponse(file, content_type=kind, headers={"Cache-Control": "private, max-age=86400, immutable"})

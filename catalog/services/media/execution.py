@@ -166,8 +166,14 @@ class _Job:
     def _keep(self, file: Path, track: Rung | AudioTrack, spec: str) -> None:
         name = f"media/{self.package.source_id}/tracks/{track.name}-{spec[:16]}.mp4"
         storage = storages["private"]
-        with file.open("rb") as content:
-            stored = storage.save(name, File(content))
+        try:
+            with file.open("rb") as content:
+                stored = storage.save(name, File(content))
+        except OSError:
+            # Where no room was left, a part of it lies there, and fills what room there is; nobody would look for it.
+            if not MediaRendition.objects.filter(file=name).exists():
+                storage.delete(name)
+            raise
         made, is_new = MediaRendition.objects.get_or_create(
             source=self.package.source,
             name=track.name,
@@ -228,10 +234,16 @@ class _Job:
             return file.stat().st_size
 
         size = 0
-        with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
-            for stored in pool.map(store, files):
-                size += stored
-                self._beat()
+        try:
+            with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+                for stored in pool.map(store, files):
+                    size += stored
+                    self._beat()
+        except OSError:
+            # A part of a package fills what room there is, and nobody would look for it, unless it is another process's now.
+            self._beat(force=True)
+            purging.delete_folder(storage, folder)
+            raise
         return size
 
     def _beat(self, step: str = "", share: float | None = None, *, force: bool = False) -> None:

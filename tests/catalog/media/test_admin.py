@@ -85,7 +85,10 @@ class TestFilms:
         names = [item.uri for kind in ("playlists", "media") for item in getattr(playlist("master.m3u8"), kind)]
         assert len(names) == 5
         assert all(file(playlist(name).segments[0].uri).getvalue() for name in names)
-        for name in ("none.m4s", "../../a.mp4", "v360-1/../master.m3u8", "posters", "manifest.mpd/x.mp4", "a\\0.mp4"):
+        for name in (
+            "none.m4s", "../../a.mp4", "v360-1/../master.m3u8", "posters", "manifest.mpd/x.mp4", "a\\0.mp4",
+            f"{'x' * 300}.mp4",
+        ):  # fmt: skip
             assert file(name).status_code == 404, name
 
     def test_need_a_file_and_one_alone(self, staff: Client, queued: list[str]) -> None:

@@ -435,6 +435,29 @@ class TestFailure:
         with pytest.raises(OSError, match="no room left"):
             encode_sound(film, target, plan, plan.audio[0], seconds=30, limit=10**9, progress=lambda _: None)
 
+    @pytest.mark.parametrize("ending", [".mp4", ".m4s"])
+    def test_of_a_full_disk_leaves_nothing_half_stored(
+        self, film: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+    ) -> None:
+        store: Any = FileSystemStorage._save  # type: ignore[attr-defined]  # not in the stubs
+
+        def store_half(storage: FileSystemStorage, name: str, content: Any) -> Any:
+            if not name.endswith(ending):
+                return store(storage, name, content)
+            store(storage, name, ContentFile(content.read(100)))
+            return full()
+
+        queued = attach(TitleFactory.create(), film)
+        assert queued is not None
+        monkeypatch.setattr(FileSystemStorage, "_save", store_half)
+        with pytest.raises(OSError, match="No space"):
+            media.execute(package_id=queued.pk, clock=lambda: NOW)
+        tracks = Path(storages["private"].path(f"media/{queued.source_id}/tracks"))
+        assert {file.name for file in tracks.glob("*")} == {
+            Path(name).name for name in MediaRendition.objects.values_list("file", flat=True)
+        }
+        assert not Path(storages["packages"].path(f"{queued.title_id}/{queued.pk}")).exists()
+
 
 def full(*_: Any) -> str:
     raise OSError(errno.ENOSPC, "No space left on device")
