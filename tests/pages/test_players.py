@@ -29,7 +29,8 @@ from tests.factories.accounts import AccountFactory, sign_in
 from tests.factories.catalog import NOW, TitleFactory
 from tests.pages.conftest import ErrorsOnPage
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("players")]
+# The live server empties all tables in the end: what needs that is run last, and so is the whole group.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("players")]
 
 PLAYERS = paths.ROOT / "tests" / "players"
 SECONDS = 4
