@@ -29,9 +29,6 @@ from tests.factories.accounts import AccountFactory, sign_in
 from tests.factories.catalog import NOW, TitleFactory
 from tests.pages.conftest import ErrorsOnPage
 
-# The live server empties all tables in the end: what needs that is run last, and so is the whole group.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("players")]
-
 PLAYERS = paths.ROOT / "tests" / "players"
 SECONDS = 4
 
@@ -152,6 +149,8 @@ class Files(SimpleHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("player", ["hls", "dash"])
+@pytest.mark.django_db
+@pytest.mark.xdist_group("players")
 class TestPlayer:
     def test_plays_a_package_to_its_end(self, page: Page, server: str, errors: ErrorsOnPage, player: str) -> None:
         page.goto(f"{server}/play/{player}")
@@ -174,6 +173,8 @@ class TestPlayer:
         assert errors == []
 
 
+# Of no group: groups are run first, and the live server empties the tables that the migrations have filled.
+@pytest.mark.django_db(transaction=True)
 class TestAdmin:
     def test_plays_a_package_by_what_the_browser_itself_knows(
         self, page: Page, live_server: LiveServer, package: MediaPackage, errors: ErrorsOnPage, keep_picture: None
