@@ -190,3 +190,5 @@ class TestAdmin:
         assert film.evaluate("film => film.duration") == pytest.approx(SECONDS, abs=0.2)
         # It changes over to the larger size, and gives up what it was fetching of the smaller one.
         assert [error for error in errors if "ERR_ABORTED" not in error] == []
+        # Or it would go on fetching from a server that is about to end.
+        page.goto("about:blank")
