@@ -6,8 +6,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from django.db import connections
 from django.utils import translation
 from hypothesis import is_hypothesis_test
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests import migrated
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +19,16 @@ def speaks_as_configured() -> Iterator[None]:
     """Let no test speak the language in which the one before has asked for a page: the thread keeps it."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make the database, as pytest-django does, and see to it that what its migrations put there stays there."""
+    with django_db_blocker.unblock():
+        migrated.keep()
+    yield
+    # The database was perhaps made while a browser was open, over another connection: see tests/pages.
+    connections.close_all()
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 
 import pytest
 from pytest_django import Settings
 
-from billing.models import ConsumerLaw, TaxRate
 from core.proxies import TrustedProxies
-from local import paths
 from tests import standin as standins
 from tests.billing.customers import SEEN_FROM
 from tests.standin import Standin
@@ -35,23 +32,3 @@ def standin(standin_process: Standin, settings: Settings) -> Standin:
     settings.CDN_COUNTRY_HEADER = SEEN_FROM
     settings.TRUSTED_PROXIES = TrustedProxies.parse("127.0.0.1")
     return standin_process
-
-
-@pytest.fixture
-def tax_rates(db: None) -> None:
-    """Give the database its tax rates back, which a test that empties all tables took away."""
-    if not TaxRate.objects.exists():
-        for name, place in (("tax_rates", "country"), ("tax_territories", "territory")):
-            with (paths.ROOT / "billing" / f"{name}.csv").open() as file:
-                TaxRate.objects.bulk_create(
-                    TaxRate(country=row[place], starts=row["from"], ends=row["to"] or None, rate=row["rate"])
-                    for row in csv.DictReader(file)
-                )
-
-
-@pytest.fixture
-def consumer_law(db: None) -> None:
-    """Give the database its consumer law back, which a test that empties all tables took away."""
-    with (paths.ROOT / "billing" / "consumer_law.csv").open() as file:
-        for row in () if ConsumerLaw.objects.exists() else csv.DictReader(file):
-            ConsumerLaw.objects.create(**row | {"withdrawal_pro_rata": row["withdrawal_pro_rata"] == "true"})

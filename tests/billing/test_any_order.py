@@ -639,7 +639,6 @@ class Life(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 @pytest.mark.rule("4.23")
-@pytest.mark.usefixtures("tax_rates", "consumer_law")
 def test_a_customer_who_does_anything_in_any_order(standin: Standin) -> None:
     Life.standin = standin
     run_state_machine_as_test(

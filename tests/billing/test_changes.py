@@ -335,7 +335,6 @@ class TestCoupon:
         assert (Subscription.objects.count(), PaymentAttempt.objects.count()) == (0, 0)
 
 
-@pytest.mark.usefixtures("tax_rates")
 class TestExplain:
     def test_says_in_order_why_each_amount_is_what_it_is(self, standin: Standin) -> None:
         Coupon.objects.create(code="HALF", percent=50, periods=1)

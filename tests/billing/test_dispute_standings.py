@@ -19,7 +19,7 @@ from tests.billing.instant import InstantGateway
 from tests.billing.test_refunds import ANNA, balances, give_back, paid
 from tests.standin import Standin
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tax_rates"), pytest.mark.rule("4.13")]
+pytestmark = [pytest.mark.django_db, pytest.mark.rule("4.13")]
 
 PAID = {"cash:stripe_clearing": 1399, "deferred_revenue": -1176, "tax_payable": -223}
 WITHHELD = {"dispute_hold": 1399, "deferred_revenue": -1176, "tax_payable": -223}

@@ -286,7 +286,7 @@ class TestReceipts:
 
 @pytest.mark.django_db(transaction=True)
 class TestReceiptsOfCommittedPayments:
-    def test_are_sent_once_for_each(self, standin: Standin, tax_rates: None, settings: Settings) -> None:
+    def test_are_sent_once_for_each(self, standin: Standin, settings: Settings) -> None:
         assert documents.send_receipts(now=MAY) == 0
         bought(standin)
         await_older_transactions()
@@ -299,9 +299,7 @@ class TestReceiptsOfCommittedPayments:
         ReceiptMark.objects.update(transaction=0)
         assert documents.send_receipts(now=MAY) == 0
 
-    def test_are_sent_for_debts_that_are_charged_with_what_costs_nothing(
-        self, standin: Standin, tax_rates: None
-    ) -> None:
+    def test_are_sent_for_debts_that_are_charged_with_what_costs_nothing(self, standin: Standin) -> None:
         Coupon.objects.create(code="FREE", percent=100, periods=1)
         customer = Customer(standin, country="DE")
         customer.save_card()
@@ -319,7 +317,7 @@ class TestReceiptsOfCommittedPayments:
         assert "we charged €5.00 to" in body
         assert "With it we charged €5.00 that you owed from before." in body
 
-    def test_are_sent_from_a_database_that_was_restored(self, standin: Standin, tax_rates: None) -> None:
+    def test_are_sent_from_a_database_that_was_restored(self, standin: Standin) -> None:
         bought(standin)
         ReceiptMark.objects.create(transaction=2**60)
         assert documents.send_receipts(now=MAY) == 0

@@ -40,7 +40,6 @@ from tests.factories.billing import NOW, PaymentCustomerFactory, PaymentMethodFa
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("tax_rates", "consumer_law"),
     pytest.mark.rule("4.21"),
 ]
 

@@ -23,7 +23,7 @@ from tests.billing.threads import at_once
 from tests.factories.accounts import StaffFactory
 from tests.standin import Standin
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tax_rates"), pytest.mark.rule("4.12")]
+pytestmark = [pytest.mark.django_db, pytest.mark.rule("4.12")]
 
 PAID_OTHERWISE = Refund.Answer.PAID_OTHERWISE
 

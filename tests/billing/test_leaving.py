@@ -28,7 +28,7 @@ from tests.factories.billing import PriceFactory
 from tests.standin import Standin
 
 GRACE = timedelta(days=14)
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("tax_rates")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def subscriber(standin: Standin, *, interval: str = "month") -> Customer:

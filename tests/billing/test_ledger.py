@@ -97,7 +97,6 @@ class TestEntryOfAnotherTransaction:
 
 
 @pytest.mark.rule("4.18")
-@pytest.mark.usefixtures("tax_rates")
 @pytest.mark.django_db
 class TestRenewal:
     def test_books_what_is_owed_and_what_was_paid(self) -> None:

@@ -40,7 +40,7 @@ from tests.billing.threads import at_once
 from tests.factories.billing import PlanFactory, PriceFactory
 from tests.standin import Standin
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("consumer_law")]
+pytestmark = pytest.mark.django_db
 
 BEGIN = datetime(2026, 1, 17, 20, 30, tzinfo=UTC)
 BERLIN = "Europe/Berlin"
@@ -760,7 +760,6 @@ class TestConsent:
         assert (Trial.objects.count(), Subscription.objects.count()) == (0, 0)
 
 
-@pytest.mark.usefixtures("tax_rates")
 class TestWithdrawal:
     """The law of Germany: 14 days after the day of buying; who asked for an early beginning pays for the days had."""
 

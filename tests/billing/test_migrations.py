@@ -168,7 +168,6 @@ class TestConstraints:
 
 
 class TestLaw:
-    @pytest.mark.usefixtures("consumer_law")
     def test_comes_for_countries_that_had_none_and_not_again_for_those_that_staff_deleted(self) -> None:
         ConsumerLaw.objects.filter(country__in=["BR", "DE"]).delete()
         import_module("billing.migrations.0029_rates_and_law_corrected").add_law(apps, None)

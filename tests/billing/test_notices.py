@@ -47,7 +47,6 @@ def announce(now: datetime = TOLD, limit: int = 100) -> int:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("consumer_law")
 @pytest.mark.rule("4.10")
 class TestNewPrice:
     def test_told_on_20_may_with_30_days_is_first_billed_on_10_july(self) -> None:
@@ -171,7 +170,6 @@ class TestAnnounce:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("consumer_law")
 class TestReminder:
     def test_of_a_year_comes_as_many_days_before_as_the_country_asks_for(self) -> None:
         price = PriceFactory.create(interval="year", amount=15490)

@@ -34,7 +34,6 @@ from tests.standin import Standin
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.usefixtures("tax_rates", "consumer_law"),
     pytest.mark.rule("4.12"),
 ]
 

@@ -96,7 +96,7 @@ NAMES = {"IC": "ES-CN", "EA": "ES-CE", "GR-69": "GR-69", "FI-01": "AX"}
 
 @pytest.mark.django_db
 class TestRates:
-    def test_are_those_of_the_facts_on_each_day_on_which_one_begins(self, tax_rates: None) -> None:
+    def test_are_those_of_the_facts_on_each_day_on_which_one_begins(self) -> None:
         places_known = set(TaxRate.objects.values_list("country", flat=True))
         rates = Rates(places_known)
         checked = 0
@@ -107,7 +107,7 @@ class TestRates:
                 checked += 1
         assert checked > 200
 
-    def test_leave_no_day_without_between_two(self, tax_rates: None) -> None:
+    def test_leave_no_day_without_between_two(self) -> None:
         ends = set(TaxRate.objects.exclude(ends=None).values_list("country", "ends"))
         begins = set(TaxRate.objects.values_list("country", "starts"))
         assert ends <= begins
@@ -136,5 +136,5 @@ class TestRates:
             (Place("LU"), date(2023, 12, 31), "0.16"),
         ],
     )
-    def test_hold_where_and_when_they_do(self, place: Place, day: date, rate: str, tax_rates: None) -> None:
+    def test_hold_where_and_when_they_do(self, place: Place, day: date, rate: str) -> None:
         assert Rates({place.taxed_as}).on(place.taxed_as, day) == Decimal(rate)

@@ -18,7 +18,7 @@ from tests.billing.customers import Customer
 from tests.factories.billing import PriceFactory
 from tests.standin import Standin
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tax_rates")]
+pytestmark = pytest.mark.django_db
 
 ANNA, BEN = "staff:anna", "staff:ben"
 

@@ -280,7 +280,6 @@ class TestMails:
             datetime(2030, 12, 30, tzinfo=UTC),
         )  # fmt: skip
 
-    @pytest.mark.usefixtures("consumer_law")
     def test_of_new_prices(self) -> None:
         price = PriceFactory.create()
         made = make_due(3, price=price, due_at=NOW)
@@ -294,7 +293,6 @@ class TestMails:
             [each.account for each in made], [each.pk for each in made], NOW,
         )  # fmt: skip
 
-    @pytest.mark.usefixtures("consumer_law")
     def test_of_what_is_about_to_be_charged(self) -> None:
         made = make_due(3, price=PriceFactory.create(interval="year"), due_at=NOW + timedelta(days=7))
         Subscription.objects.update(country="DE")

@@ -26,7 +26,7 @@ from tests.factories.accounts import AccountFactory
 from tests.factories.billing import PaymentCustomerFactory, PaymentMethodFactory, PlanFactory, PriceFactory
 from tests.standin import Standin
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tax_rates", "consumer_law")]
+pytestmark = pytest.mark.django_db
 
 APRIL = datetime(2026, 4, 1, 12, tzinfo=UTC)
 HALF = datetime(2026, 4, 16, 12, tzinfo=UTC)

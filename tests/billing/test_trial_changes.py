@@ -23,7 +23,7 @@ from tests.billing.threads import at_once
 from tests.factories.billing import PlanFactory, PriceFactory
 from tests.standin import Standin
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("consumer_law"), pytest.mark.rule("4.7")]
+pytestmark = [pytest.mark.django_db, pytest.mark.rule("4.7")]
 
 END = BEGIN + timedelta(days=14)
 LATER = BEGIN + timedelta(days=5)

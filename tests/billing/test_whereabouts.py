@@ -22,7 +22,7 @@ from tests.factories.accounts import StaffFactory
 from tests.factories.billing import PlanFactory, PriceFactory
 from tests.standin import Standin
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("consumer_law", "tax_rates")]
+pytestmark = pytest.mark.django_db
 
 AMERICAN = "4242424242424242"
 DAY = timedelta(days=1)

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.billing.conftest import standin, standin_process, tax_rates
+from tests.billing.conftest import standin, standin_process
 
-__all__ = ["standin", "standin_process", "tax_rates"]
+__all__ = ["standin", "standin_process"]
 
 # Playwright's event loop stays in the thread that runs the tests; their queries are synchronous all the same.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -43,6 +44,9 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
+        # While Playwright's loop runs, Django has connections for it alone, apart from those of the thread. Nobody would
+        # find them later, and a database in which a session is open cannot be dropped.
+        connections.close_all()
 
 
 class ErrorsOnPage(list[str]):

@@ -24,7 +24,7 @@ from tests.factories.billing import PlanFactory, PriceFactory
 from tests.pages.conftest import SCREENSHOTS, ErrorsOnPage
 from tests.standin import Standin
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keep_picture", "tax_rates")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keep_picture")]
 
 JUNE = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HALF = datetime(2026, 6, 16, 12, tzinfo=UTC)
