@@ -13,19 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import storages
+from django.urls import reverse
 from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import MediaPackage
 from catalog.services import media
 from core import clock
 from local import paths
 from tests import clips
+from tests.factories.accounts import AccountFactory, sign_in
 from tests.factories.catalog import NOW, TitleFactory
 from tests.pages.conftest import ErrorsOnPage
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("players")]
+pytestmark = pytest.mark.xdist_group("players")
 
 PLAYERS = paths.ROOT / "tests" / "players"
 SECONDS = 4
@@ -147,6 +151,7 @@ class Files(SimpleHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("player", ["hls", "dash"])
+@pytest.mark.django_db
 class TestPlayer:
     def test_plays_a_package_to_its_end(self, page: Page, server: str, errors: ErrorsOnPage, player: str) -> None:
         page.goto(f"{server}/play/{player}")
@@ -167,3 +172,23 @@ class TestPlayer:
         assert page.evaluate("film.webkitAudioDecodedByteCount") > 0
         assert page.evaluate("seen.errors") == []
         assert errors == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAdmin:
+    def test_plays_a_package_by_what_the_browser_itself_knows(
+        self, page: Page, live_server: LiveServer, package: MediaPackage, errors: ErrorsOnPage, keep_picture: None
+    ) -> None:
+        cookie = sign_in(AccountFactory.create(is_staff=True, is_superuser=True))
+        page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+        page.goto(live_server.url + reverse("admin:catalog_mediapackage_change", args=[package.pk]))
+        film = page.locator("video")
+        if not film.evaluate("film => film.canPlayType('application/vnd.apple.mpegurl')"):
+            pytest.skip("this browser does not play HLS by itself")
+        film.evaluate("film => { film.muted = true; film.play(); }")
+        page.wait_for_function("film = document.querySelector('video'), film.currentTime > 0.3 && film.videoWidth > 0")
+        assert film.evaluate("film => film.duration") == pytest.approx(SECONDS, abs=0.2)
+        # It changes over to the larger size, and gives up what it was fetching of the smaller one.
+        assert [error for error in errors if "ERR_ABORTED" not in error] == []
+        # Or it would go on fetching from a server that is about to end.
+        page.goto("about:blank")
