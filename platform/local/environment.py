@@ -60,7 +60,7 @@ def build(ports: Ports, *, database_url: str, redis_url: str) -> dict[str, str]:
         "DEPLOYMENT": "local",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "SECRET_KEY": _kept_secret("secret-key"),
+        "SECRET_KEY": kept_secret("secret-key"),
         "PUBLIC_URL": f"http://localhost:{ports.web}",
         "DEFAULT_COUNTRY": "US",
         "SELLER_ADDRESS": "1 Demonstration Quay|Dublin D02 X285|Ireland",
@@ -82,7 +82,7 @@ def build(ports: Ports, *, database_url: str, redis_url: str) -> dict[str, str]:
             "STRIPE_API_BASE": f"http://127.0.0.1:{ports.stripe}",
             "STRIPE_SECRET_KEY": "sk_test_local",
             "STRIPE_PUBLISHABLE_KEY": "pk_test_local",
-            "STRIPE_WEBHOOK_SECRET": _kept_secret("webhook-secret"),
+            "STRIPE_WEBHOOK_SECRET": kept_secret("webhook-secret"),
         }
     return {name: os.environ.get(name) or value for name, value in local.items()}
 
@@ -100,7 +100,8 @@ def read() -> dict[str, str]:
     return dict(line.split("=", 1) for line in paths.ENV_FILE.read_text().splitlines())
 
 
-def _kept_secret(name: str) -> str:
+def kept_secret(name: str) -> str:
+    """Answer what only this checkout knows under a name, the same at each start."""
     file = paths.STATE / name
     if not file.exists():
         fresh = file.with_suffix(".new")

@@ -34,7 +34,7 @@ class PostgresFailed(Exception):
 class Cluster:
     """One PostgreSQL data folder and the server on it.
 
-    `home` holds data, log and password and belongs to the user the server runs as.
+    `home` holds data, log, password and its owner's mark, and belongs to the user the server runs as.
     """
 
     home: Path
@@ -85,6 +85,15 @@ class Cluster:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def owner(self) -> str:
+        """Answer what `own` wrote last; empty when nobody has."""
+        mark = self.home / "owner"
+        return mark.read_text() if mark.exists() else ""
+
+    def own(self, owner: str) -> None:
+        """Write down whose data this is."""
+        _write_secret(self.home / "owner", owner)
 
     def remove(self) -> None:
         """Stop the server and delete everything it held."""

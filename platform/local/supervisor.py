@@ -96,7 +96,7 @@ def _run_programs(settings: dict[str, str], ports: Ports) -> int:
 @contextmanager
 def _data_servers(ports: Ports) -> Iterator[tuple[str, str]]:
     """Yield the addresses of database and Valkey: the user's where set, else embedded ones."""
-    postgres = None if os.environ.get("DATABASE_URL") else _postgres(ports)
+    postgres = None if os.environ.get("DATABASE_URL") else own_postgres(ports)
     valkey = None if os.environ.get("REDIS_URL") else _valkey(ports)
     try:
         try:
@@ -116,6 +116,23 @@ def _data_servers(ports: Ports) -> Iterator[tuple[str, str]]:
             valkey.stop()
         if postgres:
             postgres.stop()
+
+
+def own_postgres(ports: Ports) -> Cluster:
+    """Answer this checkout's cluster, without data that a checkout in the same place had before it.
+
+    As root a cluster lies outside its checkout and outlives it. Without the files beside it, nobody can use it: its
+    pictures and films are gone, and so is the key of its secrets.
+    """
+    cluster, owner = _postgres(ports), environment.kept_secret("database-owner")
+    # Of a cluster from before it was written down whose it is, the key of its secrets tells.
+    is_ours = cluster.owner() == owner or (not cluster.owner() and (paths.STATE / "secret-key").exists())
+    if cluster.data.exists() and not is_ours:
+        print("Deleting the database of a checkout that lay here before and is gone ...", flush=True)
+        cluster.remove()
+        cluster = _postgres(ports)
+    cluster.own(owner)
+    return cluster
 
 
 def _postgres(ports: Ports) -> Cluster:

@@ -1,11 +1,18 @@
 """What a person meets who starts and stops the platform."""
 
 import os
+import shutil
 import signal
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from local import paths, supervisor
+from local.environment import Ports
+from local.postgres import Cluster
+from local.throwaway import free_port
 from tests.platform_run import PlatformRun
 
 # One after the other, on one worker: each start loads both cores.
@@ -53,3 +60,45 @@ class TestRun:
         assert refused.stderr.startswith("The database at DATABASE_URL cannot be used: connection failed:")
         assert refused.stderr.count("\n") == 1
         assert platform_run.survivors() == []
+
+
+class TestDatabase:
+    """As root it lies outside the checkout, and outlives it."""
+
+    @pytest.fixture
+    def state(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        """What a checkout keeps, with a database that has something in it."""
+        state = tmp_path / "state"
+        monkeypatch.setattr(paths, "STATE", state)
+        state.mkdir()
+        fill(self.found())
+        yield state
+        self.found().remove()
+
+    @staticmethod
+    def found() -> Cluster:
+        return supervisor.own_postgres(Ports(free_port()))
+
+    def test_stays_its_checkouts(self, state: Path) -> None:
+        assert [file.name for file in self.found().data.iterdir()] == ["PG_VERSION"]
+
+    def test_begins_anew_where_a_checkout_was_deleted(self, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        shutil.rmtree(state)
+        state.mkdir()
+        assert not self.found().data.exists()
+        # For anybody else it lay in the checkout, and went with it.
+        said = "Deleting the database of a checkout that lay here before and is gone ...\n" if os.geteuid() == 0 else ""
+        assert capsys.readouterr().out == said
+        fill(self.found())
+        assert self.found().data.exists()
+
+    def test_stays_where_nobody_had_written_down_whose_it_is(self, state: Path) -> None:
+        (self.found().home / "owner").unlink()
+        (state / "database-owner").unlink()
+        (state / "secret-key").touch()
+        assert self.found().data.exists()
+
+
+def fill(cluster: Cluster) -> None:
+    cluster.data.mkdir()
+    (cluster.data / "PG_VERSION").touch()

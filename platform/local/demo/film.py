@@ -10,11 +10,13 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 
 from catalog.models import Artwork, MediaPackage, SourceRecord
 from catalog.services import media
 
 TITLE = "metropolis-1927"
+MAKER = "demo"
 SECONDS = 12
 CHORDS = {"eng": (220, 277, 330), "deu": (196, 247, 294)}
 SUBTITLES = {
@@ -23,20 +25,34 @@ SUBTITLES = {
 }
 
 
-def is_attached() -> bool:
-    return MediaPackage.objects.exists()
+class NotMade(Exception):
+    """ffmpeg did not make the film; the message says why."""
+
+
+def packages() -> QuerySet[MediaPackage]:
+    """Answer what was made of the film, or is to be, but for what was replaced."""
+    made = MediaPackage.objects.filter(source__attached_by=MAKER).exclude(state=MediaPackage.State.RETIRED)
+    return made.select_related("source")
+
+
+def is_wanted() -> bool:
+    """Answer whether there is no film, neither this one nor one that an editor attached."""
+    return not MediaPackage.objects.exclude(state=MediaPackage.State.RETIRED).exists()
 
 
 def attach(*, now: datetime) -> MediaPackage | None:
-    """Make the film and attach it to its title; answer the job, or None when there is no title or no picture for it."""
+    """Make the film and attach it to its title; answer the job, or None when there is no title or no picture for it.
+
+    Raises NotMade.
+    """
     source = SourceRecord.objects.filter(external_id=TITLE).first()
     backdrop = Artwork.objects.filter(title=source.title, kind="backdrop").exclude(file="").first() if source else None
-    if source is None or backdrop is None:
+    if source is None or backdrop is None or not default_storage.exists(str(backdrop.file.name)):
         return None
     for language, lines in SUBTITLES.items():
         media.attach_subtitles(
             title_id=source.title_id, language=language, role="subtitles", name=f"{language}.srt",
-            data=_subtitles(lines).encode(), by="demo", now=now,
+            data=_subtitles(lines).encode(), by=MAKER, now=now,
         )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / "film.mp4"
@@ -46,7 +62,7 @@ def attach(*, now: datetime) -> MediaPackage | None:
         _make(picture, film)
         with film.open("rb") as content:
             return media.attach(
-                title_id=source.title_id, name="metropolis.mp4", content=File(content), by="demo", now=now
+                title_id=source.title_id, name="metropolis.mp4", content=File(content), by=MAKER, now=now
             )
 
 
@@ -65,7 +81,14 @@ def _make(picture: Path, film: Path) -> None:
         *(part for number, language in enumerate(CHORDS) for part in (f"-metadata:s:a:{number}", f"language={language}")),
         f"file:{film}",
     ]  # fmt: skip
-    subprocess.run(command, check=True, timeout=120)
+    try:
+        subprocess.run(command, check=True, timeout=120, stderr=subprocess.PIPE, text=True)
+    except OSError as error:
+        raise NotMade(f"{settings.FFMPEG} cannot be run ({error.strerror}); FFMPEG names another") from error
+    except subprocess.CalledProcessError as error:
+        raise NotMade(" ".join(error.stderr.split())[-300:]) from error
+    except subprocess.TimeoutExpired as error:
+        raise NotMade(f"ffmpeg was not done after {error.timeout:.0f} seconds") from error
 
 
 def _subtitles(lines: tuple[str, ...]) -> str:

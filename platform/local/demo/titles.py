@@ -11,7 +11,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from catalog.models import Artwork, IngestRun, Provider, SourceRecord
+from django.db.models import QuerySet
+
+from catalog.models import Artwork, IngestRun, Provider, SourceRecord, Title
 from catalog.services import artwork, ingestion
 from core import clock
 from local.demo.artwork import drawn_pictures
@@ -23,6 +25,11 @@ PROVIDER = "Demo catalogue"
 def are_ingested() -> bool:
     """Answer whether the feed has been read to its end."""
     return IngestRun.objects.filter(provider__name=PROVIDER, state=IngestRun.State.FINISHED).exists()
+
+
+def of_the_feed() -> QuerySet[Title]:
+    """Answer the titles that the feed has brought."""
+    return Title.objects.filter(pk__in=SourceRecord.objects.filter(provider__name=PROVIDER).values("title"))
 
 
 def ingest(*, now: datetime) -> IngestRun:

@@ -15,7 +15,7 @@ from billing import stripe_gateway
 from catalog.models import Artwork
 from catalog.tasks import package_media
 from core.clock import now
-from local.demo import film, households, offers, people, policies, rows, titles
+from local.demo import film, households, losses, offers, people, policies, rows, titles
 
 
 class Command(BaseCommand):
@@ -45,14 +45,23 @@ class Command(BaseCommand):
             run = titles.ingest(now=at)
             self._say(f"Seeding: {run.created} titles, seasons and episodes ingested.")
         rows.arrange(now=at)
+        if losses.forget(now=at):
+            self._say("Seeding: files of the demo are gone; they are made again.")
         if Artwork.objects.filter(file="").exists():
             titles.draw(now=at, progress=self._progress)
-        if not film.is_attached() and (job := film.attach(now=now())):
-            package_media.delay(package_id=str(job.pk))
-            self._say("Seeding: a film is being packaged.")
+        if film.is_wanted():
+            self._package_film()
         if stripe_gateway.is_standin():
             for viewer in people.VIEWERS:
                 households.subscribe(viewer, now=at)
+
+    def _package_film(self) -> None:
+        try:
+            if job := film.attach(now=now()):
+                package_media.delay(package_id=str(job.pk))
+                self._say("Seeding: a film is being packaged.")
+        except film.NotMade as error:
+            self._say(f"Seeding: no film is shown, since none could be made: {error}.")
 
     def _progress(self, done: int, total: int) -> None:
         if done % 20 == 0 or done == total:
