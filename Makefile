@@ -13,6 +13,13 @@ export PYTHONPATH := platform
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# An environment that was moved, or whose Python is gone, is made anew: its programs name a place that is not theirs.
+STALE := $(shell test ! -e .venv || { $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' && \
+	{ test ! -s $(READY) || test "$$(cat $(READY))" = "$(CURDIR)"; }; } 2>/dev/null || echo yes)
+ifdef STALE
+$(shell rm -f $(READY) $(BIN)/pip)
+endif
+
 # uv comes from the lock like everything else, so nobody needs it beforehand.
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -24,7 +31,7 @@ $(READY): requirements/dev.txt pyproject.toml
 		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@touch $@
+	@echo "$(CURDIR)" > $@
 
 .PHONY: run
 run: $(READY) ## bring the whole platform up on this machine (PORT=8000)
