@@ -285,9 +285,8 @@ class UsesInline(ReadOnlyInline):
 class WithPdf(OfPerson):
     """Documents, each with its PDF."""
 
-    def document(self, request: HttpRequest, pk: UUID) -> Document | None:
-        """Answer the document of a row; None if there is none."""
-        raise NotImplementedError
+    document_of: Callable[[UUID], Document | None]
+    """Answers the document of a row; None if there is none."""
 
     def get_urls(self) -> list[URLPattern]:
         """Add the PDF of each."""
@@ -299,7 +298,7 @@ class WithPdf(OfPerson):
         """Answer the PDF to whoever may see the row."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        document = self.document(request, pk)
+        document = self.document_of(pk)
         row = self.get_object(request, str(pk))
         if document is None or row is None:
             raise Http404

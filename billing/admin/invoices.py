@@ -137,11 +137,22 @@ class CreditUseInline(UsesInline):
         return link(use.grant)
 
 
+def _as_shown(pk: UUID) -> Document | None:
+    issued = documents.with_contents(Invoice.objects.exclude(number=None)).filter(pk=pk).first()
+    return documents.of_invoice(issued) if issued else None
+
+
+def _as_given(pk: UUID) -> Document | None:
+    note = documents.credit_notes().filter(pk=pk).first()
+    return documents.of_credit_note(note) if note else None
+
+
 @admin.register(Invoice)
 class InvoiceAdmin(WithPdf):
     """Invoices, with their lines and the tries to collect them."""
 
     person = "account_id"
+    document_of = staticmethod(_as_shown)
 
     list_display = ("number", "account", "total_label", "status_label", "kind", "finalised_at", "paid_at")
     list_filter = ("status", "kind", CurrencyFilter)
@@ -178,10 +189,6 @@ class InvoiceAdmin(WithPdf):
         "pdf_link",
         "explained",
     )
-
-    def document(self, request: HttpRequest, pk: UUID) -> Document | None:
-        """Answer an invoice as its customer has it."""
-        return _as_shown(pk)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Ask for the right to give money back."""
@@ -262,16 +269,12 @@ class InvoiceAdmin(WithPdf):
         return Coloured(invoice.status, invoice.get_status_display())
 
 
-def _as_shown(pk: UUID) -> Document | None:
-    issued = documents.with_contents(Invoice.objects.exclude(number=None)).filter(pk=pk).first()
-    return documents.of_invoice(issued) if issued else None
-
-
 @admin.register(CreditNote)
 class CreditNoteAdmin(WithPdf):
     """Credit notes."""
 
     person = "invoice.account_id"
+    document_of = staticmethod(_as_given)
     list_display = ("number", "invoice", "customer", "total_label", "standing_label", "issued_at", "pdf_link")
     list_select_related = ("invoice__account", "refund")
     search_fields = ("=number", "=invoice__number", "=invoice__account__email")
@@ -291,11 +294,6 @@ class CreditNoteAdmin(WithPdf):
         "pdf_link",
     )
     readonly_fields = ("customer", "net_label", "tax_label", "total_label", "standing_label", "pdf_link")
-
-    def document(self, request: HttpRequest, pk: UUID) -> Document | None:
-        """Answer a credit note as its customer has it."""
-        note = documents.credit_notes().filter(pk=pk).first()
-        return documents.of_credit_note(note) if note else None
 
     @display(description=_("customer"))
     def customer(self, note: CreditNote) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import models
-from unfold.forms import PaginationInlineFormSet
+
+from catalog.admin.formsets import PartFormSet
 
 
 class FetchedSelect(AutocompleteSelect):
@@ -25,7 +26,7 @@ class FetchedSelect(AutocompleteSelect):
         return [(None, [*options, self.create_option(name, self.fetched.pk, label, True, 0)], 0)]
 
 
-class FetchedFormSet(PaginationInlineFormSet):
+class FetchedFormSet(PartFormSet):
     """Tells each line's widgets what was fetched along with the row."""
 
     def add_fields(self, form: Any, index: int | None) -> None:

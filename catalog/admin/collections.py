@@ -21,6 +21,7 @@ from accounts.maturity import Audience
 from accounts.rules import HIGHEST_AGE
 from catalog import rules
 from catalog.admin.conditions import CONDITIONS, ConditionsForm
+from catalog.admin.formsets import PartFormSet
 from catalog.admin.lists import Refusing, widget_for
 from catalog.admin.naming import address_of, name_of
 from catalog.admin.overviews import CountryForm
@@ -108,6 +109,7 @@ class MemberInline(TabularInline):
     """Titles that an editor named, in their order."""
 
     model = CollectionTitle
+    formset = PartFormSet
     extra = 0
     tab = True
     autocomplete_fields = ("title",)

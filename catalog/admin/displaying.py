@@ -1,4 +1,4 @@
-"""What read-only fields show, computed once."""
+"""What read-only fields show: computed once, and with no link to what their reader may not open."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
 
 _Admin = TypeVar("_Admin")
 _Model = TypeVar("_Model", bound=Model)
@@ -25,3 +27,20 @@ def once(show: Callable[[_Admin, _Model], _Shown]) -> Callable[[_Admin, _Model],
         return found
 
     return shown
+
+
+def read_by(one: _Model, request: HttpRequest) -> _Model:
+    """Remember who reads a page about a row, for its fields: Django shows them the row alone."""
+    one.__dict__["_reader"] = request.user
+    return one
+
+
+def may(one: Model, permission: str) -> bool:
+    """Say whether who reads a page about a row has a permission; nobody has one where no reader is known."""
+    reader = one.__dict__.get("_reader")
+    return reader is not None and reader.has_perm(permission)
+
+
+def linked(address: str, text: object, *, leads: bool) -> str:
+    """Answer a link, or its text alone where it would lead to a refusal."""
+    return format_html('<a class="underline" href="{}">{}</a>', address, text) if leads else str(text)

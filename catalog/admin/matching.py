@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -17,6 +18,7 @@ from unfold.decorators import display
 from catalog.admin import staff
 from catalog.admin.lists import Decided, NamedActors, WaitingFilter
 from catalog.admin.naming import link_to, name_of
+from catalog.admin.parting import say_losses
 from catalog.admin.titles.artwork import preview_of
 from catalog.admin.words import gettext_lazy as _
 from catalog.admin.words import refusal
@@ -131,8 +133,17 @@ class MatchCandidateAdmin(Decided):
         return HttpResponseRedirect(f"{reverse(QUEUE)}?state__exact=open")
 
 
+class Parting(Protocol):
+    """A service that undoes merges."""
+
+    def unmerge(self, *, merge_id: int, by: str, now: datetime) -> object:
+        """Undo a merge. Raises DomainError."""
+
+
 class Merges(Decided):
     """Merges, and who made and undid them."""
+
+    service: Parting
 
     list_display_links = None
     actions = ("undo",)
@@ -151,10 +162,6 @@ class Merges(Decided):
         """Name who undid it."""
         return str(merge.actors.get(merge.undone_by, merge.undone_by))
 
-    def part(self, *, merge_id: int, by: str) -> None:
-        """Undo a merge. Raises DomainError."""
-        raise NotImplementedError
-
     @admin.action(description=_("Undo"), permissions=["change"])
     def undo(self, request: HttpRequest, queryset: Any) -> None:
         """Part what was merged, the last merge first."""
@@ -168,17 +175,22 @@ class Merges(Decided):
 
     def _undo(self, request: HttpRequest, merge_id: int) -> None:
         try:
-            self.part(merge_id=merge_id, by=staff.actor(request))
+            parted = self.service.unmerge(merge_id=merge_id, by=staff.actor(request), now=clock.now())
         except DomainError as error:
             self.message_user(request, refusal(error), messages.ERROR)
         else:
-            self.message_user(request, gettext("Parted again."), messages.SUCCESS)
+            self.say(request, parted)
+
+    def say(self, request: HttpRequest, parted: Any) -> None:
+        """Say what came of it."""
+        self.message_user(request, gettext("Parted again."), messages.SUCCESS)
 
 
 @admin.register(TitleMerge)
 class TitleMergeAdmin(Merges):
     """Merges of titles, newest first; each can be undone."""
 
+    service = matching
     list_display = ("kept_name", "merged_name", "at", "by_name", "undone_at", "undone_by_name")
     ordering = ("-pk",)
 
@@ -192,6 +204,11 @@ class TitleMergeAdmin(Merges):
         """Link what was merged."""
         return _whole_and(merge.merged)
 
+    def say(self, request: HttpRequest, parted: Any) -> None:
+        """Say what came of it, and what they lack since."""
+        super().say(request, parted)
+        say_losses(request, parted)
+
     def get_queryset(self, request: HttpRequest) -> Any:
         """Fetch what a row of the list shows, in a few queries."""
         return (
@@ -200,10 +217,6 @@ class TitleMergeAdmin(Merges):
             .select_related("kept__series", "merged__series")
             .prefetch_related("kept__texts", "merged__texts", "kept__series__texts", "merged__series__texts")
         )
-
-    def part(self, *, merge_id: int, by: str) -> None:
-        """Undo a merge of titles."""
-        matching.unmerge(merge_id=merge_id, by=by, now=clock.now())
 
 
 def _whole_and(title: Title) -> SafeString:

@@ -26,6 +26,7 @@ from unfold.widgets import (
 )
 
 from catalog.admin import staff
+from catalog.admin.displaying import may
 from catalog.admin.naming import name_of
 from catalog.admin.playing import PlayingPages, film_address
 from catalog.admin.words import gettext_lazy as _
@@ -311,19 +312,17 @@ class MediaPackageAdmin(PlayingPages):
 def film_of(title: Title) -> SafeString | str:
     """Answer how it stands with a title's film, for its own page."""
     packages = selectors.packages_of(title.pk)
-    attach = format_html(
-        '<a class="underline" href="{}?title={}">{}</a>',
-        reverse("admin:catalog_mediapackage_add"),
-        title.pk,
-        gettext("Attach a film"),
-    )
+    attach: SafeString | str = ""
+    if may(title, "catalog.add_mediapackage"):
+        address = f"{reverse('admin:catalog_mediapackage_add')}?title={title.pk}"
+        attach = format_html('<a class="underline" href="{}">{}</a>', address, gettext("Attach a film"))
     if not packages:
-        return attach
+        return attach or gettext("None yet")
     newest = packages[0]
     state = f"{newest.progress} %" if newest.state == State.RUNNING else newest.get_state_display()
     return format_html(
-        '<a class="underline" href="{}">{}</a> ({}); {}', _address(newest.pk), newest.source, state, attach
-    )
+        '<a class="underline" href="{}">{}</a> ({}){}{}', _address(newest.pk), newest.source, state, "; " if attach else "", attach
+    )  # fmt: skip
 
 
 def clock_of(seconds: float) -> str:

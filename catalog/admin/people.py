@@ -195,10 +195,7 @@ def _was_merged(person: Any) -> bool:
 class PersonMergeAdmin(Merges):
     """Merges of people, newest first; each can be undone."""
 
+    service = people
     list_display = ("kept", "merged", "at", "by_name", "undone_at", "undone_by_name")
     list_select_related = ("kept", "merged")
     ordering = ("-pk",)
-
-    def part(self, *, merge_id: int, by: str) -> None:
-        """Undo a merge of people."""
-        people.unmerge(merge_id=merge_id, by=by, now=clock.now())

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -130,7 +131,7 @@ def fingerprint(version: Snapshot) -> str:
 def history(title_id: UUID) -> list[tuple[Revision, Revision | None]]:
     """Answer a title's versions, newest first, each with the one before it."""
     versions = list(Revision.objects.filter(title=title_id).order_by("-number"))
-    return list(zip(versions, [*versions[1:], None], strict=True))
+    return [*pairwise(versions), *((first, None) for first in versions[-1:])]
 
 
 def difference(before: Snapshot, after: Snapshot) -> list[Change]:

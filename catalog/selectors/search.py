@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db.models.expressions import RawSQL
 
-from catalog import lexemes, rules, spellings
+from catalog import lexemes, numerals, rules, spellings
 from catalog.models import Title, TitleText
 from catalog.selectors import mending
 from core import prepared
@@ -61,10 +61,13 @@ def search(query: str, viewer: rules.Viewer, now: datetime, *, limit: int = 30) 
     if not words:
         return Found([], None)
     visible = _Visible(viewer, now)
-    if title_ids := _completed(words, viewer, visible, limit):
-        return Found(title_ids, None)
-    vocabulary = mending.known(words)
-    if title_ids := _find(words, vocabulary, viewer, visible, limit):
+    vocabulary: mending.Vocabulary | None = None
+    if not (title_ids := _completed(words, viewer, visible, limit)):
+        vocabulary = mending.known(words)
+        title_ids = _find(words, vocabulary, viewer, visible, limit)
+    if others := numerals.readings(words, viewer.languages):
+        title_ids = _with_numbers(title_ids, words, others, viewer, visible, limit)
+    if title_ids or vocabulary is None:
         return Found(title_ids, None)
     for mended in mending.mended(words, vocabulary, viewer.languages):
         if title_ids := _find(mended, mending.known(mended), viewer, visible, limit):
@@ -102,7 +105,7 @@ def _completed(words: list[str], viewer: rules.Viewer, visible: _Visible, limit:
         return []
     found = visible.ids(
         _COMPLETED,
-        {"prefix": words[0], "limit": limit, **_ranked_by(words, viewer), **_called(words[0], viewer)},
+        {"prefix": words[0], "limit": limit, **_ranked_by(words, viewer), **_called(words, viewer)},
     )
     return found if len(found) == limit else []
 
@@ -122,7 +125,7 @@ def _find(
     if min(cost, without_last) > DEAR:
         name = " ".join(words)
         # Bounds and no LIKE: a plan for every name cannot use the index for a pattern that it does not know.
-        named = {"name": name, "past": f"{name}{lexemes.LAST}", **_called(name, viewer)}
+        named = {"name": name, "past": f"{name}{lexemes.LAST}", **_called([name], viewer)}
         leading = visible.ids(_LEADING, parameters | named)
         if len(leading) == limit:
             return leading
@@ -131,14 +134,38 @@ def _find(
     return visible.ids(_RANKED, parameters)
 
 
+def _with_numbers(
+    title_ids: list[UUID],
+    words: list[str],
+    others: list[list[str]],
+    viewer: rules.Viewer,
+    visible: _Visible,
+    limit: int,
+) -> list[UUID]:
+    """Add what is found when numbers are read otherwise: after what is called as was typed, what is called so; the rest at the end."""
+    called_otherwise = _those_called([" ".join(other) for other in others], viewer, visible, limit)
+    called = set(_those_called([" ".join(words)], viewer, visible, limit)) if called_otherwise else set()
+    own = [title_id for title_id in title_ids if title_id in called]
+    found = dict.fromkeys([*own, *called_otherwise, *title_ids])
+    for other in others:
+        if len(found) < limit:
+            found |= dict.fromkeys(_find(other, mending.known(other), viewer, visible, limit))
+    return list(found)[:limit]
+
+
+def _those_called(names: list[str], viewer: rules.Viewer, visible: _Visible, limit: int) -> list[UUID]:
+    """Answer the titles whose whole name is one of these, best first."""
+    return visible.ids(_BEST_CALLED, {"limit": limit, **_called(names, viewer)})
+
+
 def _names_the_unseen(words: list[str], viewer: rules.Viewer, visible: _Visible) -> bool:
     """Say whether titles are called so, and the viewer sees none of them."""
-    return visible.ids(_SEEN_OF_THOSE_CALLED, {"named": NAMED, **_called(" ".join(words), viewer)}) == [False]
+    return visible.ids(_SEEN_OF_THOSE_CALLED, {"named": NAMED, **_called([" ".join(words)], viewer)}) == [False]
 
 
-def _called(name: str, viewer: rules.Viewer) -> dict[str, Any]:
+def _called(names: list[str], viewer: rules.Viewer) -> dict[str, Any]:
     """Answer by what titles are found that are called so: their first name, or another one, with an article or without."""
-    articled = spellings.articled(name, viewer.languages)
+    articled = [one for name in names for one in spellings.articled(name, viewer.languages)]
     return {
         "articled": articled,
         "whole_names": " | ".join(f"'{lexemes.whole_name(one)}'" for one in articled),
@@ -214,6 +241,12 @@ _CALLED = """
 # Nothing where nobody is called so.
 _SEEN_OF_THOSE_CALLED = f"""
     SELECT bool_or(seen IS NOT NULL) FROM ({_CALLED}) AS candidate LEFT JOIN LATERAL ({{visible}}) AS seen ON true
+"""  # noqa: S608 - our own text
+_BEST_CALLED = f"""
+    SELECT candidate.title_id FROM (
+        SELECT title_id, standing FROM catalog_searchdocument WHERE NOT is_part AND title_id IN ({_CALLED})
+    ) AS candidate CROSS JOIN LATERAL ({{visible}}) AS seen
+    ORDER BY candidate.standing DESC, candidate.title_id LIMIT %(limit)s
 """  # noqa: S608 - our own text
 # What is called by the letters, be it in the list or not; then names that begin with them as a word, or at all.
 _COMPLETED = f"""

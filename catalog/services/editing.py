@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
+from psycopg.errors import UniqueViolation
 
 from accounts import maturity
 from catalog import rules
@@ -36,6 +38,12 @@ class EditedMeanwhile(DomainError):
     title = "Somebody else has changed the title meanwhile: open it anew, and make your change again."
 
 
+class StatedTwice(DomainError):
+    code = "stated_twice"
+    title = "Two rows say the same, or an external id is another title's: correct that, then save again."
+    status = 422
+
+
 class RevisionUnknown(DomainError):
     code = "revision_unknown"
     title = "The title has no such revision."
@@ -59,9 +67,9 @@ def create(
 ) -> Title:
     """Make a draft of a title that no provider delivers, under a new id.
 
-    Raises WrongParent, and of what it belongs to TitleUnknown and TitleMerged.
+    Raises WrongParent, StatedTwice, and of what it belongs to TitleUnknown and TitleMerged.
     """
-    with transaction.atomic():
+    with _refusing_twins(), transaction.atomic():
         parent = titles.changeable(parent_id) if parent_id else None
         allowed = rules.PARENT_KINDS.get(kind, frozenset())
         if (parent is None and kind not in {Kind.MOVIE, Kind.SERIES, Kind.SPECIAL}) or (
@@ -99,9 +107,9 @@ def edit(
 
     Only what is named changes, and is from then on the editors'. `seen` is the fingerprint of the version
     that the editor had before them. Raises TitleUnknown, TitleMerged (another title answers for it), TitleLocked
-    (another editor keeps it) and EditedMeanwhile (it is no longer what was seen).
+    (another editor keeps it), EditedMeanwhile (it is no longer what was seen) and StatedTwice.
     """
-    with transaction.atomic():
+    with _refusing_twins(), transaction.atomic():
         title = titles.changeable(title_id)
         locks.refuse_others(title, by=by)
         refuse_outdated(title_id, seen)
@@ -139,9 +147,9 @@ def revert(*, title_id: UUID, number: int, by: str, now: datetime, keeping: Coll
             if not any(change.values()):
                 return title
             return edit(title_id=title_id, **read(change), by=by, now=now, note=f"Reverted to revision {number}")
-    except IntegrityError as error:
+    except StatedTwice as error:
         raise CannotRevert(
-            f"Revision {number} names what is elsewhere now, such as an external id: {_said(error)}"
+            f"Revision {number} names what is elsewhere now, such as an external id: {_said(error.__cause__)}"
         ) from None
 
 
@@ -186,7 +194,18 @@ def _understand(rating: ContentRating) -> None:
         rating.system, rating.value, rating.minimum_age = found.system, found.value, found.minimum_age
 
 
-def _said(error: IntegrityError) -> str:
+@contextmanager
+def _refusing_twins() -> Iterator[None]:
+    """Say in words what a form cannot know: rows that are one once they are spelled as their boards and people are."""
+    try:
+        yield
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        raise StatedTwice from error
+
+
+def _said(error: BaseException | None) -> str:
     return " ".join(str(error).split("DETAIL:")[-1].split())[:200]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from catalog.events import TitleWithdrawn
+from catalog.events import TitlePublished, TitleWithdrawn
 from catalog.models import (
     AvailabilityWindow,
     CollectionTitle,
@@ -54,6 +55,19 @@ class SourceUnknown(DomainError):
     status = 404
 
 
+@dataclass(frozen=True)
+class Parted:
+    """What parting two titles came to: the one that is back, or new, and what the two have lost over it.
+
+    `withdrawn` were public and have no record any more that is delivered; `unlicensed` are public, and no licence is left that
+    lets anybody see them.
+    """
+
+    title: Title
+    withdrawn: tuple[Title, ...] = ()
+    unlicensed: tuple[Title, ...] = ()
+
+
 def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMerge:
     """Make two titles one: `kept` receives the records, ids, licences and parts of `merged`, whose id answers for it from now on.
 
@@ -70,7 +84,9 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMer
                 f"One is of the kind {kept.get_kind_display()}, the other of the kind {merged.get_kind_display()}:"
                 " choose two titles of one kind."
             )
+        delivered = _is_delivered_for_itself(kept), _is_delivered(merged)
         moved = _move(merged, kept)
+        moved["delivered"] = delivered
         moved["within"] = [
             merge(kept_id=own, merged_id=other, by=by, now=now).pk for own, other in _twins(kept, moved["children"])
         ]
@@ -95,8 +111,11 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMer
     return done
 
 
-def unmerge(*, merge_id: int, by: str, now: datetime) -> Title:
-    """Undo a merge: what went over comes back, as far as it is still there.
+def unmerge(*, merge_id: int, by: str, now: datetime) -> Parted:
+    """Undo a merge: what went over comes back, as far as it is still there, and what deliveries have made of it meanwhile.
+
+    A title that was delivered and public, and whose records have all been split off or retired since, is withdrawn: what made
+    it public is gone. The next deliveries of both titles are read anew, whatever they say.
 
     Raises MergeUnknown, MergedSince: of several merges the last is undone first, or what went over would stay behind.
     """
@@ -107,34 +126,54 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Title:
             raise MergeUnknown
         moved: dict[str, Any] = done.moved
         _lock_with_parts(done.kept_id, done.merged_id)
-        for within in TitleMerge.objects.filter(pk__in=moved.get("within", []), undone_at__isnull=True).order_by("-pk"):
-            unmerge(merge_id=within.pk, by=by, now=now)
+        standing = TitleMerge.objects.filter(pk__in=moved.get("within", []), undone_at__isnull=True).order_by("-pk")
+        within = [unmerge(merge_id=inner.pk, by=by, now=now) for inner in standing]
         kept, merged = (titles.locked(pk) for pk in sorted([done.kept_id, done.merged_id]))
         if kept.pk != done.kept_id:
             kept, merged = merged, kept
         if kept.merged_into_id:
             raise MergedSince
-        for name, (model, column) in _TIES.items():
-            model.objects.filter(**{"pk__in": moved.get(name, []), column: kept}).update(**{column: merged})
+        _move_back(moved, kept, merged)
         state, published_at, withdrawn_at = moved["state"]
+        # Of merges before this was kept, a title with records is taken for one that its records made public.
+        kept_was, merged_was = moved.get("delivered", (False, bool(moved.get("sources"))))
         merged.merged_into = None
-        merged.state = state
-        merged.published_at = datetime.fromisoformat(published_at) if published_at else None
-        merged.withdrawn_at = datetime.fromisoformat(withdrawn_at) if withdrawn_at else None
+        lost = []
+        if state == State.PUBLISHED and merged_was and not _is_delivered(merged):
+            # It returns with the record that was retired while it was merged, as if it had been withdrawn by that.
+            retired = SourceRecord.objects.filter(title=merged).order_by("-retired_at").first()
+            merged.withdrawn_at = retired.retired_at if retired else merged.withdrawn_at
+            _log(
+                merged, PublicationEntry.Action.WITHDRAWN, f"Parted from {kept.pk}, without a delivery", by=by, now=now
+            )
+            lost.append(merged)
+        else:
+            merged.state = state
+            merged.published_at = datetime.fromisoformat(published_at) if published_at else None
+            merged.withdrawn_at = datetime.fromisoformat(withdrawn_at) if withdrawn_at else None
+            if state == State.PUBLISHED:
+                _log(merged, PublicationEntry.Action.PUBLISHED, f"Parted from {kept.pk}", by=by, now=now)
+                outbox.publish(
+                    TitlePublished(str(merged.pk), merged.revision + 1), aggregate=f"title:{merged.pk}", now=now
+                )
+        if kept_was and _withdraw_undelivered(kept, f"Parted from {merged.pk}, without a delivery", by=by, now=now):
+            lost.append(kept)
         _touch(merged, now)
         _touch(kept, now)
-        if state == State.PUBLISHED:
-            _log(merged, PublicationEntry.Action.PUBLISHED, f"Parted from {kept.pk}", by=by, now=now)
         done.undone_at, done.undone_by = now, by
         done.save(update_fields=["undone_at", "undone_by"])
         search.rebuild([kept.pk, merged.pk])
-    return merged
+        return Parted(
+            merged,
+            withdrawn=(*lost, *(title for each in within for title in each.withdrawn)),
+            unlicensed=_unlicensed(merged, kept),
+        )
 
 
-def split(*, source_id: int, by: str, now: datetime) -> Title:
+def split(*, source_id: int, by: str, now: datetime) -> Parted:
     """Give one of a title's records a title of its own, a draft that the next delivery fills.
 
-    It takes its licences along. Raises SourceUnknown.
+    It takes its licences along. A public title whose other records are all retired is withdrawn. Raises SourceUnknown.
     """
     with transaction.atomic():
         identities.change()
@@ -156,10 +195,12 @@ def split(*, source_id: int, by: str, now: datetime) -> Title:
             title=new, other=old, score=0, reasons=[f"parted: {source.provider.code}"], created_at=now, decided_at=now,
             decided_by=by, state=MatchCandidate.State.SEPARATE,
         )  # fmt: skip
+        reason = f"Parted from {new.pk}, without a delivery"
+        is_lost = source.retired_at is None and _withdraw_undelivered(old, reason, by=by, now=now)
         _touch(old, now)
         titles.touch_wholes(old, now=now)
         search.rebuild([old.pk, new.pk])
-    return new
+        return Parted(new, withdrawn=(old,) if is_lost else (), unlicensed=_unlicensed(old))
 
 
 def keep_apart(*, candidate_id: int, by: str, now: datetime) -> None:
@@ -198,6 +239,44 @@ def _move(merged: Title, kept: Title) -> dict[str, Any]:
         ]
         model.objects.filter(pk__in=moved[name]).update(**{column: kept})
     return moved
+
+
+def _move_back(moved: dict[str, Any], kept: Title, merged: Title) -> None:
+    for name, (model, column) in _TIES.items():
+        model.objects.filter(**{"pk__in": moved.get(name, []), column: kept}).update(**{column: merged})
+    # A delivery since then has written its licences anew.
+    sources = SourceRecord.objects.filter(pk__in=moved.get("sources", []), title=merged)
+    AvailabilityWindow.objects.filter(title=kept, source_id__in=sources.values("pk")).update(title=merged)
+    # Each may have been given words of the other's record.
+    SourceRecord.objects.filter(title__in=[kept, merged]).update(digest=b"")
+
+
+def _is_delivered(title: Title) -> bool:
+    return SourceRecord.objects.filter(title=title, retired_at__isnull=True).exists()
+
+
+def _is_delivered_for_itself(title: Title) -> bool:
+    """Say whether a title has a record, still delivered, beside those that were merged into it."""
+    brought = TitleMerge.objects.filter(kept=title, undone_at__isnull=True).values_list("moved", flat=True)
+    theirs = [pk for moved in brought for pk in moved.get("sources", [])]
+    return SourceRecord.objects.filter(title=title, retired_at__isnull=True).exclude(pk__in=theirs).exists()
+
+
+def _withdraw_undelivered(title: Title, reason: str, *, by: str, now: datetime) -> bool:
+    """Withdraw a locked title that is public and of which no delivery tells any more; the caller saves it."""
+    if title.state != State.PUBLISHED or _is_delivered(title):
+        return False
+    title.state, title.withdrawn_at = State.WITHDRAWN, now
+    _log(title, PublicationEntry.Action.WITHDRAWN, reason, by=by, now=now)
+    outbox.publish(TitleWithdrawn(str(title.pk), title.revision + 1), aggregate=f"title:{title.pk}", now=now)
+    return True
+
+
+def _unlicensed(*parted: Title) -> tuple[Title, ...]:
+    """Answer which of these are public and have no licence, not even by a part of theirs; parts have those of their whole."""
+    public = [title for title in parted if title.state == State.PUBLISHED and title.parent_id is None]
+    licences = AvailabilityWindow.objects
+    return tuple(title for title in public if not licences.filter(Q(title=title) | Q(series_id=title.pk)).exists())
 
 
 def _lock_with_parts(*title_ids: UUID) -> None:

@@ -149,7 +149,7 @@ def approve(*, review_id: int, by: str, now: datetime, comment: str = "") -> Rev
             try:
                 with transaction.atomic():
                     title = editing.edit(title_id=title.pk, **editing.read(change), by=by, now=now, note=note)
-            except IntegrityError:
+            except editing.StatedTwice:
                 raise ReviewOutdated(
                     "What was asked for names what belongs elsewhere now, such as an external id: ask for the review anew."
                 ) from None

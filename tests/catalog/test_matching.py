@@ -281,7 +281,7 @@ class TestMerge:
         ingest(feed(movie(1, external_ids=EIDR)), ProviderFactory.create())
         ingest(feed(movie(7, external_ids=EIDR)), provider)
         source = SourceRecord.objects.get(external_id="m7")
-        new = matching.split(source_id=source.pk, by="user:1", now=NOW)
+        new = matching.split(source_id=source.pk, by="user:1", now=NOW).title
         assert (title_of("m7"), new.state, new.windows.count()) == (new, "draft", 1)
         run = ingest(feed(movie(7)), provider)
         assert counts(run) == {"read": 1, "updated": 1}

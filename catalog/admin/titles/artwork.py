@@ -30,6 +30,7 @@ from unfold.widgets import (
 
 from catalog import pictures, rules
 from catalog.admin import staff
+from catalog.admin.displaying import linked, may
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import address_of, name_of, title_or_404
 from catalog.admin.words import gettext_lazy as _
@@ -299,11 +300,12 @@ def pictures_of(title: Title) -> SafeString | str:
     )
     failed = Artwork.objects.filter(title=title).exclude(problem="").count()
     said = ngettext("%(number)s could not be taken", "%(number)s could not be taken", failed)
+    leads = may(title, "catalog.change_title")
+    called = gettext("Artwork") if previews else gettext("Add artwork") if leads else gettext("None yet")
     return format_html(
-        '{}<div><a class="underline" href="{}">{}</a>{}</div>',
+        "{}<div>{}{}</div>",
         previews,
-        _address(title.pk),
-        gettext("Artwork") if previews else gettext("Add artwork"),
+        linked(_address(title.pk), called, leads=leads),
         ": " + said % {"number": failed} if failed else "",
     )
 

@@ -19,7 +19,7 @@ from unfold.decorators import display
 
 from catalog import rules, tracks
 from catalog.admin import staff
-from catalog.admin.displaying import once
+from catalog.admin.displaying import linked, may, once, read_by
 from catalog.admin.lists import Refusing
 from catalog.admin.media import film_of
 from catalog.admin.naming import address_of, link_to
@@ -147,6 +147,11 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         """Let nobody edit what another title answers for: what is written there, nobody reads."""
         return super().has_change_permission(request, obj) and not _was_merged(obj)
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Remember who reads its page."""
+        title = super().get_object(request, object_id, from_field)
+        return title and read_by(title, request)
+
     @display(description=_("state"))
     def state_name(self, title: Title) -> SafeString | str:
         """Name the state; of one that was merged, lead to what answers for it."""
@@ -186,6 +191,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         lines = Title.objects.order_by("kind", "number", "pk").only(*_IN_A_LINE)
         lines = lines.prefetch_related(Prefetch("texts", TitleText.objects.only("title_id", "language", "name")))
         children = lines.filter(parent=title).prefetch_related(Prefetch("children", lines))
+        grows = may(title, "catalog.add_title")
         shown = format_html_join(
             "", '<details style="margin-bottom:4px" {}><summary style="cursor:pointer">{}</summary>{}{}</details>',
             (
@@ -193,7 +199,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
                     "open" if len(children) < 3 else "",
                     _line(child),
                     _table(child.children.all()),
-                    _more(child, child.children.all()),
+                    _more(child, child.children.all()) if grows else "",
                 )
                 for child in children
                 if child.kind == Kind.SEASON
@@ -201,7 +207,7 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
         )  # fmt: skip
         others = [child for child in children if child.kind != Kind.SEASON]
         return (
-            format_html("{}{}{}", shown, _table(others), _more(title, children))
+            format_html("{}{}{}", shown, _table(others), _more(title, children) if grows else "")
             if not title._state.adding
             else gettext("None yet")
         )
@@ -267,10 +273,15 @@ class TitleAdmin(  # type: ignore[misc]  # the stubs of unfold and Django disagr
             return "-"
         acts = ScheduledAct.objects.pending().filter(title=title).order_by("at", "pk")
         address = reverse("admin:catalog_title_plan_one", args=[title.pk])
-        lines = ((address, act.get_action_display(), f"{act.at:%Y-%m-%d %H:%M}", outcome_of(act, {})) for act in acts)
-        return format_html_join("", '<div><a class="underline" href="{}">{}, {} UTC</a> {}</div>', lines) or _(
-            "Nothing"
+        leads = may(title, "catalog.publish_title")
+        lines = (
+            (
+                linked(address, f"{act.get_action_display()}, {act.at:%Y-%m-%d %H:%M} UTC", leads=leads),
+                outcome_of(act, {}),
+            )
+            for act in acts
         )
+        return format_html_join("", "<div>{} {}</div>", lines) or _("Nothing")
 
     @display(description=_("edited here"))
     def edited_by_us(self, title: Title) -> str:

@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from catalog.admin import staff
 from catalog.admin.choosing import FetchedFormSet, FetchedSelect
+from catalog.admin.formsets import PartFormSet
 from catalog.admin.lists import widget_for
 from catalog.admin.words import gettext_lazy as _
 from catalog.models import (
@@ -62,6 +63,7 @@ class LargePart(StackedInline):
     tab = True
     per_page = 20  # type: ignore[assignment]  # unfold declares None
     ordering: ClassVar[Any] = ("pk",)
+    formset = PartFormSet
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choose a widget that suits."""

@@ -17,6 +17,7 @@ from unfold.decorators import action
 from catalog.admin import staff
 from catalog.admin.lists import LargeList
 from catalog.admin.naming import address_of, name_of, title_or_404
+from catalog.admin.parting import say_losses
 from catalog.admin.words import gettext_lazy, refusal
 from catalog.models import SourceRecord, Title
 from catalog.services import matching
@@ -95,9 +96,10 @@ class SourcePages(LargeList):
             messages.error(request, _("This record is no longer the title's."))
             return HttpResponseRedirect(request.path)
         try:
-            other = matching.split(source_id=source_id, by=staff.actor(request), now=clock.now())
+            parted = matching.split(source_id=source_id, by=staff.actor(request), now=clock.now())
         except DomainError as error:
             messages.error(request, refusal(error))
             return HttpResponseRedirect(request.path)
         messages.success(request, _("It has a title of its own now, which its next delivery fills: this one."))
-        return HttpResponseRedirect(address_of(other.pk))
+        say_losses(request, parted)
+        return HttpResponseRedirect(address_of(parted.title.pk))

@@ -8,6 +8,7 @@ together. While Valkey is away nothing is limited, which a log line says.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def _limit(rate: str) -> RateLimitItem:
     return parse(rate)
 
 
-class Throttle(BaseThrottle):
+class Throttle(BaseThrottle, ABC):
     """Counts a request towards the rate of its scope.
 
     Rates stand in REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], such as `60/minute`; a scope without one
@@ -53,9 +54,9 @@ class Throttle(BaseThrottle):
 
     wait_seconds: float | None = None
 
+    @abstractmethod
     def scope(self, request: Request, view: APIView) -> str | None:
         """Answer the scope of a request; None if this limit is not its concern."""
-        raise NotImplementedError
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Count a request; False if it is one too many."""
