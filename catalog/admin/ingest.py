@@ -8,6 +8,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, QuerySet
 from django.http import (
     Http404,
     HttpRequest,
@@ -18,7 +19,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext
@@ -63,9 +64,9 @@ class ProviderAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of 
     """Who delivers, and what becomes of it."""
 
     form = ProviderForm
-    list_display = ("name", "code", "publish", "has_default_licence", "last_delivery")
+    list_display = ("name", "code", "publish", "has_default_licence", "last_delivery", "looked_at")
     ordering = ("name",)
-    readonly_fields = ("policy_version",)
+    readonly_fields = ("policy_version", "outcomes")
     fieldsets = (
         (
             None,
@@ -76,6 +77,7 @@ class ProviderAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of 
                     "max_retired_percent",
                     "precedence",
                     "policy_version",
+                    "outcomes",
                 )
             },
         ),
@@ -111,6 +113,33 @@ class ProviderAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of 
         """Link the newest run."""
         run = provider.runs.order_by("-pk").first()
         return format_html('<a href="{}">{}</a>', _address(run.pk), run) if run else "-"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
+        """Count the places that are looked at, and those where the last look failed."""
+        found: QuerySet[Provider] = super().get_queryset(request)
+        return found.annotate(
+            places=Count("sources", filter=Q(sources__enabled=True)),
+            failing=Count("sources", filter=Q(sources__enabled=True, sources__failures__gt=0)),
+        )
+
+    @display(description=_("looked at"), label={"well": "success", "worse": "danger"})
+    def looked_at(self, provider: Any) -> tuple[str, str] | str:
+        """Say where the last look failed, or else how many places are looked at."""
+        if not provider.places:
+            return "-"
+        if not provider.failing:
+            return "well", f"{provider.places}"
+        said = gettext("%(failing)s of %(places)s fail")
+        return "worse", said % {"failing": provider.failing, "places": provider.places}
+
+    @display(description=_("last looks"))
+    def outcomes(self, provider: Provider) -> SafeString | str:
+        """Say what the last look at each place came to."""
+        looks = [
+            (reverse("admin:catalog_feedsource_change", args=[source.pk]), _masked(source), _outcome_of(source))
+            for source in provider.sources.filter(enabled=True).order_by("pk")
+        ]
+        return format_html_join(SafeString("<br>"), '<a class="underline" href="{}">{}</a>: {}', looks) or "-"
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand what was changed to the service."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -19,11 +20,13 @@ from django.core.files.storage import storages
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
+from structlog.testing import capture_logs
 
 from catalog.models import ArrivingFile, FeedSource, IngestRun, Provider, TakenFile, Title
 from catalog.services import ingestion, sources
+from catalog.services.sources import folders
 from catalog.tasks import check_due_sources, check_source, run_ingest
-from core.files import copy_found
+from core.files import StorageAway, copy_found
 from tests.catalog.test_admin import form_of, staff
 from tests.factories.catalog import NOW, ProviderFactory, feed, movie
 from tests.http_server import Answering, answering, serving
@@ -397,24 +400,44 @@ class TestFolder:
         assert {run.source_name for run in self.settled(source)} == {"caf\\xe9.jsonl", "b.jsonl"}
         assert self.settled(source) == []
 
-    def test_that_cannot_be_listed_says_so(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (folder / "monday").mkdir()
+    @pytest.mark.parametrize(
+        ("error", "reason"), [(PermissionError, "Permission denied"), (FileNotFoundError, "No such file or directory")]
+    )
+    def test_below_that_cannot_be_listed_is_told_and_the_rest_is_taken(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError], reason: str
+    ) -> None:
+        for day in ("monday", "tuesday", ".snapshot", "lost+found"):
+            (folder / day).mkdir()
+            self.drop(folder / day, "titles.jsonl", feed(movie(1)))
         source, listing = self.watched(pattern="**/*.jsonl"), os.scandir
 
-        def vanishing(path: Any = ".") -> Any:
-            if Path(path).name == "monday":
-                Path(path).rmdir()
+        def refusing(path: Any = ".") -> Any:
+            if Path(path).name != "tuesday" and Path(path).parent == folder:
+                raise error(errno.EACCES if error is PermissionError else errno.ENOENT, reason)
             return listing(path)
 
         with monkeypatch.context() as meanwhile:
-            meanwhile.setattr(os, "scandir", vanishing)
-            runs, source = check(source)
-        assert (runs, source.failures) == ([], 1)
-        assert "cannot be read: No such file or directory" in source.outcome
-        assert check(source)[1].failures == 0
+            meanwhile.setattr(os, "scandir", refusing)
+            assert [run.source_name for run in self.settled(source)] == ["tuesday/titles.jsonl"]
+        source.refresh_from_db()
+        told = f"Not everything in acme can be read: monday ({reason}). What else is there is looked at."
+        assert (source.outcome, source.failures) == (told, 2)
+        assert [run.source_name for run in self.settled(source)] == ["monday/titles.jsonl"]
+        source.refresh_from_db()
+        assert (source.outcome, source.failures) == ("1 taken", 0)
+
+    def test_that_stays_unreadable_is_an_error_in_the_log_once(self, folder: Path) -> None:
+        (folder / "loop").symlink_to("loop")
+        source = self.watched(pattern="**/*.jsonl")
+        with capture_logs() as lines:
+            for minute in range(6):
+                _, source = check(source, now=NOW + timedelta(minutes=minute))
+        assert "loop (Too many levels of symbolic links)" in source.outcome
+        assert source.failures == 6
+        assert [line["log_level"] for line in lines if line["event"] == "feed_source_fails"] == ["error"]
 
     def test_keeps_in_mind_what_it_did_not_come_to(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A file that was replaced at the last moment stops the look, and costs those behind it no more than that."""
+        """A file that was replaced at the last moment is told, and costs those behind it nothing."""
         first = self.drop(folder, "a.jsonl", feed(movie(1)), age=timedelta(hours=2))
         self.drop(folder, "b.jsonl", feed(movie(2)))
         source = self.watched()
@@ -425,10 +448,35 @@ class TestFolder:
             copy_found(*arguments, **options)
 
         with monkeypatch.context() as meanwhile:
-            meanwhile.setattr("catalog.services.sources.copy_found", replaced)
+            meanwhile.setattr("catalog.services.sources.folders.copy_found", replaced)
+            runs, source = check(source, now=NOW + timedelta(minutes=1))
+        assert ([run.source_name for run in runs], source.failures) == (["b.jsonl"], 1)
+        assert "a.jsonl (No such file or directory)" in source.outcome
+        assert set(TakenFile.objects.values_list("name", flat=True)) == {"b.jsonl"}
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [(OSError(errno.ENOSPC, "No space left on device"), "No space left on device"), (StorageAway(), "StorageAway")],
+        ids=["full", "away"],
+    )
+    def test_keeps_in_mind_what_could_not_be_stored(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    ) -> None:
+        for name in ("a.jsonl", "b.jsonl"):
+            self.drop(folder, name, feed(movie(1)))
+        source = self.watched()
+        check(source)
+
+        def failing(*_: Any, **__: Any) -> None:
+            raise error
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(ingestion, "open_run", failing)
             runs, source = check(source, now=NOW + timedelta(minutes=1))
         assert (runs, source.failures) == ([], 1)
-        assert [run.source_name for run in check(source, now=NOW + timedelta(minutes=2))[0]] == ["b.jsonl"]
+        assert source.outcome == f"a.jsonl cannot be stored: {reason}."
+        assert not TakenFile.objects.exists()
+        assert len(check(source, now=NOW + timedelta(minutes=2))[0]) == 2
 
     def test_of_a_marker_whose_time_has_whole_seconds_alone_is_taken(self, folder: Path) -> None:
         """As SFTP sets it for the one and not for the other; a marker of a finer clock is asked to be no older."""
@@ -464,7 +512,7 @@ class TestFolder:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.drop(folder, "a.jsonl", feed(movie(1)))
-        source, provider, whole = self.watched(), ProviderFactory.create(), sources._whole
+        source, provider, whole = self.watched(), ProviderFactory.create(), folders._whole
         check(source)
 
         def edited(*arguments: Any) -> Any:
@@ -473,7 +521,7 @@ class TestFolder:
             return found
 
         with monkeypatch.context() as meanwhile:
-            meanwhile.setattr(sources, "_whole", edited)
+            meanwhile.setattr(folders, "_whole", edited)
             assert check(source, now=NOW + timedelta(minutes=1))[0] == []
         assert not TakenFile.objects.exists()
         [run] = self.settled(source, now=NOW + timedelta(minutes=2))
@@ -483,7 +531,7 @@ class TestFolder:
             FeedSource.objects.all().delete()
             return whole(*arguments)
 
-        monkeypatch.setattr(sources, "_whole", deleted)
+        monkeypatch.setattr(folders, "_whole", deleted)
         assert sources.check(source_id=source.pk, by="schedule", now=NOW) == []
 
     @pytest.mark.parametrize("marker", ["/done", "*", "../x"])
@@ -502,7 +550,21 @@ class TestFolder:
         secret = self.drop(folder.parent, "secret.jsonl", feed(movie(1)))
         (folder / "a.jsonl").symlink_to(secret)
         (folder / "sub").symlink_to(folder.parent)
-        assert self.settled(self.watched(pattern="**/*.jsonl")) == []
+        source = self.watched(pattern="**/*.jsonl")
+        assert self.settled(source) == []
+        source.refresh_from_db()
+        reason = "it is a link, and links are not followed"
+        assert f"a.jsonl ({reason}), sub ({reason})" in source.outcome
+
+    def test_says_nothing_of_links_to_what_it_looks_at_anyway(self, folder: Path) -> None:
+        (folder / "monday").mkdir()
+        self.drop(folder / "monday", "titles.jsonl", feed(movie(1)))
+        (folder / "latest").symlink_to("monday")
+        (folder / "latest.jsonl").symlink_to("monday/titles.jsonl")
+        source = self.watched(pattern="**/*.jsonl")
+        assert [run.source_name for run in self.settled(source)] == ["monday/titles.jsonl"]
+        source.refresh_from_db()
+        assert (source.outcome, source.failures) == ("1 taken", 0)
 
     @pytest.mark.parametrize("pattern", ["/etc/*", "../*", "a/../../*"])
     def test_is_not_left_by_a_pattern(self, folder: Path, pattern: str) -> None:
@@ -592,6 +654,23 @@ class TestAdmin:
         pages = [staff.get(place, headers={"accept-language": "de"}).content.decode() for place in places]
         assert [german in page for page in pages] == [True, True]
         assert f"{source.provider} unter acme" in pages[1]
+
+    def test_tells_of_a_failing_place_where_its_provider_is_looked_at(self, staff: Client) -> None:
+        provider = ProviderFactory.create()
+        source_of("https://example.org/a?key=secret", provider=provider)
+        failing = source_of("acme", kind="folder", provider=provider)
+        source_of("elsewhere", kind="folder", provider=provider, enabled=False)
+        FeedSource.objects.exclude(pk=failing.pk).update(failures=0)
+        page, listing = (
+            reverse("admin:catalog_provider_change", args=[provider.pk]), reverse("admin:catalog_provider_changelist"),
+        )  # fmt: skip
+        assert "of 2 fail" not in staff.get(listing).content.decode()
+        outcome = "Not everything in acme can be read: monday (Permission denied). What else is there is looked at."
+        FeedSource.objects.filter(pk=failing.pk).update(failures=1, outcome=outcome)
+        assert "1 of 2 fail" in staff.get(listing).content.decode()
+        text = staff.get(page).content.decode()
+        assert f'href="{reverse("admin:catalog_feedsource_change", args=[failing.pk])}">acme</a>: {outcome}' in text
+        assert "secret" not in text
 
     def test_shows_no_key_of_an_address_and_keeps_it(self, staff: Client) -> None:
         source = source_of("https://example.org/feed.jsonl?token=s3cret")
