@@ -74,7 +74,7 @@ PROBLEMS: Mapping[str, Promise] = {
     "too_many_absent": _("So much is absent that nothing was retired."),
     "type": _("Is of another type than the format asks for."),
     "undated": _("Has no date that we can read."),
-    "unended": _("The last line does not end."),
+    "unended": _("The last line has no line break at its end; it may be cut off."),
     "unique_items": _("Stands there twice."),
     "unknown_country": _("No country that we know."),
     "unknown_duration": _("No running time that we can read."),
@@ -107,6 +107,7 @@ STEPS: Mapping[str, Promise] = {
     "Sound": _("Sound"),
     "Storing": _("Storing"),
     "Subtitles": _("Subtitles"),
+    "Waits for the storage or the database": _("Waits for the storage or the database"),
 }
 """What packaging is at, as it says itself; after a colon it says of which track."""
 
@@ -155,6 +156,10 @@ UNREADABLE: tuple[str, ...] = (
     N_("An error of ours ended the run; the log says which. What is written is whole: ingest the file again."),
     N_("Line %(number)s, the last one, breaks off: the file was cut off. Deliver it whole."),
     N_("None of its first lines is a JSON object in UTF-8: choose the format that it has, or write one object a line."),
+    N_(
+        "The database or the storage of files could not be reached. The run is begun again by itself, every minute until it can be."
+    ),
+    N_("The database or the storage of files could not be reached. What was written is whole; ingest the file again."),
     N_("The file begins with <%(found)s> instead of %(wanted)s. Choose the right format."),
     N_("The file declares a document type (<!DOCTYPE ...>), from which entities could be expanded: remove that line."),
     N_("The file has no <movie>, <tvshow> or <episodedetails>. Choose the right format."),

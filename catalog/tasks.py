@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from celery import shared_task
@@ -12,6 +12,7 @@ from django.core.files.storage import storages
 from catalog.models import IngestRun
 from catalog.services import artwork, ingestion, media, ratings, scheduling, search, sources
 from core import clock
+from core.files import open_stored
 
 SENT_AT_ONCE = 4
 ARTWORK_AT_ONCE = 16
@@ -21,7 +22,7 @@ RENAME_SECONDS = 50
 
 @shared_task
 def run_ingest(*, run_id: str, **_: Any) -> None:
-    """Ingest the delivery of a run. While another one of the provider lives, this one stays queued."""
+    """Ingest the delivery of a run. While another one of the provider lives, or in an outage, it stays queued."""
     try:
         ingestion.execute(run_id=UUID(run_id), open_delivery=_stored, clock=clock.now)
     except ingestion.ProviderBusy:
@@ -123,4 +124,4 @@ def apply_age_ratings(**_: Any) -> None:
 
 
 def _stored(run: IngestRun) -> BinaryIO:
-    return cast("BinaryIO", storages["private"].open(run.file))
+    return open_stored(storages["private"], run.file)

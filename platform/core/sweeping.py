@@ -13,6 +13,8 @@ import psycopg
 from django.db import InterfaceError, OperationalError, connection
 from prometheus_client import Counter
 
+from core.files import StorageAway
+
 logger = logging.getLogger(__name__)
 
 FAILURES = Counter("sweep_failures", "Rows that a sweep of this process could not handle.", ["sweep"])
@@ -61,7 +63,9 @@ def together_or_apart(sweep: str, together: Callable[[], Result], apart: Callabl
 
 
 def is_outage(error: Exception) -> bool:
-    """Answer whether the database is gone, after an error of whatever was just done."""
+    """Answer whether the database is gone, or the storage of files, after an error of whatever was just done."""
+    if isinstance(error, StorageAway):
+        return True
     # What the driver raises while rows are sent comes untranslated.
     kinds = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
     return isinstance(error, kinds) and not connection.is_usable()

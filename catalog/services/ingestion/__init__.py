@@ -4,7 +4,7 @@
 begins again, knowing what it has already done.
 """
 
-from catalog.services.ingestion.execution import execute
+from catalog.services.ingestion.outages import Interrupted, execute
 from catalog.services.ingestion.runs import (
     FormatUnknown,
     LeaseLost,
@@ -18,6 +18,7 @@ from catalog.services.ingestion.runs import (
 
 __all__ = [
     "FormatUnknown",
+    "Interrupted",
     "LeaseLost",
     "ProviderBusy",
     "RunUnknown",

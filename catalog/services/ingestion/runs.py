@@ -22,6 +22,10 @@ KEPT = timedelta(days=30)
 MAX_ATTEMPTS = 3
 """A run that was killed this often kills its worker, and is not begun again by itself."""
 
+KILLED = "The process that read this delivery was killed. What it wrote is whole; ingest the file again."
+LOST = "The database or the storage of files could not be reached. What was written is whole; ingest the file again."
+WAITS = "The database or the storage of files could not be reached. The run is begun again by itself, every minute until it can be."
+
 
 class FormatUnknown(DomainError):
     code = "format_unknown"
@@ -123,6 +127,7 @@ def begin(*, run_id: UUID, now: datetime) -> IngestRun | None:
             run.attempts += 1
             run.started_at = run.started_at or now
             run.heartbeat_at = now
+            run.failure = ""
             for count in (*_COUNTS, "absent", "problem_count"):
                 setattr(run, count, 0)
             run.save()
@@ -158,15 +163,35 @@ def release_abandoned(*, now: datetime) -> list[UUID]:
             if not run.file or run.attempts >= MAX_ATTEMPTS:
                 run.state = IngestRun.State.FAILED
                 run.finished_at = now
-                run.failure = (
-                    "The process that read this delivery was killed. What it wrote is whole; ingest the file again."
-                )
+                run.failure = KILLED
             else:
                 run.state = IngestRun.State.QUEUED
             run.save(update_fields=["lease", "state", "finished_at", "failure"])
             IngestStaging.objects.filter(run=run).delete()
     queued = IngestRun.objects.filter(state=IngestRun.State.QUEUED).exclude(file="")
     return list(queued.order_by("created_at").values_list("pk", flat=True))
+
+
+def hand_back(run: IngestRun, *, now: datetime) -> None:
+    """Queue a run again that an outage ended, by the word of the process that was at it: that was no attempt.
+
+    So it is when somebody has found the run abandoned meanwhile, as they find one whose process was killed. One
+    whose bytes were not stored fails.
+    """
+    with transaction.atomic():
+        row = IngestRun.objects.locked().filter(pk=run.pk).first()
+        if row is None or row.state == IngestRun.State.FINISHED:
+            return
+        row.attempts = max(0, row.attempts - 1)
+        is_held = row.state == IngestRun.State.RUNNING and row.lease == run.lease
+        if is_held or (row.state == IngestRun.State.FAILED and row.failure == KILLED):
+            row.lease = None
+            can_begin = bool(row.file)
+            row.state = IngestRun.State.QUEUED if can_begin else IngestRun.State.FAILED
+            row.finished_at = None if can_begin else now
+            row.failure = WAITS if can_begin else LOST
+            IngestStaging.objects.filter(run=row).delete()
+        row.save(update_fields=["attempts", "lease", "state", "finished_at", "failure"])
 
 
 def purge_deliveries(*, now: datetime) -> int:

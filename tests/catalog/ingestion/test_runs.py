@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -14,12 +15,14 @@ from typing import Any, BinaryIO
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage, storages
+from django.core.files.storage import FileSystemStorage, default_storage, storages
 from django.db import IntegrityError, connection, transaction
 
 from catalog.models import Credit, IngestRun, IngestStaging, PublicationEntry, SearchDocument, SourceRecord, Title
 from catalog.services import ingestion
 from catalog.services.ingestion import applying, batch, runs
+from catalog.tasks import run_ingest
+from core.files import StorageAway
 from tests.factories.catalog import NOW, ProviderFactory, counts, feed, ingest, movie
 
 LATER = NOW + timedelta(minutes=2)
@@ -158,6 +161,117 @@ class TestReleaseAbandoned:
         assert runs.release_abandoned(now=NOW + timedelta(seconds=59)) == []
         run.refresh_from_db()
         assert run.state == "running"
+
+
+class Away(io.BytesIO):
+    """A file of a storage that answers no more after its first lines."""
+
+    def readline(self, *_: Any) -> bytes:
+        if self.tell():
+            raise StorageAway
+        return super().readline()
+
+
+@pytest.mark.django_db
+class TestOutage:
+    def test_of_the_storage_is_no_attempt_however_often(self) -> None:
+        content = feed(*map(movie, range(3)))
+        run = opened(content)
+        for minute in range(5):
+            now = NOW + minute * timedelta(minutes=1)
+            with pytest.raises(ingestion.Interrupted, match="begun again by itself"):
+                ingestion.execute(run_id=run.pk, open_delivery=lambda _: Away(content), clock=lambda: now)  # noqa: B023
+            run.refresh_from_db()
+            assert (run.state, run.attempts, run.lease, run.failure) == ("queued", 0, None, runs.WAITS)
+            assert not IngestStaging.objects.exists()
+            assert ingestion.release_abandoned(now=now) == [run.pk]
+        done = execute(run, content)
+        assert done is not None
+        assert (done.state, done.attempts, done.failure, counts(done)) == ("finished", 1, "", {"read": 3, "created": 3})
+
+    def test_of_the_storage_before_the_first_byte_is_none_either(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*_: Any) -> None:
+            raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+        run = opened(feed(movie()))
+        with monkeypatch.context() as outage:
+            outage.setattr(FileSystemStorage, "_open", away)
+            with pytest.raises(ingestion.Interrupted):
+                run_ingest(run_id=str(run.pk))
+        run.refresh_from_db()
+        assert (run.state, run.attempts) == ("queued", 0)
+        run_ingest(run_id=str(run.pk))
+        run.refresh_from_db()
+        assert (run.state, run.attempts) == ("finished", 1)
+
+    def test_counts_no_attempt_when_the_run_was_found_abandoned_meanwhile(self) -> None:
+        run = opened(feed(movie()))
+        IngestRun.objects.filter(pk=run.pk).update(attempts=2)
+        lost = runs.begin(run_id=run.pk, now=NOW)
+        assert lost is not None
+        assert runs.release_abandoned(now=LATER) == []
+        run.refresh_from_db()
+        assert (run.state, run.attempts) == ("failed", 3)
+        runs.hand_back(lost, now=LATER)
+        run.refresh_from_db()
+        assert (run.state, run.attempts, run.finished_at) == ("queued", 2, None)
+
+    def test_takes_nothing_from_who_has_begun_the_run_again(self) -> None:
+        run = opened(feed(movie()))
+        lost = runs.begin(run_id=run.pk, now=NOW)
+        assert lost is not None
+        runs.release_abandoned(now=LATER)
+        again = runs.begin(run_id=run.pk, now=LATER)
+        assert again is not None
+        runs.hand_back(lost, now=LATER)
+        run.refresh_from_db()
+        assert (run.state, run.lease, run.attempts) == ("running", again.lease, 1)
+        runs.end(again, now=LATER)
+        runs.hand_back(lost, now=LATER)
+        run.refresh_from_db()
+        assert (run.state, run.attempts) == ("finished", 1)
+
+    def test_of_a_run_whose_bytes_were_not_stored_ends_it(self) -> None:
+        run = ingestion.open_run(provider=ProviderFactory.create(), format="jsonl", source_name="x", by="test", now=NOW)
+        with pytest.raises(ingestion.Interrupted, match="ingest the file again"):
+            ingestion.execute(run_id=run.pk, open_delivery=lambda _: Away(feed(movie(1), movie(2))), clock=lambda: NOW)
+        run.refresh_from_db()
+        assert (run.state, run.failure, run.finished_at) == ("failed", runs.LOST, NOW)
+
+    def test_of_the_database_is_told_to_it_once_it_is_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        content, hand_back = feed(movie(1), movie(2)), runs.hand_back
+        waited: list[float] = []
+        run = opened(content)
+
+        def until_back(*arguments: Any, **options: Any) -> None:
+            if len(waited) < 3:
+                raise StorageAway  # as an outage of any kind
+            hand_back(*arguments, **options)
+
+        monkeypatch.setattr(runs, "hand_back", until_back)
+        with pytest.raises(ingestion.Interrupted):
+            ingestion.execute(
+                run_id=run.pk, open_delivery=lambda _: Away(content), clock=lambda: NOW, wait=waited.append
+            )
+        run.refresh_from_db()
+        assert (run.state, run.attempts, waited) == ("queued", 0, [2.0, 4.0, 8.0])
+
+    def test_that_does_not_end_is_waited_for_no_longer_than_an_hour(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        content = feed(movie(1), movie(2))
+        waited: list[float] = []
+        run = opened(content)
+
+        def never(*_: Any, **__: Any) -> None:
+            raise StorageAway
+
+        monkeypatch.setattr(runs, "hand_back", never)
+        with pytest.raises(ingestion.Interrupted):
+            ingestion.execute(
+                run_id=run.pk, open_delivery=lambda _: Away(content), clock=lambda: NOW, wait=waited.append
+            )
+        assert 3600 <= sum(waited) < 3615
+        run.refresh_from_db()
+        assert (run.state, run.attempts) == ("running", 1)
 
 
 @pytest.mark.django_db
