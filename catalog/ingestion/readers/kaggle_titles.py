@@ -73,16 +73,30 @@ class KaggleTitlesReader:
                     number, external_id[:255], "", code, "error", f"{message} Correct it and deliver again."
                 )
                 # Of a broken row only what looks like an id is believed: a wrong one would hide that a title is missing.
-                is_believed = _SHOW_ID.fullmatch(external_id) and code != "unended"
-                yield RawRecord(number, external_id if is_believed else "", content, fault=problem)
+                yield RawRecord(number, external_id if _SHOW_ID.fullmatch(external_id) else "", content, fault=problem)
             else:
-                yield RawRecord(number, external_id, content, dict(zip(_COLUMNS, row, strict=True)))
+                is_ended = _is_ended(content)
+                # As it is known, or will be once there are rows behind it: a line break changes nothing.
+                content += b"" if is_ended else source.line_break
+                yield RawRecord(number, external_id, content, (dict(zip(_COLUMNS, row, strict=True)), is_ended))
 
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
-        return _Row(raw.data, findings).record()
+        row, is_ended = raw.data
+        if not is_ended:
+            findings.add("warning", "", "unended", _UNENDED)
+        return _Row(row, findings).record()
 
 
 READER = KaggleTitlesReader()
+
+_UNENDED = (
+    "The last line has no line break at its end. It has all columns and was taken, but may have lost the end of its last"
+    " text, and lines behind it: look at it, and end the file with a line break."
+)
+
+
+def _is_ended(content: bytes) -> bool:
+    return content.endswith((b"\n", b"\r"))
 
 
 class _Row:
@@ -248,6 +262,7 @@ class _Lines:
         self.number = 0
         self.cut = False
         self.undecodable = False
+        self.line_break = b"\n"
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -257,6 +272,8 @@ class _Lines:
         if self._fresh:
             self._fresh, self.cut, self.undecodable = False, False, False
         self.cut |= cut
+        if self.number == 1 and line.endswith(b"\r\n"):
+            self.line_break = b"\r\n"
         self._taken.append(line)
         try:
             return line.decode()
@@ -268,8 +285,7 @@ class _Lines:
         """Answer what is wrong with the row that was just taken, as a code and a sentence. Raises UnreadableDelivery."""
         if self.cut:
             return "line_too_long", f"A line is longer than {MAX_LINE:,} bytes."
-        ends = content.endswith((b"\n", b"\r"))
-        if not ends and (self.undecodable or error or len(row) != len(_COLUMNS)):
+        if not _is_ended(content) and (self.undecodable or error or len(row) != len(_COLUMNS)):
             raise UnreadableDelivery(
                 f"Line {self.number:,}, the last one, breaks off: the file was cut off. Deliver it whole."
             )
@@ -279,11 +295,6 @@ class _Lines:
             return "invalid_csv", f"The line is not CSV: {error}."
         if len(row) != len(_COLUMNS):
             return "wrong_columns", f"Has {len(row)} columns instead of {len(_COLUMNS)}."
-        if not ends:
-            return (
-                "unended",
-                "The last line has no line break at its end, so nobody can tell whether the file is whole.",
-            )
         return None
 
     def take(self) -> bytes:

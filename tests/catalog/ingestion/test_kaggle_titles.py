@@ -190,13 +190,41 @@ class TestFullDelivery:
         assert counts(run) == {"read": 2, "unchanged": 1, "rejected": 1}
         assert not Title.objects.filter(state="withdrawn").exists()
 
-    def test_takes_back_nothing_when_its_last_line_may_have_been_cut_off(self) -> None:
+    def test_whose_last_line_has_no_line_break_takes_back_what_it_lacks(self) -> None:
         provider = ProviderFactory.create(max_retired_percent=100)
         ingest(rows(row(), row(show_id="s2"), row(show_id="s3")), provider, format="kaggle-titles")
-        run = ingest(rows(row(), row(show_id="s2"))[:-4], provider, format="kaggle-titles", delivery="full")
-        assert counts(run) == {"read": 2, "unchanged": 1, "rejected": 1}
-        assert [code for _, code, _ in found(run)] == ["unended", "unreadable_ids"]
-        assert set(Title.objects.values_list("state", "texts__synopsis_short")) == {("published", "A pier.")}
+        run = ingest(rows(row(), row(show_id="s2"))[:-1], provider, format="kaggle-titles", delivery="full")
+        assert counts(run) == {"read": 2, "unchanged": 2, "absent": 1}
+        assert found(run) == []
+
+
+class TestLastLine:
+    """RFC 4180, 2.2: it may or may not have a line break at its end."""
+
+    @pytest.mark.parametrize("line_break", [b"\n", b"\r\n"])
+    def test_without_a_line_break_is_a_row_with_a_warning_and_the_same_with_one(self, line_break: bytes) -> None:
+        provider = ProviderFactory.create()
+        content = rows(row(), row(show_id="s2", title="Herons", description='"A, ""pier"""')).replace(b"\n", line_break)
+        run = ingest(content.removesuffix(line_break), provider, format="kaggle-titles")
+        assert counts(run) == {"read": 2, "created": 2}
+        assert found(run) == [("", "unended", "warning")]
+        assert run.problems.get(code="unended").row_number == 3
+        assert Title.objects.get(source_records__external_id="s2").texts.get().synopsis_short == 'A, "pier"'
+        more = content + row(show_id="s3", title="Tides").encode() + line_break
+        assert counts(ingest(more, provider, format="kaggle-titles")) == {"read": 3, "created": 1, "unchanged": 2}
+
+    @pytest.mark.parametrize(
+        "end",
+        ["s2,Movie,The Pier,Ines Caldera", 's2,Movie,The Pier,,,,,2019,,,Dramas,"A pier, in', "s2", row() + ",more"],
+    )
+    def test_that_has_too_few_columns_or_an_open_quotation_mark_is_cut_off(self, end: str) -> None:
+        run = kaggle(rows(row()) + end.encode())
+        assert (run.state, counts(run)) == ("failed", {})
+        assert "Line 3, the last one, breaks off: the file was cut off." in run.failure
+        assert not Title.objects.exists()
+
+    def test_that_ends_within_a_letter_is_cut_off(self) -> None:
+        assert kaggle(rows(row()) + row(description="Café").encode()[:-1]).state == "failed"
 
 
 class TestFile:
