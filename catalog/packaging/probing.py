@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pycountry
 
@@ -36,14 +37,26 @@ READING = ("-protocol_whitelist", "file", "-format_whitelist", ",".join(CONTAINE
 PROBE_SECONDS = 120
 PACKETS = 20
 """So many packets are looked at: whether they are encrypted is said of each of them."""
+LOOKS = 10
+"""Into so many parts a film is divided that may be encrypted behind its beginning; each is looked into."""
 MEGABYTE = 1_000_000
 
 
 def probe(path: Path) -> Source:
     """Answer what is in a file. Raises SourceRefused when it is no film that can be read."""
+    answer = _asked(path, f"%+#{PACKETS}")
+    found = read(answer)
+    if not found.encrypted and _has_keys(answer):
+        # Perhaps left over from what is encrypted no more; perhaps the film begins in the clear, as a teaser.
+        later = ",".join(f"{found.duration * part / LOOKS:.3f}%+#{PACKETS}" for part in range(1, LOOKS))
+        return replace(found, encrypted=_is_encrypted(_asked(path, later).get("packets", [])))
+    return found
+
+
+def _asked(path: Path, intervals: str) -> dict[str, Any]:
     command = [
         programs.ffprobe(), "-v", "error", *READING, "-show_streams", "-show_format",
-        "-show_packets", "-read_intervals", f"%+#{PACKETS}", "-of", "json", location(path),
+        "-show_packets", "-read_intervals", intervals, "-of", "json", location(path),
     ]  # fmt: skip
     try:
         answer = json.loads(programs.run(command, seconds=PROBE_SECONDS, max_file_bytes=64 * MEGABYTE))
@@ -53,7 +66,7 @@ def probe(path: Path) -> Source:
             "The file is damaged, cut off, or no video of a kind that we read (MP4, MOV, MKV, MXF, MPEG-TS, AVI and"
             " others). Export it again.",
         ) from error
-    return read(answer)
+    return cast("dict[str, Any]", answer)
 
 
 def location(path: Path) -> str:
@@ -90,10 +103,18 @@ def read(answer: dict[str, Any]) -> Source:
 def _is_encrypted(parts: Iterable[dict[str, Any]]) -> bool:
     """Say whether streams or packets are protected: ffprobe names their codec as if they were not, and decodes them to noise."""
     return any(
-        part.get("codec_tag_string") in {"encv", "enca", "drmi", "drms"}
-        or any("Encryption" in item.get("side_data_type", "") for item in part.get("side_data_list", []))
+        part.get("codec_tag_string") in {"encv", "enca", "drmi", "drms"} or "Encryption info" in _side_data(part)
         for part in parts
     )
+
+
+def _has_keys(answer: dict[str, Any]) -> bool:
+    """Say whether a file tells players where to get keys (`pssh`), be it for nothing that is in it."""
+    return any("Encryption initialization data" in _side_data(stream) for stream in answer.get("streams", []))
+
+
+def _side_data(part: dict[str, Any]) -> set[str]:
+    return {item.get("side_data_type", "") for item in part.get("side_data_list", [])}
 
 
 def _picture(stream: dict[str, Any]) -> Picture:

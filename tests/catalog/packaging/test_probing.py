@@ -88,6 +88,30 @@ class TestProbe:
         programs.run(command, seconds=30, max_file_bytes=10**7)
         assert [probing.probe(file).encrypted for file in (plain, protected)] == [False, True]
 
+    def test_clear_film_with_keys_left_over_is_taken(self, tmp_path: Path) -> None:
+        """As programs write that decrypt and keep the box that told where to get keys (`pssh`)."""
+        file = clips.film(tmp_path / "a.mp4", sounds=(), seconds=1)
+        data, widevine = file.read_bytes(), bytes.fromhex("edef8ba979d64acea3c827dcd51d21ed")
+        box = (36).to_bytes(4) + b"pssh" + bytes(4) + widevine + (4).to_bytes(4) + b"\x08\x01\x12\x00"
+        at = data.index(b"moov") - 4
+        size = int.from_bytes(data[at : at + 4])
+        assert at + size == len(data), "nothing lies behind whose place is written in it"
+        file.write_bytes(data[:at] + (size + len(box)).to_bytes(4) + data[at + 4 :] + box)
+        answer = probing._asked(file, "%+#20")
+        assert probing._has_keys(answer)
+        assert probing.probe(file).encrypted is False
+
+    def test_film_that_is_protected_behind_its_beginning_alone_is_seen(self, tmp_path: Path) -> None:
+        plain = clips.film(tmp_path / "a.mp4", sounds=(), seconds=6, extra=("-g", "25"))
+        protected = tmp_path / "b.mp4"
+        key = "00112233445566778899aabbccddeeff"
+        command = [
+            programs.packager(), "--quiet", f"in={plain},stream=video,output={protected}", "--enable_raw_key_encryption",
+            "--keys", f"label=:key_id={key}:key={key}", "--clear_lead", "4", "--segment_duration", "2",
+        ]  # fmt: skip
+        programs.run(command, seconds=30, max_file_bytes=10**7)
+        assert probing.probe(protected).encrypted is True
+
     def test_sound_alone_is_no_film(self, tmp_path: Path) -> None:
         found = probing.probe(clips.film(tmp_path / "a.mp4", picture=False))
         with pytest.raises(SourceRefused, match="only sound"):
