@@ -1,5 +1,6 @@
 """Ids that appear in addresses."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -11,3 +12,8 @@ def new_id() -> UUID:
     Ids are no secrets: codes, tokens and links use `secrets.token_urlsafe` instead.
     """
     return uuid7()
+
+
+def made_at(made: UUID) -> datetime:
+    """Answer when an id was made, to the millisecond, by the clock of whoever made it."""
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)

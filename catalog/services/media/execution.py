@@ -24,6 +24,9 @@ from catalog.models import MediaPackage, MediaRendition, MediaSource, MediaSubti
 from catalog.packaging import assembling, encoding, planning, probing, programs, subtitles
 from catalog.packaging.planning import AudioTrack, Bounds, Plan, Rung, SourceRefused
 from catalog.services.media import jobs, purging
+from core import outages
+from core.files import is_storage_away
+from core.sweeping import is_outage
 
 BEAT_SECONDS = 2
 UPLOADS_AT_ONCE = 8
@@ -31,12 +34,15 @@ ROOM = 1.3
 """Times what the tracks may come to at most: the segments lie beside them until both are stored."""
 
 
-def execute(*, package_id: UUID, clock: Callable[[], datetime]) -> MediaPackage | None:
+def execute(
+    *, package_id: UUID, clock: Callable[[], datetime], wait: Callable[[float], None] = time.sleep
+) -> MediaPackage | None:
     """Package a film; answer the package, or None when it has ended or another process is at it.
 
     `clock` answers the present instant: a job may last hours. What a killed process had encoded is used. A source that
     cannot be packaged ends the job as failed, with the reason; what disturbs it from outside queues it again, and is
-    raised. Raises PackageUnknown, LeaseLost.
+    raised. An outage of the database or the storage counts as no attempt; `wait` waits for so many seconds until the
+    database can be told so. Raises PackageUnknown, LeaseLost.
     """
     package = jobs.begin(package_id=package_id, now=clock())
     if package is None:
@@ -57,6 +63,9 @@ def execute(*, package_id: UUID, clock: Callable[[], datetime]) -> MediaPackage 
     except jobs.LeaseLost:
         raise
     except Exception as error:
+        if is_outage(error) or is_storage_away(error):
+            outages.tell_once_back(lambda: jobs.hand_back(package, now=clock()), wait=wait)
+            raise
         jobs.disturbed(package, now=clock(), failure=_disturbance(error))
         raise
     package.refresh_from_db()
@@ -92,7 +101,7 @@ class _Job:
         output = self._assemble(tracks, plan, rungs)
         posters = assembling.draw_posters(tracks[rungs[0].name], plan, output, **self.limits)
         self._beat("Storing", 0.95, force=True)
-        folder = f"{self.package.title_id}/{self.package.pk}"
+        folder = purging.folder_of(self.package)
         size = self._store(output, folder)
         jobs.succeed(
             self.package, now=self.clock(), folder=folder, duration=plan.duration, size=size,

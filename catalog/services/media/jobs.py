@@ -14,6 +14,7 @@ from catalog.events import MediaReady
 from catalog.models import MediaPackage, MediaSource, MediaSubtitles
 from catalog.packaging.planning import PLAN_VERSION
 from catalog.services import titles
+from catalog.services.media import purging
 from core import outbox
 from core.errors import DomainError
 
@@ -94,8 +95,11 @@ def begin(*, package_id: UUID, now: datetime) -> MediaPackage | None:
 def release_abandoned(*, now: datetime) -> list[UUID]:
     """Queue the jobs whose process was killed, and answer every queued one, oldest first."""
     with transaction.atomic():
-        for package in MediaPackage.objects.locked().abandoned(now):
+        abandoned = list(MediaPackage.objects.locked().abandoned(now))
+        for package in abandoned:
             _queue_again(package, now=now, failure=KILLED)
+    for package in abandoned:
+        _leave_nothing(package)
     return list(MediaPackage.objects.filter(state=State.QUEUED).order_by("created_at").values_list("pk", flat=True))
 
 
@@ -129,7 +133,24 @@ def disturbed(package: MediaPackage, *, now: datetime, failure: str) -> None:
     """Queue a job again that something outside of it has ended, a few times; then it fails. Raises LeaseLost."""
     with transaction.atomic():
         beat(package, now=now)
-        _queue_again(MediaPackage.objects.locked().get(pk=package.pk), now=now, failure=failure)
+        ended = MediaPackage.objects.locked().get(pk=package.pk)
+        _queue_again(ended, now=now, failure=failure)
+    _leave_nothing(ended)
+
+
+def hand_back(package: MediaPackage, *, now: datetime) -> None:
+    """Queue a job again that an outage ended, by the word of the process that was at it: that was no attempt.
+
+    One that somebody has found abandoned meanwhile, and queued or begun, has an attempt less as well.
+    """
+    with transaction.atomic():
+        row = MediaPackage.objects.locked().filter(pk=package.pk).unfinished().first()
+        if row is None:
+            return
+        row.attempts = max(0, row.attempts - 1)
+        if row.state == State.RUNNING and row.lease == package.lease:
+            row.state, row.lease, row.step = State.QUEUED, None, "Waits for the storage or the database"
+        row.save(update_fields=["attempts", "state", "lease", "step"])
 
 
 def retry(*, package_id: UUID, by: str, now: datetime) -> MediaPackage:
@@ -156,3 +177,9 @@ def _queue_again(package: MediaPackage, *, now: datetime, failure: str) -> None:
         package.state, package.finished_at = State.FAILED, now
         package.failure_code, package.failure = "disturbed", f"{failure} Try again, or ask whoever runs the service."
     package.save(update_fields=["lease", "state", "step", "finished_at", "failure_code", "failure"])
+
+
+def _leave_nothing(package: MediaPackage) -> None:
+    """Delete what a job has stored that will not be begun again: nobody would look for it."""
+    if package.state == State.FAILED:
+        purging.delete_unpublished(package)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
+import structlog
 from django.core.files.storage import Storage, storages
 from django.db.models import Exists, OuterRef
 
 from catalog.models import MediaPackage, MediaRendition, MediaSource
+from core.ids import made_at
+
+logger = structlog.get_logger(__name__)
 
 REPLACED_KEPT = timedelta(days=1)
 """How long the files of a replaced package stay: whoever has begun a film on it may finish it."""
@@ -19,7 +24,10 @@ SOURCES_KEPT = timedelta(days=30)
 """How long an uploaded film stays after another has replaced it."""
 
 ORPHANS_KEPT = timedelta(days=1)
-"""How long a folder stays that no source names: whoever stored a film in it may be about to write the row."""
+"""How long files stay that no row names: whoever stored them may be about to write the row."""
+
+UNKNOWN_KEPT = timedelta(days=7)
+"""How long a package stays of which there never was a row, as the database knows: it may have been brought back too old."""
 
 State = MediaPackage.State
 
@@ -30,20 +38,22 @@ def purge(*, now: datetime) -> int:
 
 
 def purge_orphans(*, now: datetime) -> int:
-    """Delete films whose sender was killed before there was a row of them; answer how many."""
-    storage = storages["private"]
+    """Delete films, tracks and packages of which no row tells, since whoever stored them was killed; answer how many."""
+    return _unknown_sources(now) + _unknown_tracks(now) + _unpublished_packages(now)
+
+
+def folder_of(package: MediaPackage) -> str:
+    """Answer where the files of a package lie, or would, in the storage of packages."""
+    return f"{package.title_id}/{package.pk}"
+
+
+def delete_unpublished(package: MediaPackage) -> None:
+    """Delete what was stored of a package that nobody will ever be given. Not while its job may still be at it."""
     try:
-        folders, _ = storage.listdir("media")
-    except FileNotFoundError:
-        return 0
-    known = {str(pk) for pk in MediaSource.objects.values_list("pk", flat=True)}
-    number = 0
-    for folder in sorted(set(folders) - known):
-        name = f"media/{folder}/source"
-        if storage.exists(name) and storage.get_modified_time(name) <= now - ORPHANS_KEPT:
-            delete_folder(storage, f"media/{folder}")
-            number += 1
-    return number
+        delete_folder(storages["packages"], folder_of(package))
+    except Exception:
+        # The next purge finds it.
+        logger.exception("media_left_behind", package_id=str(package.pk))
 
 
 def delete_folder(storage: Storage, folder: str) -> None:
@@ -96,3 +106,70 @@ def _sources(now: datetime) -> int:
         MediaSource.objects.filter(pk=source.pk).update(file="")
         number += 1
     return number
+
+
+def _unknown_sources(now: datetime) -> int:
+    storage, number = storages["private"], 0
+    known = {str(pk) for pk in MediaSource.objects.values_list("pk", flat=True)}
+    for folder in sorted(set(_folders(storage, "media")) - known):
+        name = f"media/{folder}/source"
+        if storage.exists(name) and storage.get_modified_time(name) <= now - ORPHANS_KEPT:
+            delete_folder(storage, f"media/{folder}")
+            number += 1
+    return number
+
+
+def _unknown_tracks(now: datetime) -> int:
+    """Tracks that were stored by a process that was killed before it had written so, or only half stored."""
+    storage, number = storages["private"], 0
+    idle = MediaSource.objects.filter(~Exists(MediaPackage.objects.filter(source=OuterRef("pk")).unfinished()))
+    for source_id in list(idle.order_by("pk").values_list("pk", flat=True)):
+        folder = f"media/{source_id}/tracks"
+        known = set(MediaRendition.objects.filter(source=source_id).values_list("file", flat=True))
+        for name in sorted({f"{folder}/{name}" for name in _files(storage, folder)} - known):
+            if storage.get_modified_time(name) <= now - ORPHANS_KEPT:
+                storage.delete(name)
+                number += 1
+    return number
+
+
+def _unpublished_packages(now: datetime) -> int:
+    """Packages that were being stored when their process was killed for the last time, or after a newer one had replaced them."""
+    storage, number = storages["packages"], 0
+    for title in sorted(filter(_is_id, _folders(storage, ""))):
+        folders = {UUID(name) for name in filter(_is_id, _folders(storage, title))}
+        rows = {package.pk: package for package in MediaPackage.objects.filter(pk__in=folders)}
+        for package_id in sorted(folders):
+            package = rows.get(package_id)
+            if package is None:
+                # An id tells when it was made; its row is older than its files.
+                is_left = made_at(package_id) <= now - UNKNOWN_KEPT
+            else:
+                ended_at = package.retired_at or package.finished_at
+                is_left = not package.folder and ended_at is not None and ended_at <= now - ORPHANS_KEPT
+            if is_left:
+                delete_folder(storage, f"{title}/{package_id}")
+                number += 1
+    return number
+
+
+def _folders(storage: Storage, folder: str) -> list[str]:
+    try:
+        return list(storage.listdir(folder)[0])
+    except FileNotFoundError:
+        return []
+
+
+def _files(storage: Storage, folder: str) -> list[str]:
+    try:
+        return list(storage.listdir(folder)[1])
+    except FileNotFoundError:
+        return []
+
+
+def _is_id(name: str) -> bool:
+    """Say whether a folder is called as ours are: others are somebody else's."""
+    try:
+        return str(UUID(name)) == name and UUID(name).version == 7
+    except ValueError:
+        return False

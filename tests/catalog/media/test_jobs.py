@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,21 +12,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlparse
 from uuid import uuid4
 
 import psutil
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, storages
 from django.db import IntegrityError, connection, transaction
 
 from catalog import tasks
 from catalog.models import MediaPackage, MediaRendition, MediaSource
 from catalog.selectors import media as selectors
 from catalog.services import media
-from catalog.services.media import execution
+from catalog.services.media import execution, jobs
 from core import clock
 from core.ids import new_id
 from local import paths
@@ -191,6 +192,115 @@ class TestPurge:
         assert media.purge_orphans(now=clock.now()) == 0
         assert media.purge_orphans(now=clock.now() + timedelta(days=1, minutes=1)) == 1
         assert (storage.exists(half), storage.exists(queued.source.file)) == (False, True)
+
+
+@pytest.mark.django_db
+class TestLeftovers:
+    @pytest.fixture(autouse=True)
+    def folders(self, tmp_path: Path, settings: Any) -> Path:
+        """Storages of its own: the films of other tests have no rows."""
+        own = {
+            name: settings.STORAGES[name] | {"OPTIONS": {"location": tmp_path / name}}
+            for name in ("private", "packages")
+        }
+        settings.STORAGES = settings.STORAGES | own
+        return tmp_path
+
+    def half_stored(self, film: Path, **values: Any) -> tuple[MediaPackage, str]:
+        """Answer a package whose process was killed while it stored, and the file that it has left."""
+        package = attach(TitleFactory.create(), film)
+        assert package is not None
+        name = storages["packages"].save(f"{package.title_id}/{package.pk}/video/1.m4s", ContentFile(b"half"))
+        MediaPackage.objects.filter(pk=package.pk).update(**values)
+        return package, name
+
+    RUNNING: ClassVar[dict[str, Any]] = {"state": "running", "lease": uuid4(), "heartbeat_at": NOW}
+
+    def test_of_a_job_that_was_killed_for_the_last_time_go_with_it(self, film: Path) -> None:
+        given_up, left = self.half_stored(film, **self.RUNNING, attempts=3)
+        again, kept = self.half_stored(film, **self.RUNNING, attempts=2)
+        assert media.release_abandoned(now=LATER) == [again.pk]
+        given_up.refresh_from_db()
+        assert given_up.state == "failed"
+        assert [storages["packages"].exists(name) for name in (left, kept)] == [False, True]
+
+    def test_that_cannot_be_deleted_keep_no_other_job_from_being_released(
+        self, film: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, left = self.half_stored(film, **self.RUNNING, attempts=3)
+        again, _ = self.half_stored(film, **self.RUNNING)
+
+        def away(*_: Any) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as outage:
+            outage.setattr(FileSystemStorage, "delete", away)
+            assert media.release_abandoned(now=LATER) == [again.pk]
+        assert storages["packages"].exists(left)
+        assert media.purge_orphans(now=LATER + timedelta(hours=23)) == 0
+        assert media.purge_orphans(now=LATER + timedelta(hours=24)) == 1
+        assert not storages["packages"].exists(left)
+
+    def test_of_jobs_that_were_replaced_or_of_which_no_row_tells_are_swept(self, film: Path) -> None:
+        live = packaged(TitleFactory.create(), film)
+        queued, kept = self.half_stored(film)
+        _, left = self.half_stored(film, state="retired", retired_at=NOW)
+        storage, moment = storages["packages"], clock.now()
+        unknown = storage.save(f"{new_id()}/{new_id()}/master.m3u8", ContentFile(b"half"))
+        theirs = storage.save("shows/pilot/master.m3u8", ContentFile(b"somebody else's"))
+        assert media.purge_orphans(now=NOW + timedelta(hours=23)) == 0
+        assert media.purge_orphans(now=NOW + timedelta(days=1)) == 1
+        assert media.purge_orphans(now=moment + timedelta(days=6)) == 0
+        assert media.purge_orphans(now=moment + timedelta(days=8)) == 1
+        assert [storage.exists(name) for name in (left, unknown, kept, theirs)] == [False, False, True, True]
+        assert Path(storage.path(live.folder), "master.m3u8").exists()
+        assert queued.pk != live.pk
+
+    def test_of_tracks_that_no_row_names_are_swept_once_their_job_has_ended(self, film: Path) -> None:
+        package = packaged(TitleFactory.create(), film)
+        storage, moment = storages["private"], clock.now()
+        left = storage.save(f"media/{package.source_id}/tracks/360p-0123456789abcdef.mp4", ContentFile(b"half"))
+        assert media.purge_orphans(now=moment + timedelta(hours=23)) == 0
+        MediaPackage.objects.filter(pk=package.pk).update(state="queued", finished_at=None)
+        assert media.purge_orphans(now=moment + timedelta(days=2)) == 0
+        MediaPackage.objects.filter(pk=package.pk).update(state="live", finished_at=NOW)
+        assert media.purge_orphans(now=moment + timedelta(days=2)) == 1
+        assert not storage.exists(left)
+        assert all(storage.exists(made.file) for made in MediaRendition.objects.all())
+        assert MediaRendition.objects.exists()
+
+
+@pytest.mark.django_db
+class TestOutage:
+    def test_of_the_storage_is_no_attempt_however_often(self, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        package = attach(TitleFactory.create(), film)
+        assert package is not None
+
+        def away(*_: Any) -> None:
+            raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+        with monkeypatch.context() as outage:
+            outage.setattr(execution._Job, "_fetch_source", away)
+            for _ in range(4):
+                with pytest.raises(OSError, match="No route to host"):
+                    media.execute(package_id=package.pk, clock=lambda: NOW)
+                package.refresh_from_db()
+                assert (package.state, package.attempts, package.lease) == ("queued", 0, None)
+        assert package.step == "Waits for the storage or the database"
+        done = media.execute(package_id=package.pk, clock=lambda: NOW)
+        assert done is not None
+        assert (done.state, done.attempts) == ("live", 1)
+
+    def test_takes_nothing_from_who_has_begun_the_job_again(self, film: Path) -> None:
+        package = attach(TitleFactory.create(), film)
+        assert package is not None
+        lost = jobs.begin(package_id=package.pk, now=NOW)
+        again = jobs.begin(package_id=package.pk, now=LATER)
+        assert lost is not None
+        assert again is not None
+        jobs.hand_back(lost, now=LATER)
+        package.refresh_from_db()
+        assert (package.state, package.lease, package.attempts) == ("running", again.lease, 1)
 
 
 @pytest.mark.django_db
