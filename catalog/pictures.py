@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageMath, UnidentifiedImageError
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 40_000_000
@@ -121,14 +121,27 @@ def _plain(image: Image.Image) -> Image.Image:
     upright = image if turned is None else image.transpose(turned)
     if upright.mode.startswith("I"):
         # Sixteen bits of grey, of which a conversion would keep the lower ones: all but black became white.
+        alpha = _other_than(upright, upright.info.get("transparency"))
         upright = upright.point(lambda level: level * (1 / 257)).convert("L")
-    has_alpha = "A" in upright.getbands() or "transparency" in upright.info
-    alpha = upright.convert("RGBA").getchannel("A") if has_alpha else None
+    else:
+        has_alpha = "A" in upright.getbands() or "transparency" in upright.info
+        alpha = upright.convert("RGBA").getchannel("A") if has_alpha else None
     plain = _in_srgb(upright).convert("RGB")
     if alpha is not None:
         plain.putalpha(alpha)
     plain.info.clear()
     return plain
+
+
+def _other_than(image: Image.Image, transparent: object) -> Image.Image | None:
+    """Answer what shows of an image of sixteen bits of grey, one level of which is transparent; None of one without such."""
+    if not isinstance(transparent, int):
+        return None
+    shown = ImageMath.lambda_eval(
+        lambda given: given["convert"]((given["levels"] != transparent) * 255, "L"), levels=image.convert("I")
+    )
+    assert isinstance(shown, Image.Image), "an image was converted"
+    return shown
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

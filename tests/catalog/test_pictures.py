@@ -133,6 +133,17 @@ class TestRender:
         [*_, largest], _ = pictures.render(saved(scan, "PNG"), "logo")
         assert opened(largest.webp).getpixel((50, 50)) == (116, 116, 116)
 
+    def test_keeps_the_level_of_a_fine_scan_that_is_transparent(self) -> None:
+        """A level is one of 65,536: what becomes the same grey as it is shown all the same."""
+        scan = Image.new("I;16", (300, 100), 40_000)
+        scan.paste(Image.new("I;16", (150, 100), 40_001))
+        file = io.BytesIO()
+        scan.save(file, "PNG", transparency=40_001)
+        [*_, largest], _ = pictures.render(file.getvalue(), "logo")
+        left, right = (opened(largest.webp).getpixel(at) for at in ((50, 50), (250, 50)))
+        assert isinstance(left, tuple)
+        assert (left[3], right) == (0, (155, 155, 155, 255))
+
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I;16", "RGBA"])
     def test_takes_every_mode_and_keeps_what_is_transparent(self, mode: str) -> None:
         image = Image.new(mode, (300, 100))
