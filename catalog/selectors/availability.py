@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.translation import gettext
 
-from catalog import rules
+from catalog import rules, terms
 from catalog.models import AvailabilityWindow, Title
 from catalog.models.licences import AvailabilityWindowQuerySet
 from catalog.models.offering import HasLicence, IsOffered
@@ -68,6 +68,25 @@ def open_windows(title_id: UUID, country: str, now: datetime) -> list[Availabili
     title = Title.objects.select_related("parent__parent", "series").get(pk=title_id)
     parts.fetch([title])
     return [window for window in parts.licences_of(title) if rules.is_open(window, country, now)]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """How a title may be played in a country now: by any of its open licences, each with its own formats and languages."""
+
+    licences: tuple[AvailabilityWindow, ...]
+
+    def allows(self, *, format: str = "", audio: str = "", subtitle: str = "") -> bool:  # noqa: A002 - what it is called everywhere
+        """Say whether one licence allows all of this at once, as `catalog.terms.allows` reads it; what is empty is not asked."""
+        return any(terms.allows(licence, format=format, audio=audio, subtitle=subtitle) for licence in self.licences)
+
+
+def offer(title_id: UUID, country: str, now: datetime) -> Offer:
+    """Answer in which formats and languages a title may be played in a country now: in none where no licence is open.
+
+    `Playable.formats` has the names of formats that a title's film comes in. Raises Title.DoesNotExist.
+    """
+    return Offer(tuple(open_windows(title_id, country, now)))
 
 
 def next_boundary(country: str, now: datetime) -> datetime:

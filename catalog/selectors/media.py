@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from catalog import terms
 from catalog.models import MediaPackage
 from catalog.packaging.assembling import DASH_MANIFEST, HLS_MANIFEST, THUMBNAILS
 
@@ -29,6 +30,8 @@ class Playable:
     audio: tuple[dict[str, Any], ...]
     text: tuple[dict[str, Any], ...]
     heights: tuple[int, ...]
+    formats: tuple[str, ...]
+    """Of each height, as what licences know it (`availability.offer`)."""
 
 
 def manifests(title_id: UUID) -> Playable | None:
@@ -61,6 +64,7 @@ def _playable(package: MediaPackage) -> Playable:
         audio=tuple(_named(track) for track in facts.get("audio", ())),
         text=tuple(_named(track) for track in facts.get("text", ())),
         heights=tuple(rung["height"] for rung in facts.get("rungs", ())),
+        formats=tuple(terms.format_of(rung["width"], rung["height"]) for rung in facts.get("rungs", ())),
     )
 
 

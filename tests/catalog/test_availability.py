@@ -91,6 +91,34 @@ class TestOpenWindows:
         assert [window.formats for window in availability.open_windows(episode.pk, "DE", NOW)] == [["SD"]]
 
 
+class TestOffer:
+    def test_allows_what_one_open_licence_allows_at_once(self) -> None:
+        title = make.TitleFactory.create(window={"formats": ["HD"]})
+        make.WindowFactory.create(title=title, formats=["UHD"], languages=["de"])
+        make.WindowFactory.create(title=title, formats=["UHD-HDR"], ends_at=NOW)
+        make.WindowFactory.create(title=title, formats=["UHD-HDR"], territories=["AT"])
+        make.WindowFactory.create(title=title, formats=["UHD-HDR"], license_type="EST")
+        offer = availability.offer(title.pk, "DE", NOW)
+        assert offer.allows()
+        assert offer.allows(format="HD", audio="fr", subtitle="en")
+        assert offer.allows(format="UHD", audio="de-CH", subtitle="de")
+        assert not offer.allows(format="UHD", audio="fr")
+        assert not offer.allows(format="UHD", audio="de", subtitle="en")
+        assert not offer.allows(format="UHD-HDR")
+        assert availability.offer(title.pk, "AT", NOW).allows(format="UHD-HDR", audio="fr")
+
+    def test_of_an_episode_is_that_of_what_it_belongs_to(self) -> None:
+        series = make.TitleFactory.create(kind="series", window={"formats": ["SD"], "holdback_languages": ["de:audio"]})
+        episode = make.EpisodeFactory.create(parent=make.SeasonFactory.create(parent=series))
+        offer = availability.offer(episode.pk, "DE", NOW)
+        assert (offer.allows(format="SD"), offer.allows(format="HD")) == (True, False)
+        assert (offer.allows(audio="de"), offer.allows(subtitle="de")) == (False, True)
+
+    def test_without_an_open_licence_allows_nothing(self) -> None:
+        title = make.TitleFactory.create(window={"ends_at": NOW})
+        assert not availability.offer(title.pk, "DE", NOW).allows()
+
+
 class TestMerged:
     def test_is_said_before_all_else(self) -> None:
         kept = make.TitleFactory.create()
