@@ -296,6 +296,19 @@ class TestOrder:
         assert selectors.search("pier", GERMANY, NOW).title_ids[0] == popular.pk
         assert (popular.search_document.popularity, round(popular.search_document.standing, 3)) == (2.5, 1.253)
 
+    def test_counts_what_was_watched_under_an_old_id(self) -> None:
+        titles = [TitleFactory.create() for _ in range(4)]
+        first, second, third, other = (title.pk for title in titles)
+        services.rebuild([first, second, third, other])
+        # As a merge leaves it, and one that was merged into what was merged then.
+        Title.objects.filter(pk=third).update(merged_into=second)
+        Title.objects.filter(pk=second).update(merged_into=first)
+        assert services.set_popularity(scores={third: 3, first: 1.5, second: 2, other: 4}) == 2
+        popularity = dict(SearchDocument.objects.values_list("title", "popularity"))
+        assert (popularity[first], popularity[other]) == (6.5, 4)
+        assert services.set_popularity(scores={third: 6.5}) == 0
+        assert services.set_popularity(scores={third: 1}) == 1
+
     @pytest.mark.parametrize("score", [-1.0, float("nan"), float("inf")])
     def test_takes_no_score_that_is_none(self, score: float) -> None:
         title = TitleFactory.create()

@@ -24,6 +24,7 @@ from catalog.models.titles import Kind
 from catalog.services.copying import copy_into
 from catalog.services.search.completions import complete_anew
 from catalog.services.search.leaders import lead_anew
+from catalog.services.search.popularity import by_answering
 from catalog.services.search.vocabulary import add_words
 
 BATCH = 1000
@@ -127,11 +128,12 @@ def set_popularity(*, scores: Mapping[UUID, float]) -> int:
     """Say how popular titles are, as the apps above know it, from 0 without a top: views of the last weeks, say.
 
     Among equal matches the more popular comes first; twice as many views count less the more there are. What is
-    not named keeps its score. Answer how many have changed. Raises ValueError for what is no score.
+    not named keeps its score; what was merged adds to that of the title that answers for it, in one call. Answer how
+    many have changed. Raises ValueError for what is no score.
     """
     if wrong := [score for score in scores.values() if not (math.isfinite(score) and score >= 0)]:
         raise ValueError(f"{wrong[0]} is no popularity: give a number from 0.")
-    changed = 0
+    changed, scores = 0, by_answering(scores)
     ids = sorted(scores)
     for start in range(0, len(ids), 10 * BATCH):
         part = ids[start : start + 10 * BATCH]
