@@ -20,6 +20,10 @@ ifdef STALE
 $(shell rm -f $(READY) $(BIN)/pip)
 endif
 
+# A home that cannot be written to, as in many containers, has no cache.
+CACHE = $${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}
+UV = $(BIN)/uv $(shell mkdir -p "$(CACHE)" 2>/dev/null || echo --no-cache)
+
 # uv comes from the lock like everything else, so nobody needs it beforehand.
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,8 +33,8 @@ $(READY): requirements/dev.txt pyproject.toml
 	@sed -n '/^uv==/,/# via/p' requirements/dev.txt > .venv/uv.txt
 	@$(BIN)/uv --version 2>/dev/null | grep -qF "$$(sed -n 's/^uv==\([^ ]*\).*/uv \1/p' .venv/uv.txt)" || \
 		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo "$(CURDIR)" > $@
 
 .PHONY: run
@@ -101,7 +105,7 @@ shell: $(READY) ## a Python shell on the running platform
 	@$(BIN)/python manage.py shell
 
 # A release may age a week before we take it.
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --generate-hashes \
 	--custom-compile-command "make lock" --exclude-newer "7 days"
 .PHONY: lock
 lock: $(READY) ## compile requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer releases)

@@ -24,7 +24,8 @@ class DatabaseUnusable(Exception):
 def command_lines(ports: Ports, settings: dict[str, str]) -> dict[str, list[str]]:
     """Answer each program's name in the log with its command line."""
     python = [sys.executable, "-m"]
-    celery = [*python, "celery", "--quiet", "--app", "config"]
+    # As root, each worker would fill the log with what is meant for servers.
+    celery = [sys.executable, "-W", "ignore:You're running the worker", "-m", "celery", "--quiet", "--app", "config"]
     commands = {
         "inbox": [*python, "local.inbox", "--port", f"{ports.inbox}", "--smtp-port", f"{ports.smtp}"],
         "web": [*python, "gunicorn", "--bind", f"127.0.0.1:{ports.web}"],

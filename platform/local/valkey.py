@@ -54,11 +54,13 @@ class Valkey:
     def stop(self) -> None:
         """End the server; nothing happens when it is not running."""
         if (process := self._process()) is not None:
-            process.terminate()
+            # Without its folder it cannot save what it has, and so would not end.
+            process.terminate() if self.home.exists() else process.kill()
             try:
                 process.wait(10)
             except psutil.TimeoutExpired:
                 process.kill()
+                process.wait(10)
         self._pidfile.unlink(missing_ok=True)
 
     @property
@@ -71,7 +73,14 @@ class Valkey:
             # The number may belong to somebody else by now.
             return process if "valkey" in process.name() else None
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-            return None
+            return next(filter(self._works_here, psutil.process_iter()), None)
+
+    def _works_here(self, process: psutil.Process) -> bool:
+        """Answer whether it is our server, whose folder was deleted below it: the kernel still knows where it was."""
+        try:
+            return "valkey" in process.name() and process.cwd() == str(self.home.resolve())
+        except psutil.Error:
+            return False
 
     def _wait_until_it_answers(self) -> None:
         until = time.monotonic() + 10

@@ -13,6 +13,7 @@ from local import paths, supervisor
 from local.environment import Ports
 from local.postgres import Cluster
 from local.throwaway import free_port
+from local.valkey import Valkey
 from tests.platform_run import PlatformRun
 
 # One after the other, on one worker: each start loads both cores.
@@ -97,6 +98,16 @@ class TestDatabase:
         (state / "database-owner").unlink()
         (state / "secret-key").touch()
         assert self.found().data.exists()
+
+
+class TestValkey:
+    def test_is_ended_when_its_folder_was_deleted_below_it(self, tmp_path: Path) -> None:
+        server = Valkey(tmp_path / "valkey", free_port())
+        server.start()
+        shutil.rmtree(server.home)
+        server.stop()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port))
 
 
 def fill(cluster: Cluster) -> None:
