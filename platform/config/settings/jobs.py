@@ -17,6 +17,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 WORKER_HEARTBEAT_FILE = env.str("WORKER_HEARTBEAT_FILE", "")
 """Touched every ten seconds by a worker that runs; an older file means one that hangs."""
+CELERY_BEAT_SCHEDULER = "core.schedule.Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = env.str("CELERY_BEAT_SCHEDULE_FILENAME", "celerybeat-schedule")
 # Names of tasks, so that the schedule imports no app.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
