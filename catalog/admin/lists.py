@@ -28,12 +28,21 @@ def is_choosing(request: HttpRequest) -> bool:
     return request.resolver_match is not None and request.resolver_match.url_name == "autocomplete"
 
 
+class Paragraphs(UnfoldAdminTextareaWidget):
+    """Text of several lines. Browsers send their ends as two characters, which would be a change that nobody has made."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        """Answer the text with the ends of lines as they are stored."""
+        value = super().value_from_datadict(data, files, name)
+        return value.replace("\r\n", "\n") if isinstance(value, str) else value
+
+
 def widget_for(db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Complete a field's options: short lists, such as countries, are typed into one line with commas; synopses get room."""
     if isinstance(db_field, ArrayField):
         kwargs["widget"] = UnfoldAdminTextInputWidget()
     elif db_field.name.startswith("synopsis"):
-        kwargs["widget"] = UnfoldAdminTextareaWidget({"rows": 6 if db_field.name == "synopsis_long" else 2})
+        kwargs["widget"] = Paragraphs({"rows": 6 if db_field.name == "synopsis_long" else 2})
     return kwargs
 
 

@@ -336,3 +336,20 @@ class TestLanguages:
         publisher[0].post(change_of(title), data | {"windows-0-languages": "de:audio, en"})
         assert title.windows.get().languages == ["de:audio", "en"]
         assert "in de (audio), en" in publisher[0].get(change_of(title)).content.decode()
+
+
+class TestTextOfSeveralLines:
+    def test_is_not_the_editors_when_they_change_something_else(self, publisher: tuple[Client, str]) -> None:
+        client, _ = publisher
+        title = TitleFactory.create()
+        title.texts.update(synopsis_long="One.\n\nTwo.")
+        # As browsers send it.
+        data = {
+            name: value.replace("\n", "\r\n") if isinstance(value, str) else value
+            for name, value in form_of(client.get(change_of(title))).items()
+        }
+        answer = client.post(change_of(title), data | {"runtime_seconds": "60"})
+        assert answer.status_code == 302
+        title.refresh_from_db()
+        assert (title.edited, title.runtime_seconds) == (["runtime_seconds"], 60)
+        assert title.texts.get().synopsis_long == "One.\n\nTwo."

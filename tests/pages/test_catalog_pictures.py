@@ -156,7 +156,7 @@ def pages(made: dict[str, Any]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("width", "language"), [(1280, "en"), (800, "en"), (1280, "de")])
+@pytest.mark.parametrize(("width", "language"), [(1280, "en"), (390, "en"), (1280, "de")])
 def test_is_whole(
     page: Page, live_server: LiveServer, catalogue: dict[str, Any], errors: ErrorsOnPage, width: int, language: str
 ) -> None:
