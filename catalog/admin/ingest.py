@@ -122,7 +122,7 @@ class ProviderAdmin(Refusing, LargeList):  # type: ignore[misc]  # the stubs of 
             failing=Count("sources", filter=Q(sources__enabled=True, sources__failures__gt=0)),
         )
 
-    @display(description=_("looked at"), label={"well": "success", "worse": "danger"})
+    @display(description=_("feed sources"), label={"well": "success", "worse": "danger"})
     def looked_at(self, provider: Any) -> tuple[str, str] | str:
         """Say where the last look failed, or else how many places are looked at."""
         if not provider.places:

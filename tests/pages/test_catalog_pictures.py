@@ -14,7 +14,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
-from catalog.models import Genre, IngestRun, MatchCandidate, ProfileBlock
+from catalog.models import FeedSource, Genre, IngestRun, MatchCandidate, ProfileBlock
 from catalog.services import artwork, collections, editing, reviews, scheduling, sources
 from core import clock
 from core.ids import new_id
@@ -111,6 +111,8 @@ def catalogue() -> dict[str, Any]:
         "marker": ".done",
     }
     source = sources.save(source_id=None, fields=fields, now=now)
+    told = "Not everything in canal-one can be read: archive (Permission denied), +2. What else is there is looked at."
+    FeedSource.objects.filter(pk=source.pk).update(outcome=told, failures=3, checked_at=now)
     genre = Genre.objects.create(slug="horror", name="Horror")
     for profile in ProfileFactory.create_batch(6, account=by):
         ProfileBlock.objects.create(profile=profile, title=series, created_at=now)
@@ -118,6 +120,7 @@ def catalogue() -> dict[str, Any]:
     return {
         "film": film.pk, "series": series.pk, "review": review.pk, "run": run.pk, "running": under_way.pk,
         "pair": pair.pk, "collection": collection.pk, "person": film.credits.values_list("person", flat=True)[0], "source": source.pk,
+        "provider": other.pk,
     }  # fmt: skip
 
 
@@ -141,6 +144,8 @@ def pages(made: dict[str, Any]) -> dict[str, str]:
         "progress": f"ingestrun/{made['running']}/change/",
         "report": f"ingestrun/{made['run']}/change/",
         "deliveries": "ingestrun/",
+        "providers": "provider/",
+        "provider": f"provider/{made['provider']}/change/",
         "feeds": "feedsource/",
         "feed": f"feedsource/{made['source']}/change/",
         "matches": "matchcandidate/",
