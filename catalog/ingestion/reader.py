@@ -8,12 +8,12 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from typing import BinaryIO, ClassVar, Protocol
 
 import nh3
 import pycountry
+from msgspec.structs import replace
 
 from catalog import rules
 from catalog.ingestion.records import Header, PartialDate, Problem, RawRecord, Severity, Text, TitleRecord
@@ -86,7 +86,7 @@ class Findings:
 
     def text(self, field: str, text: str) -> str:
         """Answer `text` clean and plain, noting what had to be mended."""
-        if text.isascii() and "<" not in text and rules.clean(text) == text:
+        if not text or (text.isascii() and "<" not in text and rules.clean(text) == text):
             return text
         if "<" in text and (plain := _without_markup(text)) != text:
             self.add("warning", field, "markup", "Contains HTML, which was removed: send plain text.")

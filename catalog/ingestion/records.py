@@ -5,18 +5,25 @@ Values are clean and checked: languages BCP 47, countries ISO 3166-1 alpha-2, te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-import orjson
+from msgspec import Struct, json
+
+if TYPE_CHECKING:
+    Moment = datetime | date
+else:
+
+    class Moment(ABC):  # noqa: B024 - a name for two types, which nobody derives from
+        """An instant, or a day that begins at each territory's midnight: two types that look alike when written down."""
+
+    Moment.register(date)
 
 Severity = Literal["error", "warning", "info"]
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something about a record that its provider should know; the message says what to do.
 
     An error rejects the record. `row_number` is the line at which the record begins, or in formats
@@ -31,15 +38,13 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What a delivery says about itself. `delivery` full: what it does not name is gone."""
 
     delivery: Literal["full", "partial"]
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
+class RawRecord(Struct, frozen=True):
     """One record as it was delivered, not yet understood.
 
     `content` is its bytes, by which an unchanged record is known without reading it; `data` what the
@@ -56,16 +61,18 @@ class RawRecord:
     implied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PartialDate:
+class _Stated(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Something that a record says: written down briefly, and without cycles, which nobody needs to look for."""
+
+
+class PartialDate(_Stated, frozen=True):
     """A date of which only year, or year and month, may be known; the rest is 1."""
 
     date: date
     precision: Literal["year", "month", "day"]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(_Stated, frozen=True):
     language: str
     name: str = ""
     short: str = ""
@@ -73,22 +80,19 @@ class Text:
     long: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AlternateName:
+class AlternateName(_Stated, frozen=True):
     name: str
     language: str = ""
     type: str = "alternative"
 
 
-@dataclass(frozen=True, slots=True)
-class AlternateNumber:
+class AlternateNumber(_Stated, frozen=True):
     order: str
     number: int
     season: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Credit:
+class Credit(_Stated, frozen=True):
     """`person_id` is the provider's id of the person, where it has one."""
 
     name: str
@@ -100,30 +104,27 @@ class Credit:
     person_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rating:
+class Rating(_Stated, frozen=True):
     country: str
     system: str
     value: str
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(_Stated, frozen=True):
     namespace: str
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(_Stated, frozen=True):
     """A licence for [start, end): an instant, or a day that begins at each territory's midnight."""
 
     license_type: str = "SVOD"
     territories: tuple[str, ...] = ()
     excluded: bool = False
-    announce: datetime | date | None = None
-    start: datetime | date | None = None
-    end: datetime | date | None = None
+    announce: Moment | None = None
+    start: Moment | None = None
+    end: Moment | None = None
     languages: tuple[str, ...] = ()
     holdback_languages: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
@@ -132,8 +133,7 @@ class Window:
     reporting_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(_Stated, frozen=True):
     """`source` is an address to fetch, or a name within the delivery."""
 
     kind: str
@@ -144,8 +144,7 @@ class Image:
     focal_y: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class TitleRecord:
+class TitleRecord(_Stated, frozen=True):
     """One title as a provider describes it.
 
     `parent` is the provider's id of what it belongs to; where a format does not say, `parent_identifier` is
@@ -183,56 +182,24 @@ class TitleRecord:
     artwork: tuple[Image, ...] = ()
     added_on: date | None = None
     parent_identifier: Identifier | None = None
-    valid_from: datetime | date | None = None
-    valid_until: datetime | date | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
 
 
 def dump(record: TitleRecord) -> bytes:
     """Answer a record as JSON, for `load`."""
-    return orjson.dumps(record)
+    return _encoder.encode(record)
 
 
 def load(payload: bytes) -> TitleRecord:
     """Answer the record that `dump` was given."""
-    data = orjson.loads(payload)
-    for name, kind in _CONVERTED.items():
-        data[name] = msgspec.convert(data[name], kind) if data[name] else ()
-    for name in ("countries", "companies", "tracks", "genres", "keywords"):
-        data[name] = tuple(data[name])
-    data["windows"] = tuple(_window(**item) for item in data["windows"])
-    for name in ("release_date", "end_date"):
-        if data[name]:
-            data[name] = PartialDate(date.fromisoformat(data[name]["date"]), data[name]["precision"])
-    if data["added_on"]:
-        data["added_on"] = date.fromisoformat(data["added_on"])
-    if data["parent_identifier"]:
-        data["parent_identifier"] = Identifier(**data["parent_identifier"])
-    for name in ("valid_from", "valid_until"):
-        if data[name]:
-            data[name] = moment(data[name])
-    return TitleRecord(**data)
+    return _decoder.decode(payload)
 
 
-def _window(**fields: Any) -> Window:
-    for name in ("territories", "languages", "holdback_languages", "formats"):
-        fields[name] = tuple(fields[name])
-    for name in ("announce", "start", "end"):
-        fields[name] = moment(fields[name]) if fields[name] else None
-    return Window(**fields)
-
-
-def moment(text: str) -> datetime | date:
+def moment(text: str) -> Moment:
     """Read an ISO 8601 instant with its offset, or a day. Raises ValueError for what the calendar lacks."""
     return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
 
 
-# Not by their constructors, which take several times as long. A window's moments are of two types that look alike.
-_CONVERTED: dict[str, Any] = {
-    "alternate_numbers": tuple[AlternateNumber, ...],
-    "texts": tuple[Text, ...],
-    "alternate_names": tuple[AlternateName, ...],
-    "credits": tuple[Credit, ...],
-    "ratings": tuple[Rating, ...],
-    "external_ids": tuple[Identifier, ...],
-    "artwork": tuple[Image, ...],
-}
+_encoder = json.Encoder()
+_decoder = json.Decoder(TitleRecord, dec_hook=lambda _, text: moment(text))

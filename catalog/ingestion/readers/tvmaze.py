@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, BinaryIO, ClassVar
 
+from msgspec import convert
+
 from catalog.ingestion import json_members, meaning
 from catalog.ingestion.reader import FORMER_COUNTRIES, Findings, partial_date
 from catalog.ingestion.records import Header, Identifier, Image, PartialDate, RawRecord, Text, TitleRecord
@@ -72,7 +74,13 @@ class TvmazeReader:
     def normalise(self, raw: RawRecord, findings: Findings) -> TitleRecord | None:
         data = raw.data
         if raw.implied:
-            return TitleRecord(raw.external_id, "season", number=data["number"], **data["of"])
+            return TitleRecord(
+                raw.external_id,
+                "season",
+                number=data["number"],
+                parent=data["of"].get("parent", ""),
+                parent_identifier=convert(data["of"].get("parent_identifier"), Identifier | None),
+            )
         if not _SHAPE.fits(data, findings):
             return None
         read = {*_READ, "runtime"} if _is_episode(data) else _READ
@@ -101,7 +109,7 @@ def _season(data: dict[str, Any]) -> dict[str, Any]:
         return {"id": f"show-{show['id']}-s{number}", "number": number, "of": {"parent": f"show-{show['id']}"}}
     assert address
     slug = address["slug"]
-    of = {"parent_identifier": Identifier("tvmaze-show", slug)}
+    of = {"parent_identifier": {"namespace": "tvmaze-show", "value": slug}}
     return {"id": f"{slug}-s{number}"[:255], "number": number, "of": of}
 
 
