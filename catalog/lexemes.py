@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from itertools import accumulate, islice, takewhile
 
 import Stemmer
@@ -50,6 +51,7 @@ _STEMMERS = {
     "nl": "dutch", "nn": "norwegian", "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
     "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
+_NO_LANGUAGE: frozenset[str] = frozenset()
 _threads = threading.local()
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
 _TWICE = re.compile(r"(.)\1+")
@@ -69,7 +71,7 @@ class Document:
     name: str = ""
     spelt: dict[tuple[str, str], None] = field(default_factory=dict)
     lexemes: dict[str, str] = field(default_factory=dict)
-    vocabulary: dict[str, set[str]] = field(default_factory=dict)
+    vocabulary: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def names(self) -> str:
         """Answer all names as the rank looks into them: "/en/ copper moon /de/ kupfermond /"."""
@@ -81,7 +83,7 @@ class Document:
         if len(lexemes) > MAX_VECTOR // (4 * MAX_LEXEME + _PLACE):
             ends = accumulate(len(word.encode()) + _PLACE for word in self.lexemes)
             lexemes = dict(islice(lexemes, sum(1 for _ in takewhile(MAX_VECTOR.__ge__, ends)))).items()
-        return " ".join(f"{word}:{min(place, 16383)}{weight}" for place, (word, weight) in enumerate(lexemes, 1))
+        return " ".join([f"{word}:{min(place, 16383)}{weight}" for place, (word, weight) in enumerate(lexemes, 1)])
 
 
 def document(
@@ -116,7 +118,7 @@ def document(
             _add(lexemes, words, weight)
             for word in words:
                 if is_mendable(word):
-                    vocabulary.setdefault(word, set()).add(language)
+                    vocabulary[word] = together(vocabulary.get(word, _NO_LANGUAGE), _only(language))
                 if not word.isascii():
                     others += spellings.pieces(word)
             stems.append((language, words))
@@ -127,7 +129,7 @@ def document(
             if word not in lexemes:
                 lexemes[word] = PERSON
             if word not in vocabulary and is_mendable(word):
-                vocabulary[word] = set()
+                vocabulary[word] = _NO_LANGUAGE
     for language, text in about:
         words = _words(spellings.fold(text))
         _add(lexemes, words, ABOUT)
@@ -152,6 +154,17 @@ def standing(*, weight: int, released: date | None) -> float:
     """
     years = released.toordinal() / 365.25 - 1850 if released else 0.0
     return weight + max(0.0, min(years, 300.0)) / 1000
+
+
+@lru_cache(maxsize=1000)
+def _only(language: str) -> frozenset[str]:
+    """Answer one set for all words: a title has dozens of them, most of one language."""
+    return frozenset((language,))
+
+
+def together(languages: frozenset[str], more: frozenset[str]) -> frozenset[str]:
+    """Answer both, as one of them where that has all."""
+    return languages if languages >= more else more if more >= languages else languages | more
 
 
 def is_mendable(word: str) -> bool:

@@ -258,7 +258,7 @@ def resemblance(one: Likeness, other: Likeness) -> tuple[float, tuple[str, ...]]
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
 # Straight, typographic and modifier apostrophes, backtick, acute accent.
 _APOSTROPHES = dict.fromkeys(map(ord, "'`\u2019\u2018\u02bc\u00b4"))
-_ASCII = {code: None if code in _APOSTROPHES else " " for code in range(128) if not chr(code).isalnum()}
+_ASCII = bytes(code if chr(code).isalnum() else 0x20 for code in range(128)) + bytes(128)
 # Control characters that are no white space, soft hyphen, zero-width space, marks and overrides of writing direction, invisible operators, byte
 # order mark. Joiners (U+200C, U+200D) stay: Persian and Indic words and emoji need them.
 _CONTROLS = (*range(9), *range(14, 28), *range(127, 133), *range(134, 160))
@@ -278,7 +278,8 @@ def fold(text: str) -> str:
 
 def _fold(text: str) -> str:
     if text.isascii():
-        return " ".join(text.casefold().translate(_ASCII).split())
+        # By bytes, which takes a third of the time.
+        return b" ".join(text.encode().lower().translate(_ASCII, b"'`").split()).decode()
     # Twice, since a compatibility form may hide a capital and a lower-case letter a compatibility form.
     lowered = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).casefold()
     folded = unicodedata.normalize("NFKD", lowered).casefold().translate(_APOSTROPHES).translate(_LIGATURES)
