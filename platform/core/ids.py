@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 
@@ -17,3 +18,8 @@ def new_id() -> UUID:
 def made_at(made: UUID) -> datetime:
     """Answer when an id was made, to the millisecond, by the clock of whoever made it."""
     return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
+
+
+def new_id_text() -> str:
+    """Make an id as text, in a third of the time: for rows that are written by the million."""
+    return str(uuid_utils.uuid7())

@@ -60,7 +60,7 @@ def apply(run: IngestRun, *, clock: Callable[[], datetime]) -> list[UUID]:
 
 @contextmanager
 def _write_each(applier: _Applier, pending: int) -> Iterator[Callable[[list[Staged]], None]]:
-    """Answer what writes a batch: two at a time where one need not see what the one before has written."""
+    """Answer what writes a batch: several at a time where one need not see what the one before has written."""
     run = applier.run
     independent = READERS[run.format].describes and not applier.caches.others_deliver()
     # Within a transaction of the caller's, no other connection sees what there is to do.
@@ -94,7 +94,7 @@ def _understand(batch: list[_Row]) -> list[Staged]:
 
 def _understand_one(row_number: int, digest: bytes, payload: bytes) -> Staged:
     record = records.load(payload)
-    keys = {(who.name, who.person_id): rules.person_key(who.name, who.person_id) for who in record.credits}
+    keys = [rules.person_key(who.name, who.person_id) for who in record.credits]
     return Staged(row_number, digest, record, rows.search_document(record), keys)
 
 

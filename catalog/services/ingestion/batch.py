@@ -192,7 +192,14 @@ class Batch(Finder):
     def _makers(self, kept: list[Staged], ids: Mapping[int, UUID]) -> dict[str, _Maker]:
         """Answer what makes the rows of each part, having found the people and tags that the records name."""
         parts = [staged.record for staged in kept]
-        people = self.names.people({who: key for staged in kept for who, key in staged.person_keys.items()})
+        people = self.names.people(
+            {
+                key: who.name
+                for staged in kept
+                for key, who in zip(staged.person_keys, staged.record.credits, strict=True)
+            }
+        )
+        credited = {staged.record.external_id: [people[key] for key in staged.person_keys] for staged in kept}
         genres = self.names.genres({name for record in parts for name in record.genres})
         keywords = self.names.keywords({name for record in parts for name in record.keywords})
         self.spelling = spelling.of(people, genres, keywords)
@@ -205,7 +212,7 @@ class Batch(Finder):
             "alternate_numbers": rows.alternate_numbers,
             "genres": lambda title_id, record: rows.genres(title_id, record, genres),
             "keywords": lambda title_id, record: rows.keywords(title_id, record, keywords),
-            "credits": lambda title_id, record: rows.credits(title_id, record, people),
+            "credits": lambda title_id, record: rows.credits(title_id, record, credited[record.external_id]),
             "ratings": rows.ratings,
             "external_ids": lambda title_id, record: claims[title_id],
             "windows": lambda title_id, record: rows.windows(

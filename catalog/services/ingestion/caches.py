@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -15,9 +15,9 @@ from catalog.models import Genre, Keyword, Person, PersonSource
 from catalog.services import identities, search
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import resembling
-from core.ids import new_id
+from core.ids import new_id_text
 
-_Id = TypeVar("_Id", int, UUID)
+_Id = TypeVar("_Id", int, str)
 _LIMIT = 60_000
 _LONGEST_KEY = 510
 
@@ -27,10 +27,10 @@ class Caches:
 
     def __init__(self, provider_id: int, *, remembered: int) -> None:
         self.provider_id = provider_id
-        self.people: dict[str, UUID] = {}
+        self.people: dict[str, str] = {}
         self.genres: dict[str, int] = {}
         self.keywords: dict[str, int] = {}
-        self.words: dict[str, set[str]] = {}
+        self.words: dict[str, frozenset[str]] = {}
         self.written: list[UUID] = []
         self.remembered = remembered
         self._counts: Counter[str] = Counter()
@@ -47,6 +47,8 @@ class Caches:
         self._counts.update(documents)
         if len(self.words) > _LIMIT:
             self.words.clear()
+            # Of so many words most have come but once, and each is a row to write: the night counts them.
+            self._counts = Counter({word: number for word, number in self._counts.items() if number > 1})
             self.count_words()
 
     def count_words(self) -> None:
@@ -64,8 +66,8 @@ class Names:
     def __init__(self, caches: Caches, *, before: Names | None = None) -> None:
         self._caches = caches
         self._before = before
-        self._people: dict[str, UUID] = {}
-        self._made: list[tuple[UUID, str, str]] = []
+        self._people: dict[str, str] = {}
+        self._made: list[tuple[str, str, str]] = []
         self._learnt: list[Callable[[], None]] = []
 
     def others_deliver(self) -> bool:
@@ -85,27 +87,43 @@ class Names:
         if len(caches.written) < caches.remembered:
             self._learnt.append(lambda: caches.written.extend(entry.title_id for entry in entries))
         known = caches.words
-        new = {word: used_in for word, used_in in languages.items() if word not in known or not used_in <= known[word]}
+        asked = {
+            word: used_in for word, used_in in languages.items() if word not in known or not used_in <= known[word]
+        }
+        new = search.unknown_words(asked)
         search.insert_words(new, documents, counted=True)
         for word in new:
             del documents[word]
         self._learnt.append(lambda: caches.count(documents))
-        self._learnt.append(lambda: caches.words.update(new))
+        self._learnt.append(lambda: caches.words.update(asked))
 
-    def people(self, keys: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], UUID]:
-        """Answer people by name and the provider's id, given their keys; the new ones are made, and wait for `write_people`."""
-        names = {key: name for (name, _), key in keys.items()}
-        cached, before = self._caches.people, self._before._people if self._before else {}
-        found = _current_people({key: known for key in names if (known := cached.get(key) or before.get(key))})
+    def people(self, names: Mapping[str, str]) -> Mapping[str, str]:
+        """Answer people by the keys of these names; the new ones are made, and wait for `write_people`.
+
+        Their ids are text: they are written and looked up again and again, which takes a UUID several times as long.
+        """
+        found = _current_people(self._known_people(names))
         if unknown := {key: key[:_LONGEST_KEY] for key in names if key not in found}:
             stored = self._stored_people(set(unknown.values()))
             for key, short in unknown.items():
                 if short not in stored:
-                    stored[short] = new_id()
+                    stored[short] = new_id_text()
                     self._made.append((stored[short], names[key], short))
                 found[key] = self._people[key] = stored[short]
-            self._learn(cached, self._people)
-        return {who: found[key] for who, key in keys.items()}
+            self._learn(self._caches.people, self._people)
+        return found
+
+    def _known_people(self, keys: Iterable[str]) -> dict[str, str]:
+        """Answer those whom this run has found or made, be it in batches that have yet to commit."""
+        known = [self._caches.people]
+        before = self._before
+        while before:
+            known.append(before._people)
+            before = before._before
+        found: dict[str, str] = {}
+        for people in known:
+            found |= {key: people[key] for key in keys if key in people}
+        return found
 
     def write_people(self) -> None:
         """Write the people whom `people` has made."""
@@ -118,11 +136,11 @@ class Names:
                 ((self._caches.provider_id, key, person_id) for person_id, _, key in self._made),
             )
 
-    def _stored_people(self, keys: Collection[str]) -> dict[str, UUID]:
+    def _stored_people(self, keys: Collection[str]) -> dict[str, str]:
         with connection.cursor() as cursor:
             # One document instead of thousands of parameters or an array, both of which take longer to compose than to look up.
             cursor.execute(
-                "SELECT key, person_id FROM catalog_personsource"
+                "SELECT key, person_id::text FROM catalog_personsource"
                 " WHERE provider_id = %s AND key = ANY(ARRAY(SELECT jsonb_array_elements_text(%s::jsonb)))",
                 [self._caches.provider_id, orjson.dumps(list(keys)).decode()],
             )
@@ -157,13 +175,14 @@ class Names:
         self._learnt.append(lambda: cache.update(new))
 
 
-def _current_people(ids: dict[str, UUID]) -> dict[str, UUID]:
+def _current_people(ids: dict[str, str]) -> dict[str, str]:
     """Answer who answers for people by now, whom editors may have merged since they were found."""
-    if not ids or not Person.objects.filter(merged_into__isnull=False).exists():
+    # In the order of its index: of a table that has grown since it was last looked at, the planner reads all instead.
+    if not ids or not Person.objects.filter(merged_into__isnull=False).order_by("merged_into_id").values_list("pk")[:1]:
         return ids
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, merged_into_id FROM catalog_person WHERE merged_into_id IS NOT NULL AND id = ANY(%s)",
+            "SELECT id::text, merged_into_id::text FROM catalog_person WHERE merged_into_id IS NOT NULL AND id = ANY(%s::uuid[])",
             [list(ids.values())],
         )
         merged = dict(cursor.fetchall())

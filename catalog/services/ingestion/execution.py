@@ -69,8 +69,8 @@ def _tuned_interpreter() -> Iterator[None]:
     the database would get the interpreter back after 5 ms, in which the database has long taken in what it was given.
     """
     collections, interval = gc.get_threshold(), sys.getswitchinterval()
-    gc.set_threshold(50_000, 20, 50)
-    sys.setswitchinterval(0.0002)
+    gc.set_threshold(1_000_000, 20, 50)
+    sys.setswitchinterval(0.001)
     try:
         yield
     finally:

@@ -29,8 +29,8 @@ class Staged:
     record: TitleRecord
     document: lexemes.Document | None
     """What the search reads of it, if it is searched."""
-    person_keys: Mapping[tuple[str, str], str]
-    """By what each credited person is known again, by name and the provider's id."""
+    person_keys: list[str]
+    """By what each credited person is known again, in the order of the credits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,14 @@ class Finder:
 
     def _look(self) -> None:
         wanted = {staged.record.external_id for staged in self.batch} | {staged.record.parent for staged in self.batch}
-        found = SourceRecord.objects.filter(provider=self.provider, external_id__in=wanted - {""})
-        self.sources = {
-            row[0]: Ref(*row[1:]) for row in found.values_list("external_id", "title_id", "retired_at", "pk")
-        }
+        with connection.cursor() as cursor:
+            # One array instead of a thousand parameters, which take longer to compose than to look up.
+            cursor.execute(
+                "SELECT external_id, title_id, retired_at, id FROM catalog_sourcerecord"
+                " WHERE provider_id = %s AND external_id = ANY(%s)",
+                [self.provider.pk, list(wanted - {""})],
+            )
+            self.sources = {row[0]: Ref(*row[1:]) for row in cursor.fetchall()}
         by_identifier = linking.named(staged.record for staged in self.batch)
         self.links: dict[str, UUID] = {}
         self.parents: dict[str, UUID] = {}

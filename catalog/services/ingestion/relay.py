@@ -1,4 +1,4 @@
-"""Batches over two connections in turn: while the database checks and commits one, the rows of the next are made and sent."""
+"""Batches over three connections in turn: while the database checks and commits one, the rows of the next are made and sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.db import connection
 from catalog.services.ingestion.caches import Names
 from catalog.services.ingestion.finding import Staged
 
-LANES = 2
+LANES = 3
 
 
 class ForerunnerFailed(Exception):
@@ -70,12 +70,13 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
     batch: list[Staged]
+    identifiers: set[tuple[str, str]]
     turn: Turn
     result: Future[None]
 
 
 class Relay:
-    """Writes batches with `write`, two at a time; one that is refused, and all that follow it, go to `write_alone`, in order.
+    """Writes batches with `write`, LANES at a time; one that is refused, and all that follow it, go to `write_alone`, in order.
 
     `write` is called in threads that have connections of their own, says in the turn that it has committed, and raises
     what the database refuses.
@@ -114,11 +115,12 @@ class Relay:
             self._finish_first()
         before = self._under_way[-1] if self._under_way else None
         turn = Turn(self._names(before=before.turn.names if before else None), before.turn if before else None)
-        # Who holds an identifier of both is for the first of them to say.
-        apart = bool(before and not _identifiers(batch).isdisjoint(_identifiers(before.batch)))
+        # Who holds an identifier of two batches is for the first of them to say.
+        named = _identifiers(batch)
+        apart = any(not named.isdisjoint(one.identifiers) for one in self._under_way)
         lane = self._lanes[0]
         self._lanes.rotate()
-        self._under_way.append(_UnderWay(batch, turn, lane.submit(self._take_turn, batch, turn, apart=apart)))
+        self._under_way.append(_UnderWay(batch, named, turn, lane.submit(self._take_turn, batch, turn, apart=apart)))
 
     def _take_turn(self, batch: list[Staged], turn: Turn, *, apart: bool) -> None:
         try:

@@ -105,7 +105,7 @@ def search_document(record: TitleRecord, spelling: Spelling = AS_DELIVERED) -> l
     about = [("en", spelling.genres.get(name, name)) for name in record.genres]
     about += [("en", spelling.keywords.get(name, name)) for name in record.keywords]
     about += [(text.language, text.short or text.medium) for text in record.texts]
-    people = [spelling.people.get((credit.name, credit.person_id), credit.name) for credit in record.credits]
+    people = [spelling.person(credit.name, credit.person_id) for credit in record.credits]
     return lexemes.document(names=names, other_names=other_names, people=people, about=about)
 
 
@@ -137,11 +137,10 @@ def keywords(title_id: UUID, record: TitleRecord, ids: Mapping[str, int]) -> Ite
 
 
 def credits(  # noqa: A001 - what they are
-    title_id: UUID, record: TitleRecord, people: Mapping[tuple[str, str], UUID]
+    title_id: UUID, record: TitleRecord, person_ids: Iterable[str]
 ) -> Iterable[tuple[Any, ...]]:
     distinct: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    for credit in record.credits:
-        person_id = people[credit.name, credit.person_id]
+    for credit, person_id in zip(record.credits, person_ids, strict=True):
         distinct.setdefault(
             (person_id, credit.job, credit.job_display, credit.character),
             (title_id, person_id, credit.job, credit.job_display, credit.character, credit.billing, credit.guest),

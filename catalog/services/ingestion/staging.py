@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from itertools import islice
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from django.db import connection, transaction
+from msgspec.structs import replace
 
 from catalog import rules
 from catalog.ingestion import records
@@ -21,20 +22,20 @@ from catalog.services.copying import copy_into
 from catalog.services.ingestion import runs
 
 BATCH = 1000
+BATCH_BYTES = 16 << 20
+"""A record has a few thousand bytes; of larger ones fewer are kept in memory."""
 _STAGING = ("run_id", "row_number", "external_id", "rank", "implied", "outcome", "digest", "likeness", "payload")
 _PROBLEM = ("run_id", "row_number", "external_id", "field", "code", "severity", "message")
 _Outcome = IngestStaging.Outcome
-
-T = TypeVar("T")
 
 
 def stage(run: IngestRun, reader: Reader, stream: BinaryIO, *, clock: Callable[[], datetime]) -> None:
     """Read the delivery into staging: each record once, what is unchanged or unusable already decided."""
     provider = Provider.objects.get(pk=run.provider_id)
     stager = _Stager(run, reader, seed=_seed(reader, provider))
-    entries = _without_header(reader.split(stream), run)
-    for batch in _batches(entries, BATCH):
-        stager.stage(batch, now=clock())
+    entries = reader.split(stream)
+    while batch := _read_batch(entries):
+        stager.stage(list(_without_header(batch, run)), now=clock())
     with connection.cursor() as cursor:
         # Between runs the table is empty, and the planner remembers that.
         cursor.execute("ANALYZE catalog_ingeststaging")
@@ -203,7 +204,7 @@ def _likeness(record: TitleRecord) -> str:
     return f"{record.kind} {year} {rules.fold(record.texts[0].name)}"[:600]
 
 
-def _without_header(entries: Iterator[Header | RawRecord], run: IngestRun) -> Iterator[RawRecord]:
+def _without_header(entries: Iterable[Header | RawRecord], run: IngestRun) -> Iterator[RawRecord]:
     for entry in entries:
         if isinstance(entry, RawRecord):
             yield entry
@@ -310,6 +311,13 @@ def _count_decided(run: IngestRun, *, now: datetime) -> None:
         runs.beat(run, now=now, **Counter(dict(cursor.fetchall())))
 
 
-def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    while batch := list(islice(items, size)):
-        yield batch
+def _read_batch(entries: Iterator[Header | RawRecord]) -> list[Header | RawRecord]:
+    """Answer the next entries, none at the end: BATCH of them, or fewer that fill the memory of so many."""
+    batch: list[Header | RawRecord] = []
+    size = 0
+    for entry in islice(entries, BATCH):
+        batch.append(entry)
+        size += len(entry.content) if isinstance(entry, RawRecord) else 0
+        if size >= BATCH_BYTES:
+            break
+    return batch

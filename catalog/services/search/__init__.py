@@ -10,7 +10,7 @@ from catalog.services.search.documents import Entry, is_searched, rebuild, rebui
 from catalog.services.search.leaders import choose_leaders, lead_anew
 from catalog.services.search.misses import forget_found, forget_misses, purge_misses
 from catalog.services.search.renames import follow_renames, note_rename
-from catalog.services.search.vocabulary import count_words, insert_words, refresh_vocabulary, words_of
+from catalog.services.search.vocabulary import count_words, insert_words, refresh_vocabulary, unknown_words, words_of
 
 __all__ = [
     "Entry",
@@ -31,6 +31,7 @@ __all__ = [
     "rebuild_completions",
     "refresh_vocabulary",
     "set_popularity",
+    "unknown_words",
     "words_of",
     "write",
 ]

@@ -16,13 +16,16 @@ KEPT = 300
 
 # The beginnings of the words of names, by title.
 _PREFIXES = """
-    SELECT DISTINCT ON (prefix, document.title_id) prefix, document.title_id, document.standing,
+    SELECT prefix, document.title_id, document.standing,
            document.name LIKE prefix || '%%' OR strpos(document.names, '/ ' || prefix) > 0 AS begins
     FROM catalog_searchdocument AS document
-    CROSS JOIN LATERAL unnest(tsvector_to_array(ts_filter(document.words, '{{a}}'))) AS word
-    CROSS JOIN generate_series(1, %(short)s) AS size
-    CROSS JOIN LATERAL left(word, size) AS prefix
-    WHERE NOT document.is_part AND length(word) >= size {condition}
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT left(word, size) AS prefix
+        FROM unnest(tsvector_to_array(ts_filter(document.words, '{{a}}'))) AS word
+        CROSS JOIN generate_series(1, %(short)s) AS size
+        WHERE length(word) >= size
+    ) AS beginning
+    WHERE NOT document.is_part {condition}
 """
 
 

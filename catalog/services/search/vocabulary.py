@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+import orjson
 from django.db import connection, transaction
 
 from catalog import lexemes
@@ -16,18 +17,16 @@ class HasDocument(Protocol):
     def document(self) -> lexemes.Document: ...
 
 
-def words_of(entries: Iterable[HasDocument]) -> tuple[Counter[str], dict[str, set[str]]]:
+def words_of(entries: Iterable[HasDocument]) -> tuple[Counter[str], dict[str, frozenset[str]]]:
     """Answer of each word in how many of these documents it is, and the languages that use it."""
     documents: Counter[str] = Counter()
-    languages: dict[str, set[str]] = {}
+    languages: dict[str, frozenset[str]] = {}
     for entry in entries:
         vocabulary = entry.document.vocabulary
         documents.update(vocabulary.keys())
         for word, used_in in vocabulary.items():
-            if (known := languages.get(word)) is None:
-                languages[word] = set(used_in)
-            else:
-                known |= used_in
+            known = languages.get(word)
+            languages[word] = used_in if known is None else lexemes.together(known, used_in)
     return documents, languages
 
 
@@ -37,7 +36,23 @@ def add_words(entries: Iterable[HasDocument]) -> None:
     insert_words(languages, {}, counted=False)
 
 
-def insert_words(languages: Mapping[str, set[str]], documents: Mapping[str, int], *, counted: bool) -> None:
+def unknown_words(languages: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Answer which of these words the vocabulary lacks, or has not in all of these languages."""
+    if not languages:
+        return {}
+    asked = {word: " ".join(sorted(filter(None, used_in))) for word, used_in in languages.items()}
+    with connection.cursor() as cursor:
+        # One document: an array of thousands takes longer to compose than to look up.
+        cursor.execute(
+            "SELECT word FROM json_each_text(%s::json) AS asked (word, used_in) WHERE NOT EXISTS ("
+            " SELECT FROM catalog_searchword AS known WHERE known.word = asked.word"
+            " AND known.languages @> string_to_array(used_in, ' ')::varchar[])",
+            [orjson.dumps(asked).decode()],
+        )
+        return {word: languages[word] for (word,) in cursor.fetchall()}
+
+
+def insert_words(languages: Mapping[str, frozenset[str]], documents: Mapping[str, int], *, counted: bool) -> None:
     """Add words with their languages, and to their counts if they are `counted`, in the caller's transaction."""
     if not languages:
         return

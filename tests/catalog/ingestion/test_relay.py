@@ -1,4 +1,4 @@
-"""Batches over two connections in turn: what comes out is what one connection would have written."""
+"""Batches over three connections in turn: what comes out is what one connection would have written."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_what_was_named_before_the_batch_before_is_forgotten(monkeypatch: pytest
     monkeypatch.setattr(relay.Relay, "hand_over", counting)
     ingest(feed(*map(movie, range(2 * MANY))), ProviderFactory.create())
     assert len(most) == 10
-    assert max(most) <= 3
+    assert max(most) <= relay.LANES + 1
 
 
 def test_words_are_counted_as_often_as_they_occur() -> None:
@@ -204,6 +204,38 @@ def test_an_identifier_of_two_batches_is_the_firsts(
     assert counts(run) == {"read": 30, "created": 30}
     assert problems(run) == [(13, "m12", "external_id_taken")]
     assert ExternalId.objects.get().title == title_of("m8")
+
+
+def test_an_identifier_of_the_first_batch_and_the_third_is_the_firsts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All three are under way: the third waits for the first, though it shares nothing with the second."""
+    provider, third_written = known_provider(), threading.Event()
+    write, conclude = batch.Batch.write, batch.Batch.conclude
+
+    def writing(self: batch.Batch) -> None:
+        write(self)
+        if _has(self, "m25"):
+            third_written.set()
+
+    def concluding(self: batch.Batch) -> None:
+        if _has(self, "m8"):
+            assert not third_written.wait(0.5)
+        conclude(self)
+
+    monkeypatch.setattr(batch.Batch, "write", writing)
+    monkeypatch.setattr(batch.Batch, "conclude", concluding)
+    run = three_batches(provider, m8={"external_ids": [IMDB]}, m25={"external_ids": [IMDB]})
+    assert (counts(run), problems(run)) == ({"read": 30, "created": 30}, [(26, "m25", "external_id_taken")])
+    assert ExternalId.objects.get().title == title_of("m8")
+
+
+def test_a_person_whom_the_first_batch_makes_is_the_thirds_too(overtaking: list[Any]) -> None:
+    """The second has nobody to do with them."""
+    provider = known_provider()
+    credited = {"people": [{"name": "Ada Quill", "job": "actor"}]}
+    run = three_batches(provider, m8=credited, m25=credited)
+    assert counts(run) == {"read": 30, "created": 30}
+    assert Person.objects.filter(name="Ada Quill").count() == 1
+    assert Credit.objects.filter(person__name="Ada Quill").count() == 2
 
 
 def test_an_identifier_that_the_batch_before_gives_up_is_free(overtaking: list[Any]) -> None:
@@ -306,8 +338,8 @@ def test_a_batch_that_crosses_somebody_else_is_written_again(number: int, monkey
     assert Title.objects.count() == SearchDocument.objects.count() == number
 
 
-def test_a_pool_too_small_for_two_has_one_write(handed_over: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"pool": {"min_size": 1, "max_size": 2}})
+def test_a_pool_too_small_for_all_has_one_write(handed_over: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"pool": {"min_size": 1, "max_size": relay.LANES}})
     run = ingest(feed(*map(movie, range(MANY))), ProviderFactory.create())
     assert (handed_over, counts(run)) == ([], {"read": MANY, "created": MANY})
 
