@@ -84,7 +84,7 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMer
                 f"One is of the kind {kept.get_kind_display()}, the other of the kind {merged.get_kind_display()}:"
                 " choose two titles of one kind."
             )
-        delivered = _is_delivered_for_itself(kept), _is_delivered(merged)
+        delivered = _is_delivered_for_itself(kept), _is_delivered_for_itself(merged)
         moved = _move(merged, kept)
         moved["delivered"] = delivered
         moved["within"] = [
@@ -141,7 +141,7 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Parted:
         lost = []
         if state == State.PUBLISHED and merged_was and not _is_delivered(merged):
             # It returns with the record that was retired while it was merged, as if it had been withdrawn by that.
-            retired = SourceRecord.objects.filter(title=merged).order_by("-retired_at").first()
+            retired = SourceRecord.objects.filter(title=merged, retired_at__gte=done.at).order_by("-retired_at").first()
             merged.withdrawn_at = retired.retired_at if retired else merged.withdrawn_at
             _log(
                 merged, PublicationEntry.Action.WITHDRAWN, f"Parted from {kept.pk}, without a delivery", by=by, now=now
@@ -267,6 +267,9 @@ def _withdraw_undelivered(title: Title, reason: str, *, by: str, now: datetime) 
     if title.state != State.PUBLISHED or _is_delivered(title):
         return False
     title.state, title.withdrawn_at = State.WITHDRAWN, now
+    # The record that was retired last brings it back when it is delivered again: both went at once.
+    retired = SourceRecord.objects.filter(title=title).order_by("-retired_at", "-pk")[:1]
+    SourceRecord.objects.filter(pk__in=retired.values("pk")).update(retired_at=now)
     _log(title, PublicationEntry.Action.WITHDRAWN, reason, by=by, now=now)
     outbox.publish(TitleWithdrawn(str(title.pk), title.revision + 1), aggregate=f"title:{title.pk}", now=now)
     return True

@@ -36,6 +36,17 @@ def split(external_id: str) -> matching.Parted:
     return matching.split(source_id=source.pk, by=BY, now=LATER)
 
 
+def retire(external_id: str) -> None:
+    provider = SourceRecord.objects.get(external_id=external_id).provider
+    withdrawn = {"id": external_id, "kind": "movie", "withdrawn": True}
+    ingest(feed(withdrawn), provider, clock=lambda: NOW + timedelta(minutes=1))
+
+
+def deliver(number: int) -> None:
+    """Deliver a film again, as it was."""
+    ingest(feed(movie(number)), SourceRecord.objects.get(external_id=f"m{number}").provider, clock=lambda: LATER)
+
+
 def undo(merge: TitleMerge) -> matching.Parted:
     return matching.unmerge(merge_id=merge.pk, by=BY, now=LATER)
 
@@ -109,6 +120,32 @@ class TestUndoing:
         assert undo(second).withdrawn == ()
         assert standing(kept) == ("published", 0, 1)
 
+    def test_keeps_public_what_staff_had_made_and_merged_into_another_with_what_was_lent_to_it(self) -> None:
+        made, lent, kept = TitleFactory.create(), delivered(2), delivered(3)
+        merged(made, lent)
+        merge = merged(kept, made)
+        split("m2")
+        assert undo(merge).withdrawn == ()
+        assert standing(made) == ("published", 0, 1)
+
+    def test_withdraws_what_kept_the_records_and_was_retired_meanwhile_until_it_is_delivered_again(self) -> None:
+        kept, other = delivered(1), delivered(2)
+        merge = merged(kept, other)
+        retire("m1")
+        parted = undo(merge)
+        assert (parted.withdrawn, standing(kept), kept.withdrawn_at) == ((kept,), ("withdrawn", 1, 0), LATER)
+        deliver(1)
+        assert standing(kept) == ("published", 1, 1)
+
+    def test_is_not_brought_back_by_a_record_that_was_retired_long_before(self) -> None:
+        kept, other = delivered(1), delivered(2)
+        delivered(3)
+        SourceRecord.objects.filter(external_id="m3").update(title=other, retired_at=NOW - timedelta(days=9))
+        merge = merged(kept, other)
+        split("m2")
+        assert undo(merge).withdrawn == (other,)
+        assert (standing(other)[0], other.withdrawn_at) == ("withdrawn", NOW)
+
     def test_tells_of_what_no_licence_is_left(self) -> None:
         kept, other = delivered(1), delivered(2)
         merge = merged(kept, other)
@@ -128,9 +165,11 @@ class TestSplitting:
     def test_withdraws_what_is_delivered_by_nobody_else(self) -> None:
         kept, other = delivered(1), delivered(2)
         merged(kept, other)
-        SourceRecord.objects.filter(external_id="m1").update(retired_at=NOW)
+        retire("m1")
         parted = split("m2")
-        assert (parted.withdrawn, standing(kept)) == ((kept,), ("withdrawn", 1, 1))
+        assert (parted.withdrawn, standing(kept)) == ((kept,), ("withdrawn", 1, 0))
+        deliver(1)
+        assert standing(kept) == ("published", 1, 1)
 
 
 class TestPages:
