@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TypeVar
+from uuid import uuid4
 
 from django.db import IntegrityError, connection, models, transaction
 
@@ -45,13 +46,13 @@ def save_genre(*, genre_id: int | None, name: str, slug: str, parent_id: int | N
             raise TagInvalid("A genre cannot be below itself.")
         if parent_id and Genre.objects.filter(pk=parent_id, merged_into__isnull=False).exists():
             raise TagInvalid("What it would be below stands for another genre: choose that one.")
-        if genre.pk and slug != genre.slug:
-            # It takes back a slug that it gave up before.
-            Genre.objects.filter(slug=slug, merged_into=genre).delete()
+        stand_in = _stand_in(Genre, genre, "slug", slug) if genre_id and slug != genre.slug else None
         genre.name, genre.slug, genre.parent_id = name.strip(), slug, parent_id
         _save(genre)
-        if genre_id and slug != before[1]:
-            Genre.objects.create(slug=before[1], name=before[0], merged_into=genre)
+        if stand_in:
+            stand_in.name, stand_in.slug = before
+            stand_in.merged_into = genre
+            stand_in.save()
         _tell(genre, is_renamed=genre_id is not None and genre.name != before[0])
     return genre
 
@@ -67,12 +68,12 @@ def save_keyword(*, keyword_id: int | None, name: str) -> Keyword:
     with transaction.atomic():
         keyword = _locked(Keyword, keyword_id) if keyword_id else Keyword()
         before = keyword.name
-        if keyword.pk and name != before:
-            Keyword.objects.filter(name=name, merged_into=keyword).delete()
+        stand_in = _stand_in(Keyword, keyword, "name", name) if keyword_id and name != before else None
         keyword.name = name
         _save(keyword)
-        if keyword_id and name != before:
-            Keyword.objects.create(name=before, merged_into=keyword)
+        if stand_in:
+            stand_in.name, stand_in.merged_into = before, keyword
+            stand_in.save()
         _tell(keyword, is_renamed=keyword_id is not None and name != before)
     return keyword
 
@@ -120,6 +121,19 @@ def _hand_over(model: type[models.Model], column: str, owner: str, kept_id: int,
             [merged_id, kept_id],
         )
         cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {column} = %s", [kept_id, merged_id])  # noqa: S608 - our own names
+
+
+def _stand_in(model: type[_Tag], tag: _Tag, column: str, spelling: str) -> _Tag:
+    """Answer what is to stand for a tag by the spelling that it gives up: what did so by the one that it takes back, or a new one.
+
+    That is never deleted: versions of titles may name it.
+    """
+    found = model._default_manager.filter(**{column: spelling, "merged_into": tag}).first()
+    if found is None:
+        return model()
+    setattr(found, column, uuid4().hex)
+    found.save(update_fields=[column])
+    return found
 
 
 def _locked(model: type[_Tag], pk: int) -> _Tag:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from catalog.models import (
     EditLock,
     ExternalId,
+    Genre,
+    Keyword,
     Person,
     PublicationEntry,
     Review,
@@ -24,7 +26,7 @@ from catalog.models import (
     Title,
 )
 from catalog.selectors import revisions as versions
-from catalog.services import editing, locks, matching, publication, reviews, scheduling, titles
+from catalog.services import editing, locks, matching, publication, reviews, scheduling, tags, titles
 from catalog.tasks import carry_out_plans
 from tests.factories.catalog import (
     NOW,
@@ -172,6 +174,21 @@ class TestRevert:
             editing.revert(title_id=title.pk, number=1, by=BORIS, now=LATER)
         title.refresh_from_db()
         assert (title.revision, title.external_ids.count()) == (2, 0)
+
+    def test_finds_a_genre_and_a_keyword_that_were_merged_and_gave_up_their_spelling(self) -> None:
+        title = TitleFactory.create()
+        kept, merged = (Genre.objects.create(name=name, slug=name) for name in ("scary", "horror"))
+        known, other = (Keyword.objects.create(name=name) for name in ("ghost", "ghosts"))
+        edit(title, genres=[{"genre_id": merged.pk, "position": 0}], keywords=[{"keyword_id": other.pk}])
+        edit(title, genres=[], keywords=[])
+        tags.merge(model=Genre, kept_id=kept.pk, merged_id=merged.pk)
+        tags.merge(model=Keyword, kept_id=known.pk, merged_id=other.pk)
+        tags.save_genre(genre_id=kept.pk, name="Horror", slug="horror")
+        tags.save_keyword(keyword_id=known.pk, name="ghosts")
+        editing.revert(title_id=title.pk, number=2, by=BORIS, now=LATER)
+        connection.check_constraints()
+        assert (title.title_genres.get().genre, title.title_keywords.get().keyword) == (kept, known)
+        assert Genre.objects.get(slug="scary").merged_into == kept
 
     def test_refuses_a_revision_that_is_not(self) -> None:
         with pytest.raises(editing.RevisionUnknown):
