@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from accounts import maturity
 from catalog.models import ContentRating, Title
+from catalog.selectors.titles import named_by
 
 
 def verdicts_beyond(country: str, highest_age: int) -> list[maturity.Verdict]:
@@ -31,6 +32,9 @@ def hidden(country: str, audience: maturity.Audience, now: datetime) -> QuerySet
     refused = Q(viewing_age__gt=audience.highest_age) if audience.is_limited else Q(pk__in=[])
     if not audience.allows_unrated:
         refused |= Q(viewing_age__isnull=True)
+    elif audience.is_limited:
+        # Only what has such a rating at all: where few have, the catalogue is not gone through.
+        titles = titles.filter(*named_by([ContentRating.objects.filter(minimum_age__gt=audience.highest_age)]))
     return titles.with_viewing_age(country, standing_alone=True).filter(refused).order_by("-pk")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Artwork, ContentRating, Provider, SourceRecord, Title, TitleText
+from catalog.models.tags import AskedEach
 from catalog.models.titles import Kind
 from catalog.selectors.titles import among
 
@@ -58,17 +59,18 @@ def lacking(gap: str, *, country: str, language: str, now: datetime, provider: s
     return titles.filter(~_has(gap, country, language))
 
 
-def _has(gap: str, country: str, language: str) -> Exists:
+def _has(gap: str, country: str, language: str) -> AskedEach:
+    """Answer the condition that a title has it: asked before its licences, of which each title has several to look at."""
     if gap in {"poster", "backdrop"}:
         images = Artwork.objects.exclude(file="").filter(title=OuterRef("pk"), kind=gap)
-        return Exists(images.filter(region__in=["", country]))
+        return AskedEach(images.filter(region__in=["", country]))
     if gap == "rating":
-        return Exists(ContentRating.objects.filter(title=OuterRef("pk"), country=country))
+        return AskedEach(ContentRating.objects.filter(title=OuterRef("pk"), country=country))
     if gap == "any_synopsis":
-        return Exists(TitleText.objects.filter(_SYNOPSIS, title=OuterRef("pk")))
+        return AskedEach(TitleText.objects.filter(_SYNOPSIS, title=OuterRef("pk")))
     spoken = Q(language__iexact=language) | Q(language__istartswith=f"{language}-")
     said = ~Q(name="") if gap == "name" else _SYNOPSIS
-    return Exists(TitleText.objects.filter(spoken & said, title=OuterRef("pk")))
+    return AskedEach(TitleText.objects.filter(spoken & said, title=OuterRef("pk")))
 
 
 def _lacks_track(gap: str, language: str) -> RawSQL:

@@ -70,6 +70,7 @@ def _pages(large: dict[str, Any]) -> dict[str, str]:
         "person": "person/?q=Per",
         "calendar": "title/calendar/?country=US&weeks=26",
         "no poster": "title/gaps/?country=US&language=en&gap=poster",
+        "no name": "title/gaps/?country=US&language=en&gap=name",
         "no synopsis": "title/gaps/?country=US&language=en&gap=synopsis",
         "ages, many hidden": "title/ages/?country=US&age=12",
         "ages, none hidden": "title/ages/?country=US&age=17",
