@@ -21,7 +21,7 @@ _NAMED: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Words for 0, 1, 2 and so on, folded, by language."""
-_OTHERWISE: Mapping[str, str] = {"fuenf": "5", "zwoelf": "12", "fuenfzehn": "15", "ein": "1", "zwo": "2"}
+_OTHERWISE: Mapping[str, str] = {"fuenf": "5", "zwoelf": "12", "fuenfzehn": "15", "zwo": "2"}
 _DIGITS: Mapping[str, Mapping[str, str]] = {
     language: {word: str(number) for number, word in enumerate(words)} for language, words in _NAMED.items()
 }

@@ -66,6 +66,22 @@ class TestSearch:
         assert names_of("seven") == ["Seven", "Se7en", "Seven Lamps"]
         assert search.search("harbours 11", VIEWER, NOW).corrected is None
 
+    @pytest.mark.django_db
+    def test_shows_nothing_that_is_kept_from_the_viewer_and_no_more_than_was_asked_for(self) -> None:
+        elsewhere = [{"license_type": "SVOD", "territories": ["FR"]}]
+        ingest(
+            feed(
+                movie(1, titles={"en": "Harbour's Eleven"}, availability=elsewhere),
+                movie(2, titles={"en": "Seven"}, availability=elsewhere),
+                *(movie(number, titles={"en": name}) for number, name in enumerate(("7", "Seven Lamps"), 3)),
+            ),
+            ProviderFactory.create(),
+        )
+        services.refresh_vocabulary()
+        assert (names_of("harbours 11"), names_of("7")) == ([], ["7", "Seven Lamps"])
+        assert [len(search.search("7", VIEWER, NOW, limit=limit).title_ids) for limit in (1, 2)] == [1, 2]
+        assert names_of("harbours 11", Viewer("FR", ("en",))) == ["Harbour's Eleven"]
+
 
 class TestReadings:
     @pytest.mark.parametrize(
@@ -79,6 +95,8 @@ class TestReadings:
             ("seven", ["en"], ["7", "se7en"]),
             ("21 grams", ["en"], []),
             ("nosferatu", ["en", "de"], []),
+            # An article, and seldom a number.
+            ("ein fisch namens wanda", ["de"], []),
         ],
     )
     def test_are_of_english_and_of_the_languages_asked_for(
