@@ -341,6 +341,10 @@ class TestDeliveries:
         assert len(report.decode().splitlines()) == 3
         assert staff.get(reverse("admin:catalog_ingestrun_problems", args=[run.pk, "exe"])).status_code == 404
 
+    def test_counts_one_problem_as_one(self, staff: Client) -> None:
+        run = ingest(feed(movie(1, countries=["QQ"])), ProviderFactory.create())
+        assert ">1 problem<" in staff.get(reverse("admin:catalog_ingestrun_change", args=[run.pk])).content.decode()
+
     def test_list_is_shown(self, staff: Client) -> None:
         ingest(feed(movie(1)), ProviderFactory.create())
         assert staff.get(reverse("admin:catalog_ingestrun_changelist")).status_code == 200
