@@ -22,7 +22,7 @@ endif
 
 # A home that cannot be written to, as in many containers, has no cache.
 CACHE = $${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}
-UV = $(BIN)/uv $(shell mkdir -p "$(CACHE)" 2>/dev/null || echo --no-cache)
+UV = $(BIN)/uv $(shell { mkdir -p "$(CACHE)" && test -w "$(CACHE)"; } 2>/dev/null || echo --no-cache)
 
 # uv comes from the lock like everything else, so nobody needs it beforehand.
 $(READY): requirements/dev.txt pyproject.toml
