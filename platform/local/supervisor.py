@@ -124,9 +124,13 @@ def own_postgres(ports: Ports) -> Cluster:
     As root a cluster lies outside its checkout and outlives it. Without the files beside it, nobody can use it: its
     pictures and films are gone, and so is the key of its secrets.
     """
-    cluster, owner = _postgres(ports), environment.kept_secret("database-owner")
-    # Of a cluster from before it was written down whose it is, the key of its secrets tells.
-    is_ours = cluster.owner() == owner or (not cluster.owner() and (paths.STATE / "secret-key").exists())
+    cluster = _postgres(ports)
+    if cluster.home.is_relative_to(paths.STATE):
+        return cluster
+    found, is_named = cluster.owner(), (paths.STATE / "database-owner").exists()
+    owner = environment.kept_secret("database-owner")
+    # Where one of the two was never written down, or is lost, the key of its secrets tells.
+    is_ours = found == owner if found and is_named else (paths.STATE / "secret-key").exists()
     if cluster.data.exists() and not is_ours:
         print("Deleting the database of a checkout that lay here before and is gone ...", flush=True)
         cluster.remove()

@@ -93,10 +93,18 @@ class TestDatabase:
         fill(self.found())
         assert self.found().data.exists()
 
-    def test_stays_where_nobody_had_written_down_whose_it_is(self, state: Path) -> None:
-        (self.found().home / "owner").unlink()
-        (state / "database-owner").unlink()
+    @pytest.mark.parametrize("unknown", [["owner", "database-owner"], ["owner"], ["database-owner"]])
+    def test_stays_where_it_is_not_written_down_twice_whose_it_is(self, state: Path, unknown: list[str]) -> None:
+        for file in (self.found().home / "owner", state / "database-owner"):
+            if file.name in unknown:
+                file.unlink()
         (state / "secret-key").touch()
+        assert self.found().data.exists()
+        assert self.found().data.exists()
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="as root it lies outside the checkout")
+    def test_stays_within_its_checkout_whatever_was_deleted_beside_it(self, state: Path) -> None:
+        (state / "database-owner").write_text("somebody else")
         assert self.found().data.exists()
 
 
