@@ -37,12 +37,14 @@ def _run_with_servers(arguments: list[str]) -> int:
 
 def _control_platform(command: str) -> int:
     from local import programs, supervisor
+    from local.postgres import PostgresFailed
+    from local.valkey import ValkeyFailed
 
     try:
         if command == "run":
             return supervisor.run()
         supervisor.stop() if command == "stop" else supervisor.clean()
-    except (supervisor.CannotStart, programs.DatabaseUnusable) as error:
+    except (supervisor.CannotStart, programs.DatabaseUnusable, PostgresFailed, ValkeyFailed) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

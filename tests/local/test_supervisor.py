@@ -11,7 +11,7 @@ import pytest
 
 from local import paths, supervisor
 from local.environment import Ports
-from local.postgres import Cluster
+from local.postgres import SHARED, Cluster
 from local.throwaway import free_port
 from local.valkey import Valkey
 from tests.platform_run import PlatformRun
@@ -61,6 +61,20 @@ class TestRun:
         assert refused.stderr.startswith("The database at DATABASE_URL cannot be used: connection failed:")
         assert refused.stderr.count("\n") == 1
         assert platform_run.survivors() == []
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="it lies in a folder of its own")
+    def test_says_in_one_sentence_that_the_folder_of_its_database_is_not_its_own(
+        self, platform_run: PlatformRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(paths, "STATE", platform_run.state)
+        home = SHARED / f"streaming-platform-{paths.checkout_id()}"
+        home.mkdir()
+        try:
+            refused = platform_run.command("run")
+        finally:
+            home.rmdir()
+        assert refused.returncode == 1
+        assert refused.stderr == f"{home} is not ours: remove it, then start again.\n"
 
 
 class TestDatabase:
