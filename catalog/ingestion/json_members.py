@@ -92,8 +92,13 @@ def unread(data: Mapping[str, Any], read: frozenset[str], path: str = "") -> set
     return found
 
 
+def whole(value: object) -> int | None:
+    """Answer a whole number, and None for anything else: also for true, which is an int to Python alone."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 class Shape:
-    """The types that a reader relies on. Built of names and the JSON types they may have; null and absence are always allowed."""
+    """The types that a reader relies on. Built of names and the JSON types they may have; null and absence are allowed but in arrays."""
 
     def __init__(self, **types: Any) -> None:
         self._validator = jsonschema_rs.Draft202012Validator(_schema(types))
@@ -113,7 +118,7 @@ def _schema(types: Any) -> dict[str, Any]:
     if isinstance(types, dict):
         return {"type": ["object", "null"], "properties": {name: _schema(part) for name, part in types.items()}}
     if isinstance(types, list):
-        return {"type": ["array", "null"], "items": _schema(types[0])}
+        return {"type": ["array", "null"], "items": {"not": {"type": "null"}, **_schema(types[0])}}
     return {"type": [types, "null"]}
 
 

@@ -141,8 +141,11 @@ class _Reading:
             external_id=data["id"],
             kind=data["kind"],
             parent=data.get("season") or data.get("series") or data.get("of") or "",
-            number=data.get("number"),
-            alternate_numbers=tuple(AlternateNumber(**number) for number in data.get("alternate_numbers", ())),
+            number=_whole(data.get("number")),
+            alternate_numbers=tuple(
+                AlternateNumber(item["order"], int(item["number"]), _whole(item.get("season")))
+                for item in data.get("alternate_numbers", ())
+            ),
             texts=self.texts(),
             original_title=text("original_title", data.get("original_title", "")),
             original_language=data.get("original_language", ""),
@@ -154,7 +157,7 @@ class _Reading:
             ),
             release_date=self.partial_date("release_date"),
             end_date=self.partial_date("end_date"),
-            runtime_seconds=data.get("runtime_seconds"),
+            runtime_seconds=_whole(data.get("runtime_seconds")),
             countries=self.countries("countries", data.get("countries", ()), FORMER_COUNTRIES),
             made_for_kids=data.get("made_for_kids", False),
             companies=tuple(data.get("companies", ())),
@@ -201,7 +204,7 @@ class _Reading:
             job=item["job"],
             job_display=text(f"{field}.job_display", item.get("job_display", "")),
             character=text(f"{field}.character", item.get("character", "")),
-            billing=item.get("billing"),
+            billing=_whole(item.get("billing")),
             guest=item.get("guest", False),
             person_id=item.get("id", ""),
         )
@@ -269,6 +272,11 @@ class _Reading:
 
     def impossible_date(self, field: str, text: str) -> None:
         self.findings.add("error", field, "impossible_date", f"{text} is no date of the calendar: correct it.")
+
+
+def _whole(number: float | None) -> int | None:
+    """Answer what is valid as an integer: 3.0 is one to JSON Schema, and a float to Python."""
+    return None if number is None else int(number)
 
 
 def _header(data: dict[str, Any]) -> Header:

@@ -168,8 +168,8 @@ class _Item:
             return None
 
     def runtime(self) -> int | None:
-        seconds = self.content.get("duration")
-        return seconds if isinstance(seconds, int) and 0 < seconds < 360_000 else None
+        seconds = json_members.whole(self.content.get("duration"))
+        return seconds if seconds and 0 < seconds < 360_000 else None
 
     def credits(self) -> tuple[Credit, ...]:
         made = (

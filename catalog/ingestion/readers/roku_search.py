@@ -124,8 +124,8 @@ def _season_of(data: dict[str, Any]) -> str:
     info = data.get("seasonInfo") or data.get("episodeInfo")
     if not isinstance(info, dict):
         return ""
-    series, number = info.get("seriesId"), info.get("seasonNumber")
-    return f"{series}/s{number}" if isinstance(series, str) and isinstance(number, int) and number >= 0 else ""
+    series, number = info.get("seriesId"), json_members.whole(info.get("seasonNumber"))
+    return f"{series}/s{number}" if isinstance(series, str) and number is not None and number >= 0 else ""
 
 
 class _Asset:
@@ -213,12 +213,12 @@ class _Asset:
         """Answer what an asset belongs to, and its number there."""
         if kind == "season":
             info = self.data.get("seasonInfo") or {}
-            return str(info.get("seriesId") or ""), info.get("seasonNumber")
+            return str(info.get("seriesId") or ""), json_members.whole(info.get("seasonNumber"))
         if kind != "episode":
             return "", None
         info = self.data.get("episodeInfo") or {}
-        number = info.get("episodeNumber")
-        if not info.get("seriesId") or not isinstance(number, int) or not 0 <= number <= 100_000:
+        number = json_members.whole(info.get("episodeNumber"))
+        if not info.get("seriesId") or number is None or not 0 <= number <= 100_000:
             self.findings.add(
                 "error", "episodeInfo", "missing", "Does not say which episode of which series it is: add that."
             )
@@ -252,10 +252,11 @@ class _Asset:
             return None
 
     def runtime(self) -> int | None:
-        seconds = self.data.get("durationInSeconds")
-        if seconds is None and isinstance(self.data.get("durationInMilliseconds"), int | float):
-            seconds = int(self.data["durationInMilliseconds"] / 1000)
-        return seconds if isinstance(seconds, int) and 0 < seconds < 360_000 else None
+        seconds = json_members.whole(self.data.get("durationInSeconds"))
+        thousandths = self.data.get("durationInMilliseconds")
+        if seconds is None and isinstance(thousandths, int | float) and 0 < thousandths < 360_000_000:
+            seconds = int(thousandths / 1000)
+        return seconds if seconds and 0 < seconds < 360_000 else None
 
     def credits(self) -> tuple[Credit, ...]:
         made = (

@@ -98,7 +98,7 @@ def _is_episode(data: dict[str, Any]) -> bool:
 
 def _season(data: dict[str, Any]) -> dict[str, Any]:
     """Answer the season of an episode as the only thing known of it: its number, and whose it is."""
-    number = data["season"] if isinstance(data["season"], int) else None
+    number = json_members.whole(data["season"])
     links = data.get("_links")
     link = links.get("show") if isinstance(links, dict) else None
     show = _SHOW.fullmatch(str(link.get("href")) if isinstance(link, dict) else "")
@@ -164,17 +164,17 @@ def _show(raw: RawRecord, findings: Findings) -> TitleRecord:
 
 def _episode(raw: RawRecord, findings: Findings) -> TitleRecord | None:
     data = raw.data
-    season, number = _season(data), data.get("number")
-    special = number is None
+    season, number = _season(data), json_members.whole(data.get("number"))
+    special = data.get("number") is None
     if not season["id"]:
         findings.add(
             "error", "season", "unknown_parent",
             "Says neither by _links.show nor by its url which show's season it belongs to: ask TVmaze for either.",
         )  # fmt: skip
         return None
-    if not special and (not isinstance(number, int) or not 0 <= number <= 100_000):
-        findings.add("error", "number", "unusable", f"{str(number)[:20]!r} is no episode's number: correct it.")
-    minutes = data.get("runtime")
+    if not special and (number is None or not 0 <= number <= 100_000):
+        findings.add("error", "number", "unusable", f"{str(data['number'])[:20]!r} is no episode's number: correct it.")
+    minutes = json_members.whole(data.get("runtime"))
     return TitleRecord(
         external_id=raw.external_id,
         kind="special" if special else "episode",
@@ -182,7 +182,7 @@ def _episode(raw: RawRecord, findings: Findings) -> TitleRecord | None:
         number=number,
         texts=_texts(_name(data, findings), data, findings),
         release_date=_day(data, "airdate", findings),
-        runtime_seconds=minutes * 60 if isinstance(minutes, int) and 0 < minutes < 6000 else None,
+        runtime_seconds=minutes * 60 if minutes and 0 < minutes < 6000 else None,
         artwork=_artwork(data, "still"),
     )
 

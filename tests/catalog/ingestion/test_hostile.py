@@ -13,7 +13,7 @@ import pytest
 from catalog.ingestion.formats import READERS
 from catalog.ingestion.reader import UnreadableDelivery
 from catalog.ingestion.readers import avails_xlsx
-from catalog.models import Title, TitleText
+from catalog.models import Credit, SourceRecord, Title, TitleNumber, TitleText
 from tests.factories.catalog import ProviderFactory, counts, feed, ingest, movie
 
 pytestmark = pytest.mark.django_db
@@ -338,12 +338,14 @@ class TestDelimiter:
 
 
 class TestRoku:
-    @pytest.mark.parametrize("value", ['"x"', "[]", "{}", "null", "-1", '{"a": [1]}', "[1]", '[{"value": 1}]'])
+    @pytest.mark.parametrize(
+        "value", ['"x"', "[]", "{}", "null", "-1", "true", "[null]", '{"a": [1]}', "[1]", '[{"value": 1}]']
+    )
     @pytest.mark.parametrize(
         "name",
         [
             "titles", "genres", "tags", "credits", "advisoryRatings", "externalIds", "images", "content", "seasonInfo",
-            "episodeInfo", "releaseDate", "type", "id", "durationInSeconds",
+            "episodeInfo", "releaseDate", "type", "id", "durationInSeconds", "durationInMilliseconds",
         ],
     )  # fmt: skip
     def test_search_feed_of_other_types_stops_nothing(self, name: str, value: str) -> None:
@@ -356,7 +358,9 @@ class TestRoku:
         assert run.read == 2
         assert Title.objects.filter(source_records__external_id="b").exists()
 
-    @pytest.mark.parametrize("value", ['"x"', "[]", "{}", "null", "-1", '{"a": [1]}', "[1]", '[{"id": 1}]'])
+    @pytest.mark.parametrize(
+        "value", ['"x"', "[]", "{}", "null", "-1", "true", "[null]", '{"a": [1]}', "[1]", '[{"id": 1}]']
+    )
     @pytest.mark.parametrize(
         "name",
         [
@@ -379,6 +383,49 @@ class TestRoku:
         run = ingest(content, ProviderFactory.create(), format="roku-direct")
         assert run.state == "finished", run.failure
         assert Title.objects.filter(source_records__external_id="b").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "odd", "good", "content"),
+    [
+        (
+            "roku-search", '"id": "a", "type": "episode", "episodeInfo": {"seriesId": "s", "seasonNumber": true, "episodeNumber": 1}',
+            '"id": "b", "type": "movie", "titles": [{"value": "B"}]', '{"version": "1", "assets": [%s]}',
+        ),
+        (
+            "roku-search", '"type": "season", "seasonInfo": {"seriesId": "s", "seasonNumber": true}',
+            '"id": "b", "type": "movie", "titles": [{"value": "B"}]', '{"version": "1", "assets": [%s]}',
+        ),
+        (
+            "roku-direct", '"id": "a", "title": "A", "content": {"duration": true}', '"id": "b", "title": "B"',
+            '{"providerName": "P", "movies": [%s]}',
+        ),
+        (
+            "tvmaze", '"id": 1, "name": "A", "season": 1, "number": true, "airdate": "", "url": "http://www.tvmaze.com/episodes/1/x-1x1-a"',
+            '"id": 2, "name": "B"', "[%s]",
+        ),
+    ],
+)  # fmt: skip
+def test_true_where_a_number_belongs_stops_nothing(name: str, odd: str, good: str, content: str) -> None:
+    """It is an int to Python, and none to the database."""
+    run = ingest((content % f"{{{odd}}}, {{{good}}}").encode(), ProviderFactory.create(), format=name)
+    assert run.state == "finished", run.failure
+    assert SourceRecord.objects.filter(external_id__in=["b", "show-2"]).exists()
+
+
+def test_a_whole_number_with_a_point_is_one() -> None:
+    """JSON Schema says so, and programs write it so."""
+    film = movie(1, runtime_seconds=3600.0, people=[{"name": "Ada Quill", "job": "actor", "billing": 2.0}])
+    series = {"id": "s", "kind": "series", "titles": {"en": "Tides"}}
+    places = [{"order": "production", "season": 1.0, "number": 4.0}]
+    episode = {"id": "e", "kind": "episode", "series": "s", "number": 3.0, "alternate_numbers": places}
+    run = ingest(feed(film, series, episode), ProviderFactory.create())
+    assert counts(run) == {"read": 3, "created": 3}, run.failure
+    assert set(Title.objects.values_list("kind", "number", "runtime_seconds")) == {
+        ("movie", None, 3600), ("series", None, None), ("episode", 3, None),
+    }  # fmt: skip
+    assert Credit.objects.get().billing == 2
+    assert TitleNumber.objects.values_list("order", "season_number", "number").get() == ("production", 1, 4)
 
 
 def test_more_names_than_a_search_document_holds_stop_no_delivery() -> None:
