@@ -176,7 +176,7 @@ def hand_back(run: IngestRun, *, now: datetime) -> None:
     """Queue a run again that an outage ended, by the word of the process that was at it: that was no attempt.
 
     So it is when somebody has found the run abandoned meanwhile, as they find one whose process was killed. One
-    whose bytes were not stored fails.
+    whose bytes were not stored fails, and so does one that was given up and that a newer delivery has overtaken since.
     """
     with transaction.atomic():
         row = IngestRun.objects.locked().filter(pk=run.pk).first()
@@ -184,7 +184,7 @@ def hand_back(run: IngestRun, *, now: datetime) -> None:
             return
         row.attempts = max(0, row.attempts - 1)
         is_held = row.state == IngestRun.State.RUNNING and row.lease == run.lease
-        if is_held or (row.state == IngestRun.State.FAILED and row.failure == KILLED):
+        if is_held or (row.state == IngestRun.State.FAILED and row.failure == KILLED and not _is_overtaken(row)):
             row.lease = None
             can_begin = bool(row.file)
             row.state = IngestRun.State.QUEUED if can_begin else IngestRun.State.FAILED
@@ -192,6 +192,12 @@ def hand_back(run: IngestRun, *, now: datetime) -> None:
             row.failure = WAITS if can_begin else LOST
             IngestStaging.objects.filter(run=row).delete()
         row.save(update_fields=["attempts", "lease", "state", "finished_at", "failure"])
+
+
+def _is_overtaken(run: IngestRun) -> bool:
+    """Say whether a newer delivery of the provider was begun: the older one, read after it, would undo what it said."""
+    newer = IngestRun.objects.filter(provider=run.provider_id, pk__gt=run.pk, dry_run=False)
+    return newer.exclude(started_at=None).exists()
 
 
 def purge_deliveries(*, now: datetime) -> int:

@@ -216,6 +216,20 @@ class TestOutage:
         run.refresh_from_db()
         assert (run.state, run.attempts, run.finished_at) == ("queued", 2, None)
 
+    def test_of_a_run_that_a_newer_one_has_overtaken_does_not_begin_it_again(self) -> None:
+        """It would undo what the newer one says."""
+        run = opened(feed(movie(titles={"en": "Old"})))
+        IngestRun.objects.filter(pk=run.pk).update(attempts=2)
+        lost = runs.begin(run_id=run.pk, now=NOW)
+        assert lost is not None
+        runs.release_abandoned(now=LATER)
+        content = feed(movie(titles={"en": "New"}))
+        assert execute(opened(content, provider=run.provider), content) is not None
+        runs.hand_back(lost, now=LATER)
+        run.refresh_from_db()
+        assert (run.state, run.failure) == ("failed", runs.KILLED)
+        assert Title.objects.get().texts.get().name == "New"
+
     def test_takes_nothing_from_who_has_begun_the_run_again(self) -> None:
         run = opened(feed(movie()))
         lost = runs.begin(run_id=run.pk, now=NOW)
