@@ -13,7 +13,6 @@ from uuid import UUID
 
 import psycopg
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
-from django.db.models import QuerySet
 
 from catalog import rules
 from catalog.ingestion import records
@@ -27,6 +26,8 @@ from catalog.services.ingestion.finding import Outcome, Staged
 from catalog.services.ingestion.relay import LANES, Relay, Turn
 
 BATCH = 1000
+BATCH_BYTES = 8 << 20
+"""A record has a few thousand bytes; of larger ones fewer are written at a time, since several batches are under way at once."""
 REMEMBERED = 2000
 ATTEMPTS = 5
 """So often is a batch written that the database rolls back to let somebody else go first."""
@@ -52,7 +53,7 @@ def apply(run: IngestRun, *, clock: Callable[[], datetime]) -> list[UUID]:
             _write_each(applier, pending.count()) as write,
             ThreadPoolExecutor(1, thread_name_prefix="understand") as pool,
         ):
-            for batch in _understood_ahead(pool, _staged(pending)):
+            for batch in _understood_ahead(pool, _staged(run, rank)):
                 write(batch)
     caches.count_words()
     return caches.written
@@ -98,14 +99,20 @@ def _understand_one(row_number: int, digest: bytes, payload: bytes) -> Staged:
     return Staged(row_number, digest, record, rows.search_document(record), keys)
 
 
-def _staged(pending: QuerySet[IngestStaging]) -> Iterator[list[_Row]]:
+def _staged(run: IngestRun, rank: int) -> Iterator[list[_Row]]:
+    """Yield what waits to be written of a rank, in order: BATCH records at a time, or fewer that have BATCH_BYTES."""
     last = -1
     while True:
-        found = list(
-            pending.filter(row_number__gt=last)
-            .order_by("row_number")
-            .values_list("row_number", "digest", "payload")[:BATCH]
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT row_number, digest, payload FROM ("
+                " SELECT row_number, digest, payload,"
+                " sum(octet_length(payload)) OVER (ORDER BY row_number) - octet_length(payload) AS bytes_before"
+                " FROM catalog_ingeststaging WHERE run_id = %s AND outcome = %s AND rank = %s AND row_number > %s"
+                " ORDER BY row_number LIMIT %s) AS following WHERE bytes_before < %s ORDER BY row_number",
+                [run.pk, IngestStaging.Outcome.PENDING, rank, last, BATCH, BATCH_BYTES],
+            )
+            found = cursor.fetchall()
         if not found:
             return
         last = found[-1][0]

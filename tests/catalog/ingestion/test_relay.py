@@ -117,6 +117,20 @@ def overtaking(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return acts
 
 
+@pytest.fixture
+def third_written(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Answer what tells that the third batch of ten has been written, and may conclude."""
+    written, write = threading.Event(), batch.Batch.write
+
+    def writing(self: batch.Batch) -> None:
+        write(self)
+        if _has(self, "m25"):
+            written.set()
+
+    monkeypatch.setattr(batch.Batch, "write", writing)
+    return written
+
+
 def three_batches(provider: Any, **changes: dict[str, Any]) -> IngestRun:
     """Deliver thirty films, of which the named ones say something else."""
     return ingest(feed(*(movie(number, **changes.get(f"m{number}", {})) for number in range(30))), provider)
@@ -152,6 +166,16 @@ def test_every_batch_is_written_once_and_whole(handed_over: list[int], written_a
     assert Title.objects.count() == SearchDocument.objects.count() == PublicationEntry.objects.count() == 53
     again = ingest(feed(*map(movie, range(MANY + 3))), run.provider)
     assert counts(again) == {"read": 53, "unchanged": 53}
+
+
+def test_of_large_records_fewer_are_written_at_a_time(handed_over: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applying, "BATCH_BYTES", 1500)
+    large = {"synopses": {"en": {"long": "A pier. " * 64}}}
+    run = ingest(
+        feed(*(movie(number, **large if number < 25 else {}) for number in range(MANY))), ProviderFactory.create()
+    )
+    assert (handed_over[:8], sum(handed_over)) == ([3, 3, 3, 3, 3, 3, 3, 3], MANY)
+    assert counts(run) == {"read": MANY, "created": MANY}
 
 
 def test_a_person_whom_the_batch_before_has_made_is_made_once(written_alone: list[int]) -> None:
@@ -206,34 +230,39 @@ def test_an_identifier_of_two_batches_is_the_firsts(
     assert ExternalId.objects.get().title == title_of("m8")
 
 
-def test_an_identifier_of_the_first_batch_and_the_third_is_the_firsts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_identifier_of_the_first_batch_and_the_third_is_the_firsts(
+    third_written: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All three are under way: the third waits for the first, though it shares nothing with the second."""
-    provider, third_written = known_provider(), threading.Event()
-    write, conclude = batch.Batch.write, batch.Batch.conclude
-
-    def writing(self: batch.Batch) -> None:
-        write(self)
-        if _has(self, "m25"):
-            third_written.set()
+    provider, conclude = known_provider(), batch.Batch.conclude
 
     def concluding(self: batch.Batch) -> None:
         if _has(self, "m8"):
             assert not third_written.wait(0.5)
         conclude(self)
 
-    monkeypatch.setattr(batch.Batch, "write", writing)
     monkeypatch.setattr(batch.Batch, "conclude", concluding)
     run = three_batches(provider, m8={"external_ids": [IMDB]}, m25={"external_ids": [IMDB]})
     assert (counts(run), problems(run)) == ({"read": 30, "created": 30}, [(26, "m25", "external_id_taken")])
     assert ExternalId.objects.get().title == title_of("m8")
 
 
-def test_a_person_whom_the_first_batch_makes_is_the_thirds_too(overtaking: list[Any]) -> None:
-    """The second has nobody to do with them."""
-    provider = known_provider()
+def test_a_person_whom_the_first_batch_makes_is_the_thirds_too(
+    third_written: threading.Event, written_alone: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second has nobody to do with them, and the first has yet to commit."""
+    provider, conclude = known_provider(), batch.Batch.conclude
     credited = {"people": [{"name": "Ada Quill", "job": "actor"}]}
+
+    def concluding(self: batch.Batch) -> None:
+        if _has(self, "m8"):
+            assert third_written.wait(5)
+        conclude(self)
+
+    monkeypatch.setattr(batch.Batch, "conclude", concluding)
+    written_alone.clear()
     run = three_batches(provider, m8=credited, m25=credited)
-    assert counts(run) == {"read": 30, "created": 30}
+    assert (counts(run), written_alone) == ({"read": 30, "created": 30}, [])
     assert Person.objects.filter(name="Ada Quill").count() == 1
     assert Credit.objects.filter(person__name="Ada Quill").count() == 2
 
