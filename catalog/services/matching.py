@@ -19,6 +19,7 @@ from catalog.models import (
     MediaPackage,
     MediaSource,
     MediaSubtitles,
+    Provider,
     PublicationEntry,
     SourceRecord,
     Title,
@@ -85,8 +86,9 @@ def merge(*, kept_id: UUID, merged_id: UUID, by: str, now: datetime) -> TitleMer
                 " choose two titles of one kind."
             )
         delivered = _is_delivered_for_itself(kept), _is_delivered_for_itself(merged)
+        is_retired = SourceRecord.objects.filter(title=merged, retired_at=merged.withdrawn_at or now).exists()
         moved = _move(merged, kept)
-        moved["delivered"] = delivered
+        moved["delivered"], moved["retired"] = delivered, is_retired
         moved["within"] = [
             merge(kept_id=own, merged_id=other, by=by, now=now).pk for own, other in _twins(kept, moved["children"])
         ]
@@ -151,7 +153,9 @@ def unmerge(*, merge_id: int, by: str, now: datetime) -> Parted:
             merged.state = state
             merged.published_at = datetime.fromisoformat(published_at) if published_at else None
             merged.withdrawn_at = datetime.fromisoformat(withdrawn_at) if withdrawn_at else None
-            if state == State.PUBLISHED:
+            if state == State.WITHDRAWN and moved.get("retired"):
+                _return(merged, now)
+            if merged.state == State.PUBLISHED:
                 _log(merged, PublicationEntry.Action.PUBLISHED, f"Parted from {kept.pk}", by=by, now=now)
                 outbox.publish(
                     TitlePublished(str(merged.pk), merged.revision + 1), aggregate=f"title:{merged.pk}", now=now
@@ -273,6 +277,17 @@ def _withdraw_undelivered(title: Title, reason: str, *, by: str, now: datetime) 
     _log(title, PublicationEntry.Action.WITHDRAWN, reason, by=by, now=now)
     outbox.publish(TitleWithdrawn(str(title.pk), title.revision + 1), aggregate=f"title:{title.pk}", now=now)
     return True
+
+
+def _return(title: Title, now: datetime) -> None:
+    """Bring a locked title back that a retirement withdrew, if it is delivered again, as its provider has it; the caller saves it."""
+    policies = set(
+        SourceRecord.objects.filter(title=title, retired_at=None).values_list("provider__publish", flat=True)
+    )
+    if Provider.Publish.ON_INGEST in policies:
+        title.state, title.published_at, title.withdrawn_at = State.PUBLISHED, now, None
+    elif policies:
+        title.state, title.published_at, title.withdrawn_at = State.DRAFT, None, None
 
 
 def _unlicensed(*parted: Title) -> tuple[Title, ...]:

@@ -9,8 +9,8 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import AvailabilityWindow, PublicationEntry, SourceRecord, Title, TitleMerge
-from catalog.services import matching
+from catalog.models import AvailabilityWindow, Provider, PublicationEntry, SourceRecord, Title, TitleMerge
+from catalog.services import matching, publication
 from core.models import OutboxEvent
 from tests.catalog.test_matching import title_of
 from tests.factories.accounts import AccountFactory, sign_in
@@ -136,6 +136,24 @@ class TestUndoing:
         assert (parted.withdrawn, standing(kept), kept.withdrawn_at) == ((kept,), ("withdrawn", 1, 0), LATER)
         deliver(1)
         assert standing(kept) == ("published", 1, 1)
+
+    @pytest.mark.parametrize(("publish", "state"), [("on_ingest", "published"), ("review", "draft")])
+    def test_brings_back_what_was_retired_before_and_delivered_again_meanwhile(self, publish: str, state: str) -> None:
+        kept, other = delivered(1), delivered(2)
+        retire("m2")
+        merge = merged(kept, other, now=NOW + timedelta(minutes=2))
+        Provider.objects.filter(code="of-2").update(publish=publish)
+        deliver(2)
+        undo(merge)
+        assert standing(other) == (state, 1, 1)
+
+    def test_leaves_withdrawn_what_editors_had_withdrawn_before(self) -> None:
+        kept, other = delivered(1), delivered(2)
+        publication.withdraw(title_id=other.pk, by=BY, now=NOW)
+        merge = merged(kept, other)
+        deliver(2)
+        undo(merge)
+        assert standing(other) == ("withdrawn", 1, 1)
 
     def test_is_not_brought_back_by_a_record_that_was_retired_long_before(self) -> None:
         kept, other = delivered(1), delivered(2)
