@@ -22,8 +22,11 @@ import orjson
 from local.throwaway import servers
 
 TITLES = int(os.environ.get("TITLES", "1000000"))
-# As for any catalogue of a million titles, a quarter of the memory is the database's; the floor has it too.
-BIG = {"shared_buffers": "6GB", "max_wal_size": "16GB", "autovacuum_naptime": "1min"}
+# As for any catalogue of a million titles, a quarter of the memory is the database's, and checkpoints come seldom; the
+# floor has it too.
+BIG = {
+    "shared_buffers": "6GB", "max_wal_size": "16GB", "checkpoint_timeout": "30min", "autovacuum_naptime": "1min",
+}  # fmt: skip
 IMPORTED = int(os.environ.get("IMPORTED", "5000"))
 
 

@@ -208,6 +208,11 @@ class TestFold:
     def test_changes_nothing_the_second_time(self, text: str) -> None:
         assert rules.fold(rules.fold(text)) == rules.fold(text)
 
+    @given(st.text(st.characters(max_codepoint=127)))
+    def test_reads_plain_text_letter_by_letter(self, text: str) -> None:
+        letters = (letter.lower() if letter.isalnum() else "" if letter in "'`" else " " for letter in text)
+        assert rules.fold(text) == " ".join("".join(letters).split())
+
     @given(st.text())
     def test_leaves_words_of_letters_and_digits(self, text: str) -> None:
         assert all(word.isalnum() for word in rules.fold(text).split())

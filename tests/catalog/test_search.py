@@ -585,6 +585,13 @@ class TestVocabulary:
             "pier": (2, ["de", "en"]), "quai": (1, ["fr"]), "ines": (2, []), "caldera": (2, []),
         }  # fmt: skip
 
+    def test_learns_another_language_of_a_word(self) -> None:
+        provider = ProviderFactory.create()
+        ingest(feed(movie(1, titles={"en": "Pier"})), provider)
+        ingest(feed(movie(2, titles={"de": "Pier"})), provider)
+        word = SearchWord.objects.get(word="pier")
+        assert (word.documents, word.languages) == (2, ["de", "en"])
+
     def test_prefers_words_of_the_viewers_languages(self) -> None:
         ingest(feed(movie(1, titles={"fr": "Mirage"}), movie(2, titles={"de": "Mirane"})), ProviderFactory.create())
         assert find("miraxe", Viewer("DE", ("de",))) == ["Mirane"]

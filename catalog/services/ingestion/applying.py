@@ -19,11 +19,11 @@ from catalog.ingestion import records
 from catalog.ingestion.formats import READERS
 from catalog.models import IngestRun, IngestStaging, Provider
 from catalog.services.copying import overlapping
-from catalog.services.ingestion import changes, linking, rows
+from catalog.services.ingestion import changes, lanes, linking, rows
 from catalog.services.ingestion.batch import Batch
 from catalog.services.ingestion.caches import Caches, Names
 from catalog.services.ingestion.finding import Outcome, Staged
-from catalog.services.ingestion.relay import LANES, Relay, Turn
+from catalog.services.ingestion.relay import Relay, Turn
 
 BATCH = 1000
 BATCH_BYTES = 8 << 20
@@ -64,20 +64,13 @@ def _write_each(applier: _Applier, pending: int) -> Iterator[Callable[[list[Stag
     """Answer what writes a batch: several at a time where one need not see what the one before has written."""
     run = applier.run
     independent = READERS[run.format].describes and not applier.caches.others_deliver()
-    # Within a transaction of the caller's, no other connection sees what there is to do.
-    if pending <= BATCH or run.dry_run or not independent or connection.in_atomic_block or not _has_connections():
+    if pending <= BATCH or run.dry_run or not independent or not lanes.are_there():
         yield applier.apply_or_split
         return
     names = partial(Names, applier.caches)
     refusals = (*_REFUSALS, _Crossed)
     with Relay(write=applier.write, write_alone=applier.apply_or_split, names=names, refusals=refusals) as relay:
         yield relay.hand_over
-
-
-def _has_connections() -> bool:
-    """Say whether the pool has as many as are needed: who waits for one that is never given back fails."""
-    pool = connection.settings_dict["OPTIONS"].get("pool")
-    return not isinstance(pool, dict) or (pool.get("max_size") or pool.get("min_size", 4)) > LANES
 
 
 def _understood_ahead(pool: ThreadPoolExecutor, batches: Iterator[list[_Row]]) -> Iterator[list[Staged]]:

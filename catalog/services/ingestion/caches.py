@@ -19,6 +19,8 @@ from core.ids import new_id_text
 
 _Id = TypeVar("_Id", int, str)
 _LIMIT = 60_000
+_OFTEN = 10
+"""A word that came less often since _LIMIT words ago changes nothing of what is looked for first."""
 _LONGEST_KEY = 510
 
 
@@ -47,8 +49,8 @@ class Caches:
         self._counts.update(documents)
         if len(self.words) > _LIMIT:
             self.words.clear()
-            # Of so many words most have come but once, and each is a row to write: the night counts them.
-            self._counts = Counter({word: number for word, number in self._counts.items() if number > 1})
+            # Of so many words most have come a few times, and each is a row to write: the night counts them.
+            self._counts = Counter({word: number for word, number in self._counts.items() if number >= _OFTEN})
             self.count_words()
 
     def count_words(self) -> None:

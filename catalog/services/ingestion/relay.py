@@ -14,8 +14,7 @@ from django.db import connection
 
 from catalog.services.ingestion.caches import Names
 from catalog.services.ingestion.finding import Staged
-
-LANES = 3
+from catalog.services.ingestion.lanes import LANES, hang_up
 
 
 class ForerunnerFailed(Exception):
@@ -106,7 +105,7 @@ class Relay:
                 self._finish_first()
         finally:
             for lane in self._lanes:
-                lane.submit(_hang_up)
+                lane.submit(hang_up)
                 lane.shutdown()
 
     def hand_over(self, batch: list[Staged]) -> None:
@@ -151,11 +150,6 @@ class Relay:
 def _lock(function: str, key: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s)", [key])
-
-
-def _hang_up() -> None:
-    """Close this thread's connection: nobody else can."""
-    connection.close()
 
 
 def _identifiers(batch: list[Staged]) -> set[tuple[str, str]]:

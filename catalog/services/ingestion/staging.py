@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.db import connection, transaction
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from catalog.ingestion.records import Header, Problem, RawRecord, TitleRecord
 from catalog.models import IngestProblem, IngestRun, IngestStaging, Provider
 from catalog.services.copying import copy_into
 from catalog.services.ingestion import runs
+from catalog.services.ingestion.lanes import behind
 
 BATCH = 1000
 BATCH_BYTES = 16 << 20
@@ -34,8 +36,9 @@ def stage(run: IngestRun, reader: Reader, stream: BinaryIO, *, clock: Callable[[
     provider = Provider.objects.get(pk=run.provider_id)
     stager = _Stager(run, reader, seed=_seed(reader, provider))
     entries = reader.split(stream)
-    while batch := _read_batch(entries):
-        stager.stage(list(_without_header(batch, run)), now=clock())
+    with behind() as write:
+        while batch := _read_batch(entries):
+            write(partial(stager.write, stager.decide(list(_without_header(batch, run))), now=clock()))
     with connection.cursor() as cursor:
         # Between runs the table is empty, and the planner remembers that.
         cursor.execute("ANALYZE catalog_ingeststaging")
@@ -75,6 +78,15 @@ class _Known:
     retired: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A batch as it is to be staged: its rows, what its provider should know, how many records it counts for."""
+
+    rows: list[tuple[Any, ...]]
+    problems: list[Problem]
+    read: int
+
+
 class _LeftOut:
     """What a delivery says that we have no place for: by name, in how many records, and in which first."""
 
@@ -101,11 +113,13 @@ class _Stager:
         self.seed = seed
         self.left_out = _LeftOut()
 
-    def stage(self, batch: list[RawRecord], *, now: datetime) -> None:
+    def decide(self, batch: list[RawRecord]) -> _Decided:
+        """Decide what becomes of each record, as far as it alone can tell."""
         batch = [_with_sound_id(raw) for raw in batch]
         digests = [blake2b(raw.content, digest_size=16, key=self.seed).digest() for raw in batch]
         known = self._known([raw.external_id for raw in batch])
-        rows, problems = [], []
+        rows: list[tuple[Any, ...]] = []
+        problems: list[Problem] = []
         for raw, digest in zip(batch, digests, strict=True):
             findings = Findings(raw.row_number, raw.external_id)
             outcome, record = self._decide(raw, known.get(raw.external_id), digest, findings)
@@ -125,13 +139,16 @@ class _Stager:
                     records.dump(record) if record else b"",
                 )
             )
+        # What is implied counts once it is known that no record of its own came.
+        return _Decided(rows, problems, read=sum(not raw.implied for raw in batch))
+
+    def write(self, decided: _Decided, *, now: datetime) -> None:
+        """Write it down, in a transaction of its own. Raises LeaseLost."""
         with transaction.atomic():
-            # What is implied counts once it is known that no record of its own came.
-            read = sum(not raw.implied for raw in batch)
-            runs.beat(self.run, now=now, read=read, problem_count=len(problems))
+            runs.beat(self.run, now=now, read=decided.read, problem_count=len(decided.problems))
             with connection.cursor() as cursor:
-                copy_into(cursor, IngestStaging, _STAGING, rows)
-            write_problems(self.run, problems)
+                copy_into(cursor, IngestStaging, _STAGING, decided.rows)
+            write_problems(self.run, decided.problems)
 
     def _known(self, external_ids: list[str]) -> dict[str, _Known]:
         """Answer the digest of what we know, and how this very run counted it before it was killed."""

@@ -40,7 +40,8 @@ def unknown_words(languages: Mapping[str, frozenset[str]]) -> dict[str, frozense
     """Answer which of these words the vocabulary lacks, or has not in all of these languages."""
     if not languages:
         return {}
-    asked = {word: " ".join(sorted(filter(None, used_in))) for word, used_in in languages.items()}
+    # In order: then neighbours are looked for in the same pages of the index.
+    asked = {word: " ".join(sorted(filter(None, languages[word]))) for word in sorted(languages)}
     with connection.cursor() as cursor:
         # One document: an array of thousands takes longer to compose than to look up.
         cursor.execute(

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from catalog.events import CatalogBatchApplied
+from catalog.ingestion.records import RawRecord
 from catalog.models import (
     Artwork,
     AvailabilityWindow,
@@ -24,7 +25,7 @@ from catalog.models import (
     TitleText,
 )
 from catalog.services import editing
-from catalog.services.ingestion import applying
+from catalog.services.ingestion import applying, staging
 from core.models import OutboxEvent
 from core.outbox import encoding
 from tests.factories.catalog import NOW, ProviderFactory, counts, feed, header, ingest, movie
@@ -508,6 +509,19 @@ class TestSets:
         assert AvailabilityWindow.objects.count() == 50
         assert Person.objects.count() == 1
         assert IngestProblem.objects.count() == 0
+
+    def test_of_large_records_few_are_in_memory_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(staging, "BATCH_BYTES", 1500)
+        sizes, decide = [], staging._Stager.decide
+
+        def noting(self: staging._Stager, batch: list[RawRecord]) -> staging._Decided:
+            sizes.append(len(batch))
+            return decide(self, batch)
+
+        monkeypatch.setattr(staging._Stager, "decide", noting)
+        films = [movie(number, synopses={"en": {"long": "Rain. " * 160}}) for number in range(5)]
+        assert counts(ingest(feed(*films), ProviderFactory.create())) == {"read": 5, "created": 5}
+        assert sizes == [2, 2, 1]
 
 
 def _without(line: dict[str, object], name: str) -> dict[str, object]:

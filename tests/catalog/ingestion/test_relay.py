@@ -28,8 +28,8 @@ from catalog.models import (
     SourceRecord,
     Title,
 )
-from catalog.services import editing, ingestion, people
-from catalog.services.ingestion import applying, batch, relay, runs
+from catalog.services import editing, ingestion, people, search
+from catalog.services.ingestion import applying, batch, caches, lanes, relay, runs
 from catalog.services.ingestion.caches import Names
 from tests.billing.threads import apart, await_waiting
 from tests.factories.catalog import NOW, ProviderFactory, TitleFactory, counts, feed, ingest, movie
@@ -199,13 +199,24 @@ def test_what_was_named_before_the_batch_before_is_forgotten(monkeypatch: pytest
     monkeypatch.setattr(relay.Relay, "hand_over", counting)
     ingest(feed(*map(movie, range(2 * MANY))), ProviderFactory.create())
     assert len(most) == 10
-    assert max(most) <= relay.LANES + 1
+    assert max(most) <= lanes.LANES + 1
 
 
 def test_words_are_counted_as_often_as_they_occur() -> None:
     lines = [movie(number, titles={"en": f"Lantern {number}"}) for number in range(MANY)]
     ingest(feed(*lines), ProviderFactory.create())
     assert SearchWord.objects.get(word="lantern").documents == MANY
+
+
+def test_of_very_many_words_those_that_come_seldom_are_counted_at_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each batch of ten more words are known than are kept: what came less often is not written where it is known."""
+    monkeypatch.setattr(caches, "_LIMIT", 2)
+    names = {number: f"Lantern {number}" for number in range(MANY)} | {3: "Lantern Quay", 25: "Lantern Quay"}
+    ingest(feed(*(movie(number, titles={"en": name}) for number, name in names.items())), ProviderFactory.create())
+    counted = dict(SearchWord.objects.filter(word__in=["lantern", "quay"]).values_list("word", "documents"))
+    assert counted == {"lantern": MANY, "quay": 1}
+    search.refresh_vocabulary()
+    assert SearchWord.objects.get(word="quay").documents == 2
 
 
 def test_what_the_database_refuses_is_found_alone_and_all_behind_it_is_written(refusing: None) -> None:
@@ -368,7 +379,7 @@ def test_a_batch_that_crosses_somebody_else_is_written_again(number: int, monkey
 
 
 def test_a_pool_too_small_for_all_has_one_write(handed_over: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"pool": {"min_size": 1, "max_size": relay.LANES}})
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"pool": {"min_size": 1, "max_size": lanes.LANES}})
     run = ingest(feed(*map(movie, range(MANY))), ProviderFactory.create())
     assert (handed_over, counts(run)) == ([], {"read": MANY, "created": MANY})
 
