@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TypeVar
 from uuid import UUID
 
@@ -128,7 +129,8 @@ class Names:
         return found
 
     def write_people(self) -> None:
-        """Write the people whom `people` has made."""
+        """Write the people whom `people` has made, in the order of the index by which they are found again."""
+        self._made.sort(key=itemgetter(2))
         with connection.cursor() as cursor:
             copy_into(cursor, Person, ("id", "name"), ((person_id, name) for person_id, name, _ in self._made))
             copy_into(
