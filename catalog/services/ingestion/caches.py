@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from catalog import rules
+from catalog import lexemes, rules
 from catalog.models import Genre, Keyword, Person, PersonSource
 from catalog.services import identities, search
 from catalog.services.copying import copy_into
@@ -91,7 +91,9 @@ class Names:
             self._learnt.append(lambda: caches.written.extend(entry.title_id for entry in entries))
         known = caches.words
         asked = {
-            word: used_in for word, used_in in languages.items() if word not in known or not used_in <= known[word]
+            word: lexemes.together(known.get(word, used_in), used_in)
+            for word, used_in in languages.items()
+            if word not in known or not used_in <= known[word]
         }
         new = search.unknown_words(asked)
         search.insert_words(new, documents, counted=True)
